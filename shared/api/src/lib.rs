@@ -1,0 +1,17 @@
+//! The objects of Odeon: kinds, names, defaults, validation, and the messages between processes. No IO.
+
+pub mod journal;
+pub mod kinds;
+pub mod messages;
+pub mod meta;
+pub mod names;
+pub mod object;
+pub mod quantity;
+pub mod time;
+pub mod views;
+
+pub use kinds::{KindInfo, kinds};
+pub use meta::{Metadata, OwnerReference};
+pub use names::{NodeName, ObjectKey, ResourceId, Revision, Uid};
+pub use object::{Object, Resource};
+pub use time::Timestamp;

@@ -1,0 +1,112 @@
+//! Small typed views of the kinds that decisions read: what `decide` needs and nothing else, decoded straight from the stored bytes.
+
+mod config;
+mod deployment;
+mod endpoint_slice;
+mod namespace;
+mod node;
+mod pod;
+mod replica_set;
+mod service;
+
+pub use config::{ConfigMap, Secret};
+pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus, RollingUpdate, Strategy};
+pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
+pub use namespace::{Namespace, NamespaceStatus};
+pub use node::{Node, NodeAddress, NodeSpec, NodeStatus, Taint};
+pub use pod::{
+    Affinity, Container, ContainerPort, ContainerStatus, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodStatus,
+    ResourceRequirements, Toleration, TopologySpreadConstraint,
+};
+pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
+pub use service::{Service, ServicePort, ServiceSpec, ServiceStatus};
+
+use serde::{Deserialize, Serialize};
+
+use crate::Timestamp;
+
+/// A condition, as every Kubernetes status has them. Fields that only some kinds have stay `None` and are not written.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Condition {
+    /// `Ready`, `Available`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// `True`, `False` or `Unknown`.
+    pub status: String,
+    /// CamelCase.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub reason: String,
+    /// For people.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub message: String,
+    /// When `status` last changed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_transition_time: Option<Timestamp>,
+    /// Deployments only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_update_time: Option<Timestamp>,
+    /// Nodes only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_heartbeat_time: Option<Timestamp>,
+    /// Pods and others that count generations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub observed_generation: Option<i64>,
+}
+
+/// `metav1.LabelSelector`, as workloads carry it; `crate::selector` evaluates it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct LabelSelector {
+    /// All must be equal.
+    pub match_labels: std::collections::BTreeMap<std::sync::Arc<str>, std::sync::Arc<str>>,
+    /// All must hold.
+    pub match_expressions: Vec<LabelRequirement>,
+}
+
+/// One `matchExpressions` entry.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LabelRequirement {
+    /// The label.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`.
+    pub operator: String,
+    /// For `In` and `NotIn`.
+    pub values: Vec<String>,
+}
+
+impl LabelSelector {
+    /// Whether labels satisfy the selector. An empty selector matches everything (Kubernetes' rule for workloads).
+    pub fn matches(&self, labels: &std::collections::BTreeMap<std::sync::Arc<str>, std::sync::Arc<str>>) -> bool {
+        self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
+            && self.match_expressions.iter().all(|requirement| requirement.holds(labels.get(requirement.key.as_str())))
+    }
+}
+
+impl LabelRequirement {
+    fn holds(&self, value: Option<&std::sync::Arc<str>>) -> bool {
+        let listed = value.is_some_and(|value| self.values.iter().any(|wanted| **wanted == **value));
+        match self.operator.as_str() {
+            "In" => listed,
+            "NotIn" => !listed,
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            _ => false,
+        }
+    }
+}
+
+macro_rules! resource {
+    ($view:ident, $id:literal, $status:ty) => {
+        impl crate::Resource for $view {
+            const ID: crate::ResourceId = crate::ResourceId::new($id);
+            type Status = $status;
+
+            fn status(&self) -> &Self::Status {
+                &self.status
+            }
+        }
+    };
+}
+use resource;

@@ -1,0 +1,234 @@
+//! Pods, for controllers and the scheduler. Agents read the whole object instead.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, LabelSelector, resource};
+use crate::quantity::Quantity;
+use crate::{NodeName, Timestamp};
+
+/// A pod.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Pod {
+    /// Desired.
+    pub spec: PodSpec,
+    /// Observed.
+    pub status: PodStatus,
+}
+resource!(Pod, "pods", PodStatus);
+
+/// What scheduling and controllers read of a pod's spec.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodSpec {
+    /// Written by the scheduler (through the binding), once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node_name: Option<NodeName>,
+    /// Labels the node must have.
+    pub node_selector: BTreeMap<String, String>,
+    /// Node and pod affinity.
+    pub affinity: Affinity,
+    /// Taints it tolerates.
+    pub tolerations: Vec<Toleration>,
+    /// Wishes about spreading.
+    pub topology_spread_constraints: Vec<TopologySpreadConstraint>,
+    /// Who schedules it; `default-scheduler`.
+    pub scheduler_name: String,
+    /// Higher is scheduled first.
+    pub priority: i32,
+    /// Containers.
+    pub containers: Vec<Container>,
+    /// Containers that run before.
+    pub init_containers: Vec<Container>,
+    /// What the pod costs beyond its containers.
+    pub overhead: BTreeMap<String, Quantity>,
+    /// `Always`, `OnFailure`, `Never`.
+    pub restart_policy: String,
+    /// Shares the node's network.
+    pub host_network: bool,
+    /// Name in DNS, with `subdomain`.
+    pub hostname: String,
+    /// The headless service's name.
+    pub subdomain: String,
+    /// Seconds that it may take to end.
+    pub termination_grace_period_seconds: Option<i64>,
+    /// Extra conditions that make it ready.
+    pub readiness_gates: Vec<serde_json::Value>,
+}
+
+/// What scheduling reads of a container.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// Ports it declares.
+    pub ports: Vec<ContainerPort>,
+    /// What it needs.
+    pub resources: ResourceRequirements,
+    /// `Always` makes an init container a sidecar (KEP-753).
+    pub restart_policy: Option<String>,
+}
+
+/// A declared port.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ContainerPort {
+    /// Services may refer to it by name.
+    pub name: String,
+    /// The port.
+    pub container_port: u16,
+    /// A port of the node, if wanted.
+    pub host_port: u16,
+    /// `TCP` or `UDP`.
+    pub protocol: String,
+}
+
+/// Requests and limits.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ResourceRequirements {
+    /// Reserved.
+    pub requests: BTreeMap<String, Quantity>,
+    /// Not exceeded.
+    pub limits: BTreeMap<String, Quantity>,
+}
+
+/// A toleration.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Toleration {
+    /// Empty with `Exists` tolerates everything.
+    pub key: String,
+    /// `Equal` (default) or `Exists`.
+    pub operator: String,
+    /// For `Equal`.
+    pub value: String,
+    /// Empty: every effect.
+    pub effect: String,
+    /// How long a `NoExecute` taint is tolerated; `None` is for ever.
+    pub toleration_seconds: Option<i64>,
+}
+
+/// Affinity, as far as the scheduler reads it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Affinity {
+    /// Which nodes.
+    pub node_affinity: NodeAffinity,
+    /// Pods of which it wants to be far.
+    pub pod_anti_affinity: Option<serde_json::Value>,
+    /// Pods of which it wants to be near.
+    pub pod_affinity: Option<serde_json::Value>,
+}
+
+/// Node affinity.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NodeAffinity {
+    /// Must hold.
+    pub required_during_scheduling_ignored_during_execution: Option<NodeSelector>,
+}
+
+/// Any of its terms.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NodeSelector {
+    /// One must hold.
+    pub node_selector_terms: Vec<NodeSelectorTerm>,
+}
+
+/// All of its requirements.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct NodeSelectorTerm {
+    /// Over labels.
+    pub match_expressions: Vec<NodeSelectorRequirement>,
+    /// Over fields (`metadata.name`).
+    pub match_fields: Vec<NodeSelectorRequirement>,
+}
+
+/// `key operator values`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct NodeSelectorRequirement {
+    /// The label or field.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt`, `Lt`.
+    pub operator: String,
+    /// Operands.
+    pub values: Vec<String>,
+}
+
+/// A spreading wish.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct TopologySpreadConstraint {
+    /// How uneven it may be.
+    pub max_skew: i32,
+    /// The node label that names a domain.
+    pub topology_key: String,
+    /// `DoNotSchedule` or `ScheduleAnyway`.
+    pub when_unsatisfiable: String,
+    /// Which pods are counted.
+    pub label_selector: LabelSelector,
+}
+
+/// What controllers read of a pod's status. Complete statuses are written by agents as JSON, never from this view.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct PodStatus {
+    /// `Pending`, `Running`, `Succeeded`, `Failed`.
+    pub phase: String,
+    /// `PodScheduled`, `Ready`, …
+    pub conditions: Vec<Condition>,
+    /// Why it is in this phase.
+    pub reason: String,
+    /// For people.
+    pub message: String,
+    /// Its address.
+    #[serde(rename = "podIP")]
+    pub pod_ip: String,
+    /// The node's address.
+    #[serde(rename = "hostIP")]
+    pub host_ip: String,
+    /// When the agent took it.
+    pub start_time: Option<Timestamp>,
+    /// Its containers.
+    pub container_statuses: Vec<ContainerStatus>,
+}
+
+/// What controllers read of a container's status.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ContainerStatus {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Ready.
+    pub ready: bool,
+    /// How often it was restarted.
+    pub restart_count: i32,
+}
+
+impl Pod {
+    /// The Ready condition is True.
+    pub fn is_ready(&self) -> bool {
+        self.status.conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
+    }
+
+    /// When it became ready, if it is.
+    pub fn ready_since(&self) -> Option<Timestamp> {
+        let ready = self.status.conditions.iter().find(|condition| condition.kind == "Ready")?;
+        (ready.status == "True").then_some(ready.last_transition_time).flatten()
+    }
+
+    /// Succeeded or Failed: it will never run again.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
+    }
+}
