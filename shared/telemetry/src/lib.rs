@@ -1,1 +1,10 @@
-//! TODO
+//! What every process of Odeon shares to be seen from outside: the clock, logs, metrics, and their HTTP server.
+
+pub mod clock;
+mod logs;
+pub mod metrics;
+mod process;
+mod server;
+
+pub use logs::{InitError, LogFormat, Options, init};
+pub use server::{ServeError, ServeHandle, serve};
