@@ -39,6 +39,16 @@ pub struct KindInfo {
     pub cells: fn(&Value, Timestamp) -> Vec<Value>,
 }
 
+impl KindInfo {
+    /// `apps/v1`; `v1` for the core group.
+    pub fn api_version(&self) -> String {
+        match self.group {
+            "" => self.version.to_owned(),
+            group => format!("{group}/{}", self.version),
+        }
+    }
+}
+
 /// An object read through its type.
 #[derive(Debug)]
 pub struct Decoded {
@@ -85,4 +95,19 @@ pub struct Column {
 /// Every kind that this version of Odeon knows.
 pub fn kinds() -> &'static [KindInfo] {
     &[]
+}
+
+/// The kind of a resource: `pods`, `deployments.apps`.
+pub fn kind(id: ResourceId) -> Option<&'static KindInfo> {
+    kinds().iter().find(|kind| kind.id == id)
+}
+
+/// The kind of an object: `apps/v1`, `Deployment`.
+pub fn by_gvk(api_version: &str, kind: &str) -> Option<&'static KindInfo> {
+    kinds().iter().find(|known| known.kind == kind && known.api_version() == api_version)
+}
+
+/// The kind behind a path: `apps`, `v1`, `deployments`.
+pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static KindInfo> {
+    kinds().iter().find(|known| known.group == group && known.version == version && known.id.plural() == plural)
 }

@@ -1,0 +1,44 @@
+//! Short, lenient reads of JSON objects by pointer: whatever is absent or of another type is empty.
+
+use serde_json::{Map, Value};
+
+/// The text at a JSON pointer (`/spec/nodeName`), or `""`.
+pub fn text<'a>(value: &'a Value, pointer: &str) -> &'a str {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The integer at a JSON pointer.
+pub fn int(value: &Value, pointer: &str) -> Option<i64> {
+    value.pointer(pointer).and_then(Value::as_i64)
+}
+
+/// Whether the value at a JSON pointer is `true`.
+pub fn flag(value: &Value, pointer: &str) -> bool {
+    value.pointer(pointer).and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// The elements of the array at a JSON pointer.
+pub fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
+    value.pointer(pointer).and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+/// The entries of the object at a JSON pointer.
+pub fn entries<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+    value.pointer(pointer).and_then(Value::as_object).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+}
+
+/// The object under `key`, made if it is absent. `None` if `value` is not an object or holds something else there.
+pub fn child<'a>(value: &'a mut Value, key: &str) -> Option<&'a mut Map<String, Value>> {
+    let slot = value.as_object_mut()?.entry(key).or_insert_with(|| Value::Object(Map::new()));
+    if slot.is_null() {
+        *slot = Value::Object(Map::new());
+    }
+    slot.as_object_mut()
+}
+
+/// Sets `key` unless it is present (and not null).
+pub fn set_default(object: &mut Map<String, Value>, key: &str, default: impl Into<Value>) {
+    if object.get(key).is_none_or(Value::is_null) {
+        object.insert(key.to_owned(), default.into());
+    }
+}

@@ -1,0 +1,147 @@
+//! The rules of an object's life: what creation, update and deletion do to its metadata. Pure; gateway and controllers share them.
+
+mod deletion;
+
+pub use deletion::{DeleteOptions, Deletion, Propagation, Refusal, after_finalizers_removed, request_deletion};
+
+use serde_json::{Map, Value, json};
+
+use crate::json::{child, set_default, text};
+use crate::{KindInfo, Timestamp, Uid};
+
+/// Fields of `metadata` that only the server writes; an update keeps what the stored object has.
+const SERVER_FIELDS: [&str; 5] =
+    ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"];
+/// Fields of `metadata` that are never stored.
+const UNSTORED_FIELDS: [&str; 3] = ["resourceVersion", "selfLink", "managedFields"];
+
+/// Makes a decoded, defaulted object ready to be stored for the first time. `suffix` completes `generateName`
+/// (five characters, see `names_for::child_suffix`).
+pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &Uid, now: Timestamp) {
+    if !kind.namespaced
+        && let Some(metadata) = child(object, "metadata")
+    {
+        metadata.remove("namespace");
+    }
+    let has_spec = object.get("spec").is_some();
+    if let Some(metadata) = child(object, "metadata") {
+        for field in SERVER_FIELDS.iter().chain(&UNSTORED_FIELDS) {
+            metadata.remove(*field);
+        }
+        generate_name(metadata, suffix);
+        metadata.insert("uid".into(), json!(uid));
+        metadata.insert("creationTimestamp".into(), json!(now));
+        if has_spec {
+            metadata.insert("generation".into(), json!(1));
+        }
+    }
+    prepare_status(object, kind);
+}
+
+/// `generateName` leaves room for the suffix within a label's 63 characters, as Kubernetes does.
+fn generate_name(metadata: &mut Map<String, Value>, suffix: &str) {
+    const LONGEST_BASE: usize = 58;
+    let named = metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
+    let Some(base) = metadata.get("generateName").and_then(Value::as_str).filter(|base| !base.is_empty() && !named)
+    else {
+        return;
+    };
+    let base: String = base.chars().take(LONGEST_BASE).collect();
+    metadata.insert("name".into(), json!(format!("{base}{suffix}")));
+}
+
+/// A new object's status is the server's own. Nodes are the exception: an agent registers its node complete.
+fn prepare_status(object: &mut Value, kind: &KindInfo) {
+    if !kind.has_status || kind.id.as_str() == "nodes" {
+        return;
+    }
+    let qos = (kind.id.as_str() == "pods").then(|| crate::qos::class(object));
+    let Some(object) = object.as_object_mut() else { return };
+    match (kind.id.as_str(), qos) {
+        ("pods", Some(qos)) => object.insert("status".into(), json!({"phase": "Pending", "qosClass": qos})),
+        ("namespaces", _) => object.insert("status".into(), json!({"phase": "Active"})),
+        ("services", _) => object.insert("status".into(), json!({"loadBalancer": {}})),
+        _ => object.insert("status".into(), json!({})),
+    };
+}
+
+/// Makes a changed object ready to replace `old`: server fields and (where it has its own endpoint) status stay as they were,
+/// and the generation grows if the spec changed.
+pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(), Refusal> {
+    same_uid(new, old)?;
+    if kind.has_status
+        && let Some(object) = new.as_object_mut()
+    {
+        replace(object, "status", old.get("status"));
+    }
+    keep_metadata(new, old, kind);
+    let changed = new.get("spec") != old.get("spec")
+        || kind.id.as_str() == "deployments.apps"
+            && new.pointer("/metadata/annotations") != old.pointer("/metadata/annotations");
+    if changed && let Some(metadata) = child(new, "metadata") {
+        bump_generation(metadata);
+    }
+    Ok(())
+}
+
+/// Makes a written status ready to replace `old`: everything else stays as it was.
+pub fn prepare_status_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(), Refusal> {
+    same_uid(new, old)?;
+    let mut merged = old.clone();
+    if let Some(object) = merged.as_object_mut() {
+        replace(object, "status", new.get("status"));
+    }
+    if let Some(metadata) = child(&mut merged, "metadata") {
+        replace(metadata, "annotations", new.pointer("/metadata/annotations"));
+        if matches!(kind.id.as_str(), "pods" | "nodes") {
+            replace(metadata, "labels", new.pointer("/metadata/labels"));
+        }
+        for field in UNSTORED_FIELDS {
+            metadata.remove(field);
+        }
+    }
+    *new = merged;
+    Ok(())
+}
+
+fn keep_metadata(new: &mut Value, old: &Value, kind: &KindInfo) {
+    let Some(metadata) = child(new, "metadata") else { return };
+    for field in UNSTORED_FIELDS {
+        metadata.remove(field);
+    }
+    for field in SERVER_FIELDS {
+        replace(metadata, field, old.pointer("/metadata").and_then(|metadata| metadata.get(field)));
+    }
+    set_default(metadata, "name", text(old, "/metadata/name"));
+    match kind.namespaced {
+        true => set_default(metadata, "namespace", text(old, "/metadata/namespace")),
+        false => {
+            metadata.remove("namespace");
+        }
+    }
+}
+
+/// An update that names a uid means exactly that object.
+fn same_uid(new: &Value, old: &Value) -> Result<(), Refusal> {
+    let (wanted, found) = (text(new, "/metadata/uid"), text(old, "/metadata/uid"));
+    match wanted.is_empty() || wanted == found {
+        true => Ok(()),
+        false => Err(Refusal::Uid { wanted: wanted.into(), found: found.into() }),
+    }
+}
+
+fn replace(object: &mut Map<String, Value>, key: &str, value: Option<&Value>) {
+    match value {
+        Some(value) => object.insert(key.to_owned(), value.clone()),
+        None => object.remove(key),
+    };
+}
+
+fn bump_generation(metadata: &mut Map<String, Value>) {
+    if let Some(generation) = metadata.get("generation").and_then(Value::as_i64) {
+        metadata.insert("generation".into(), json!(generation.saturating_add(1)));
+    }
+}
+
+#[cfg(test)]
+mod tests;
