@@ -1,0 +1,56 @@
+# Everything a person does with this repository. `make help` lists it.
+SHELL := /bin/sh
+HOST := $(shell rustc -vV | sed -n 's/^host: //p')
+# Linked statically, so that the one binary runs in images made FROM scratch and is its own pod sandbox.
+STATIC := RUSTFLAGS='-C target-feature=+crt-static'
+PROFILE ?= release
+OUT := target/static/$(HOST)/$(PROFILE)
+
+.PHONY: help build tools up demo demo-down test lint fmt deny bench clean
+
+help: ## Lists the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+build: bin/nats-server ## Builds bin/odeon, one static binary, and puts nats-server beside it
+	$(STATIC) cargo build --locked --profile $(PROFILE) --target $(HOST) --target-dir target/static -p odeon -p hello
+	@mkdir -p bin && cp -f $(OUT)/odeon bin/odeon.new && mv -f bin/odeon.new bin/odeon && cp -f $(OUT)/hello bin/hello
+	@echo "built bin/odeon ($$(du -h bin/odeon | cut -f1))"
+
+bin/nats-server:
+	deploy/tools/nats-server.sh
+
+tools: bin/nats-server ## Installs what the tests need
+	deploy/tools/test-tools.sh
+
+up: build ## Starts a one-process cluster in .odeon/up (Ctrl-C stops it, state stays)
+	bin/odeon up --data-dir .odeon/up
+
+demo: build ## Brings up the compose cluster with the sample and says where to look
+	deploy/tools/docker.sh
+	deploy/tools/images.sh
+	deploy/tools/demo.sh up
+
+demo-down: ## Removes everything that `make demo` made
+	deploy/tools/demo.sh down
+
+test: tools build ## Runs every test, against real servers and the real container engine
+	deploy/tools/docker.sh
+	cargo nextest run --locked --workspace --no-fail-fast
+
+lint: ## Formatting, clippy, dependency rules
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	$(MAKE) deny
+
+deny:
+	@cargo deny --version >/dev/null 2>&1 || cargo install --locked --quiet cargo-deny
+	cargo deny --offline check bans licenses sources || cargo deny check bans licenses sources
+
+fmt: ## Formats the code
+	cargo fmt --all
+
+bench: build ## Measures this machine's figures and prints them as a table
+	bin/odeon bench
+
+clean:
+	rm -rf target bin .odeon
