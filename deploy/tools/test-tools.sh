@@ -22,11 +22,11 @@ newer_package() {
     mirror=$(grep -rhv '^ *#' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1)
     mkdir -p "$lists/state/lists/partial" "$lists/cache/archives/partial"
     echo "deb [trusted=yes] ${mirror:-http://deb.debian.org/debian} $suite main" >"$lists/sources.list"
-    options="-o Dir::Etc::sourcelist=$lists/sources.list -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists=$lists/state/lists -o Dir::Cache=$lists/cache -o APT::Sandbox::User=root"
+    options="-o Dir::Etc::sourcelist=$lists/sources.list -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists=$lists/state/lists -o Dir::State::status=/dev/null -o Dir::Cache=$lists/cache -o APT::Sandbox::User=root"
     # shellcheck disable=SC2086
     (cd "$lists" && apt-get $options update -q >/dev/null && apt-get $options download -q "$package" >/dev/null) &&
-        mkdir -p "$tools/$package" &&
-        dpkg-deb -x "$lists/$package"_*.deb "$tools/$package"
+        mkdir -p "$tools/$package.deb" &&
+        dpkg-deb -x "$lists/$package"_*.deb "$tools/$package.deb"
     fetched=$?
     rm -rf "$lists"
     return $fetched
@@ -34,8 +34,12 @@ newer_package() {
 
 if [ ! -x "$tools/kubectl" ]; then
     echo "fetching kubectl"
-    newer_package kubernetes-client sid || newer_package kubernetes-client trixie
-    ln -sf kubernetes-client/usr/bin/kubectl "$tools/kubectl"
+    if newer_package kubectl sid; then
+        ln -sf kubectl.deb/usr/bin/kubectl "$tools/kubectl"
+    else
+        newer_package kubernetes-client trixie
+        ln -sf kubernetes-client.deb/usr/bin/kubectl "$tools/kubectl"
+    fi
 fi
 
 if [ ! -x "$tools/busybox" ]; then
