@@ -1,0 +1,1 @@
+//! Keeps a view up to date.

@@ -1,0 +1,169 @@
+//! The process's picture of the bucket: a prefix of its history, indexed, with the most recent changes.
+
+mod changes;
+mod follow;
+mod history;
+mod ring;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use api::{ObjectKey, Revision};
+use tokio::sync::watch;
+
+pub use changes::{Changes, Expired};
+
+use ring::Ring;
+pub use state::Reader;
+use state::State;
+
+use crate::stored::Stored;
+
+/// Objects as the bucket had them at one revision, kept up to date by one consumer.
+pub struct View {
+    state: RwLock<State>,
+    /// Locked after `state`, never before.
+    ring: Mutex<Ring>,
+    position: watch::Sender<Position>,
+    /// Where older history is read; `None` for a view that stands alone.
+    source: Option<async_nats::jetstream::Context>,
+}
+
+/// How far the view is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Position {
+    /// Grows when the stream was found recreated: revisions have started anew.
+    epoch: u64,
+    /// Everything up to here is in the view.
+    revision: Revision,
+}
+
+/// What happened to an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeKind {
+    /// It was created or modified.
+    Put,
+    /// It is gone.
+    Deleted,
+}
+
+/// One step of the bucket's history.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What happened.
+    pub kind: ChangeKind,
+    /// The object after the change; of a deleted one its last state, at the revision of the deletion.
+    pub object: Arc<Stored>,
+    /// The object before; `None` if it did not exist. From `View::history`, where the state before is no longer known, an object
+    /// that existed already has its new state here.
+    pub previous: Option<Arc<Stored>>,
+}
+
+impl Change {
+    /// The write behind it.
+    pub fn revision(&self) -> Revision {
+        self.object.revision
+    }
+
+    /// The object that changed.
+    pub fn key(&self) -> &ObjectKey {
+        &self.object.key
+    }
+
+    /// The object did not exist before.
+    pub fn is_creation(&self) -> bool {
+        self.kind == ChangeKind::Put && self.previous.is_none()
+    }
+
+    fn weight(&self) -> usize {
+        self.object.weight() + 128
+    }
+}
+
+impl View {
+    /// A view without a server, for tests: fill it with `apply`.
+    pub fn offline() -> Arc<Self> {
+        Arc::new(Self::new(None))
+    }
+
+    /// For tests: a view of these objects, at revisions 1, 2, 3, …
+    pub fn of(objects: impl IntoIterator<Item = serde_json::Value>) -> Arc<Self> {
+        let view = Self::offline();
+        for (revision, object) in (1..).zip(objects) {
+            view.apply(ChangeKind::Put, Stored::test(object, revision));
+        }
+        view
+    }
+
+    pub(crate) fn new(source: Option<async_nats::jetstream::Context>) -> Self {
+        Self {
+            state: RwLock::default(),
+            ring: Mutex::default(),
+            position: watch::Sender::new(Position::default()),
+            source,
+        }
+    }
+
+    /// Takes one change in, as the consumer does. For a deletion, `object` is the last state at the revision of the deletion.
+    pub fn apply(&self, kind: ChangeKind, object: Arc<Stored>) {
+        let revision = object.revision;
+        self.advance([(kind, object)], revision);
+    }
+
+    /// One consistent moment. Hold it briefly, never across an await, and do not ask the same view for another meanwhile:
+    /// the view stands still as long.
+    pub fn read(&self) -> Reader<'_> {
+        Reader::new(self.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// One object, as of now.
+    pub fn get(&self, key: &ObjectKey) -> Option<Arc<Stored>> {
+        self.read().get(key).cloned()
+    }
+
+    /// Everything up to here is in the view.
+    pub fn revision(&self) -> Revision {
+        self.position.borrow().revision
+    }
+
+    /// Returns when the view holds `revision`, or when revisions have started anew.
+    pub async fn wait_for(&self, revision: Revision) {
+        let mut position = self.position.subscribe();
+        let epoch = position.borrow().epoch;
+        let _ = position.wait_for(|now| now.revision >= revision || now.epoch != epoch).await;
+    }
+
+    /// Follows changes after `after`. `Expired` if the recent changes in memory do not reach back so far: see `resume`.
+    pub fn changes(self: &Arc<Self>, after: Revision) -> Result<Changes, Expired> {
+        Changes::new(Arc::clone(self), after)
+    }
+
+    /// Takes changes in, in order, and says that everything up to `revision` is known.
+    pub(crate) fn advance(
+        &self,
+        changes: impl IntoIterator<Item = (ChangeKind, Arc<Stored>)>,
+        revision: Revision,
+    ) {
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = self.ring();
+        for (kind, object) in changes {
+            if let Some(change) = state.apply(kind, object) {
+                ring.push(change);
+            }
+        }
+        state.revision = state.revision.max(revision);
+        let revision = state.revision;
+        drop((ring, state));
+        self.position.send_modify(|position| position.revision = revision);
+    }
+
+    fn ring(&self) -> MutexGuard<'_, Ring> {
+        self.ring.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for View {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "View({:?})", self.revision())
+    }
+}

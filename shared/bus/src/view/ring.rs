@@ -1,0 +1,72 @@
+//! The most recent changes of a view, in order, bounded in number and in bytes.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use api::Revision;
+
+use super::{Change, Expired};
+
+/// At most so many changes are kept.
+const ENTRIES: usize = 65_536;
+/// At most about so many bytes are kept.
+const BYTES: usize = 48 << 20;
+
+/// Changes that followers may still read.
+#[derive(Default)]
+pub(crate) struct Ring {
+    changes: VecDeque<Arc<Change>>,
+    /// The number of the first change in `changes`; numbers never start anew.
+    first: u64,
+    /// Changes after this revision are all here.
+    floor: Revision,
+    bytes: usize,
+}
+
+impl Ring {
+    pub(crate) fn push(&mut self, change: Change) {
+        self.bytes += change.weight();
+        self.changes.push_back(Arc::new(change));
+        while self.changes.len() > ENTRIES || self.bytes > BYTES {
+            let Some(oldest) = self.changes.pop_front() else { break };
+            self.bytes = self.bytes.saturating_sub(oldest.weight());
+            self.first += 1;
+            self.floor = oldest.revision();
+        }
+    }
+
+    /// Forgets everything up to `floor`: what came before was not seen step by step.
+    pub(crate) fn restart(&mut self, floor: Revision) {
+        self.first += u64::try_from(self.changes.len()).unwrap_or_default();
+        self.changes.clear();
+        self.bytes = 0;
+        self.floor = floor;
+    }
+
+    /// The number of the first change after a revision.
+    pub(crate) fn position_after(&self, after: Revision) -> Result<u64, Expired> {
+        if after < self.floor {
+            return Err(Expired { asked: after, oldest: self.floor });
+        }
+        let skipped = self.changes.partition_point(|change| change.revision() <= after);
+        Ok(self.first + u64::try_from(skipped).unwrap_or_default())
+    }
+
+    /// Up to `limit` changes from a number on; empty if there are none yet.
+    pub(crate) fn read(&self, from: u64, limit: usize) -> Result<Vec<Arc<Change>>, Expired> {
+        let Some(offset) = from.checked_sub(self.first) else {
+            return Err(Expired { asked: Revision(0), oldest: self.floor });
+        };
+        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
+        Ok(self.changes.iter().skip(offset).take(limit).cloned().collect())
+    }
+
+    /// The newest change of which `pick` says yes.
+    pub(crate) fn find(&self, pick: impl Fn(&Change) -> bool) -> Option<Arc<Change>> {
+        self.changes.iter().rev().find(|change| pick(change)).cloned()
+    }
+
+    pub(crate) fn floor(&self) -> Revision {
+        self.floor
+    }
+}

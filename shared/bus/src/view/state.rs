@@ -1,0 +1,194 @@
+//! The objects of a view and its indexes.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, RwLockReadGuard};
+
+use api::{NodeName, ObjectKey, ResourceId, Revision, Uid};
+
+use super::{Change, ChangeKind};
+use crate::stored::Stored;
+
+/// Deletions that are remembered, so that their names can be taken again without asking the server.
+const MARKERS: usize = 200_000;
+
+type Collection = BTreeMap<ObjectKey, Arc<Stored>>;
+
+/// What a view knows.
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) revision: Revision,
+    collections: BTreeMap<ResourceId, Collection>,
+    owners: HashMap<Uid, BTreeSet<ObjectKey>>,
+    nodes: HashMap<NodeName, BTreeSet<ObjectKey>>,
+    uids: HashMap<Uid, ObjectKey>,
+    /// Names whose last message is a delete marker, with the marker's revision.
+    markers: HashMap<ObjectKey, Revision>,
+    /// The markers by age, so that the oldest are forgotten first.
+    marker_ages: BTreeMap<Revision, ObjectKey>,
+}
+
+/// A view at one moment.
+pub struct Reader<'a> {
+    state: RwLockReadGuard<'a, State>,
+}
+
+impl<'a> Reader<'a> {
+    pub(crate) fn new(state: RwLockReadGuard<'a, State>) -> Self {
+        Self { state }
+    }
+}
+
+impl Reader<'_> {
+    /// Everything up to here is included, nothing after.
+    pub fn revision(&self) -> Revision {
+        self.state.revision
+    }
+
+    /// One object.
+    pub fn get(&self, key: &ObjectKey) -> Option<&Arc<Stored>> {
+        self.state.get(key)
+    }
+
+    /// A collection, or the part of it in one namespace, ordered by namespace and name.
+    pub fn list(&self, resource: ResourceId, namespace: Option<&str>) -> impl Iterator<Item = &Arc<Stored>> {
+        let collection = self.state.collections.get(&resource);
+        let start = match namespace {
+            Some(namespace) => ObjectKey::namespaced(resource, namespace, ""),
+            None => ObjectKey::cluster(resource, ""),
+        };
+        let objects = collection.into_iter().flat_map(move |collection| collection.range(start.clone()..));
+        let namespace = namespace.map(str::to_owned);
+        objects
+            .take_while(move |(key, _)| namespace.as_deref().is_none_or(|it| key.namespace() == it))
+            .map(|(_, object)| object)
+    }
+
+    /// Objects that have `owner` among their owner references.
+    pub fn owned_by(&self, owner: &Uid) -> impl Iterator<Item = &Arc<Stored>> {
+        self.state.each(self.state.owners.get(owner))
+    }
+
+    /// Pods that are bound to `node`.
+    pub fn pods_on(&self, node: &NodeName) -> impl Iterator<Item = &Arc<Stored>> {
+        self.state.each(self.state.nodes.get(node))
+    }
+
+    /// Everything in a namespace.
+    pub fn namespaced(&self, namespace: &str) -> impl Iterator<Item = &Arc<Stored>> {
+        self.state.collections.keys().flat_map(move |resource| self.list(*resource, Some(namespace)))
+    }
+
+    /// The object with this uid.
+    pub fn by_uid(&self, uid: &Uid) -> Option<&Arc<Stored>> {
+        self.state.uids.get(uid).and_then(|key| self.state.get(key))
+    }
+
+    /// The collections that have objects.
+    pub fn resources(&self) -> impl Iterator<Item = ResourceId> {
+        self.state.collections.iter().filter(|(_, objects)| !objects.is_empty()).map(|(resource, _)| *resource)
+    }
+
+    /// How many objects there are.
+    pub fn len(&self) -> usize {
+        self.state.collections.values().map(BTreeMap::len).sum()
+    }
+
+    /// There is no object at all.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The delete marker that a name has.
+    pub(crate) fn marker(&self, key: &ObjectKey) -> Option<Revision> {
+        self.state.markers.get(key).copied()
+    }
+}
+
+impl State {
+    pub(crate) fn get(&self, key: &ObjectKey) -> Option<&Arc<Stored>> {
+        self.collections.get(&key.resource)?.get(key)
+    }
+
+    /// All objects.
+    pub(crate) fn objects(&self) -> impl Iterator<Item = &Arc<Stored>> {
+        self.collections.values().flat_map(BTreeMap::values)
+    }
+
+    /// Takes a change in; `None` if it is no news: an old revision, or the deletion of nothing.
+    pub(crate) fn apply(&mut self, kind: ChangeKind, object: Arc<Stored>) -> Option<Change> {
+        if self.get(&object.key).is_some_and(|known| known.revision >= object.revision) {
+            return None;
+        }
+        self.revision = self.revision.max(object.revision);
+        let previous = self.remove(&object.key);
+        self.forget_marker(&object.key);
+        match kind {
+            ChangeKind::Put => self.insert(Arc::clone(&object)),
+            ChangeKind::Deleted => self.remember_marker(&object),
+        }
+        match (kind, &previous) {
+            (ChangeKind::Deleted, None) => None,
+            (ChangeKind::Put, _) | (ChangeKind::Deleted, Some(_)) => Some(Change { kind, object, previous }),
+        }
+    }
+
+    fn each<'a>(&'a self, keys: Option<&'a BTreeSet<ObjectKey>>) -> impl Iterator<Item = &'a Arc<Stored>> {
+        keys.into_iter().flatten().filter_map(|key| self.get(key))
+    }
+
+    fn insert(&mut self, object: Arc<Stored>) {
+        let key = &object.key;
+        for owner in &object.metadata.owner_references {
+            self.owners.entry(owner.uid.clone()).or_default().insert(key.clone());
+        }
+        if let Some(node) = &object.node {
+            self.nodes.entry(node.clone()).or_default().insert(key.clone());
+        }
+        if !object.metadata.uid.as_str().is_empty() {
+            self.uids.insert(object.metadata.uid.clone(), key.clone());
+        }
+        self.collections.entry(key.resource).or_default().insert(key.clone(), object);
+    }
+
+    fn remove(&mut self, key: &ObjectKey) -> Option<Arc<Stored>> {
+        let object = self.collections.get_mut(&key.resource)?.remove(key)?;
+        for owner in &object.metadata.owner_references {
+            remove_from(&mut self.owners, &owner.uid, key);
+        }
+        if let Some(node) = &object.node {
+            remove_from(&mut self.nodes, node, key);
+        }
+        if self.uids.get(&object.metadata.uid) == Some(key) {
+            self.uids.remove(&object.metadata.uid);
+        }
+        Some(object)
+    }
+
+    fn remember_marker(&mut self, object: &Stored) {
+        self.markers.insert(object.key.clone(), object.revision);
+        self.marker_ages.insert(object.revision, object.key.clone());
+        while self.marker_ages.len() > MARKERS {
+            let Some((_, oldest)) = self.marker_ages.pop_first() else { break };
+            self.markers.remove(&oldest);
+        }
+    }
+
+    fn forget_marker(&mut self, key: &ObjectKey) {
+        if let Some(revision) = self.markers.remove(key) {
+            self.marker_ages.remove(&revision);
+        }
+    }
+}
+
+fn remove_from<K: std::hash::Hash + Eq>(
+    index: &mut HashMap<K, BTreeSet<ObjectKey>>,
+    value: &K,
+    key: &ObjectKey,
+) {
+    if let Some(keys) = index.get_mut(value) {
+        keys.remove(key);
+        if keys.is_empty() {
+            index.remove(value);
+        }
+    }
+}
