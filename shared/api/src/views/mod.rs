@@ -16,7 +16,7 @@ pub use namespace::{Namespace, NamespaceStatus};
 pub use node::{Node, NodeAddress, NodeSpec, NodeStatus, Taint};
 pub use pod::{
     Affinity, Container, ContainerPort, ContainerStatus, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodStatus,
-    ResourceRequirements, Toleration, TopologySpreadConstraint,
+    PreferredSchedulingTerm, ResourceRequirements, Toleration, TopologySpreadConstraint,
 };
 pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 pub use service::{Service, ServicePort, ServiceSpec, ServiceStatus};

@@ -133,6 +133,18 @@ pub struct Affinity {
 pub struct NodeAffinity {
     /// Must hold.
     pub required_during_scheduling_ignored_during_execution: Option<NodeSelector>,
+    /// Better if they hold.
+    pub preferred_during_scheduling_ignored_during_execution: Vec<PreferredSchedulingTerm>,
+}
+
+/// A weighed wish about nodes.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PreferredSchedulingTerm {
+    /// 1 to 100.
+    pub weight: i32,
+    /// The wish.
+    pub preference: NodeSelectorTerm,
 }
 
 /// Any of its terms.
