@@ -57,6 +57,8 @@ pub struct PodSpec {
     pub termination_grace_period_seconds: Option<i64>,
     /// Extra conditions that make it ready.
     pub readiness_gates: Vec<serde_json::Value>,
+    /// While there are any, it is not scheduled.
+    pub scheduling_gates: Vec<serde_json::Value>,
 }
 
 /// What scheduling reads of a container.
