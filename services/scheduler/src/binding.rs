@@ -1,0 +1,190 @@
+//! Writes decisions into pods, and says why in the journal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::journal::{EventView, JournalEntry};
+use api::{ObjectKey, Revision, Timestamp, Uid};
+use bus::{Bus, ChangeTo, Expect, Journal, Mutation, Store, Stored, View, WriteError};
+use serde_json::{Value, json};
+use telemetry::clock;
+use tracing::warn;
+
+use crate::decide::Outcome;
+use crate::queue::Pending;
+
+/// How long to wait after the store was not available.
+const BACK_OFF: Duration = Duration::from_millis(200);
+
+/// What became of one decision.
+#[derive(Debug)]
+pub enum Written {
+    /// The pod is bound, durably.
+    Bound {
+        /// The pod.
+        uid: Uid,
+        /// When it was created.
+        created: Timestamp,
+    },
+    /// Nothing was written: the pod must be looked at again.
+    Failed {
+        /// Where it lives.
+        key: ObjectKey,
+        /// Which pod it was.
+        uid: Uid,
+    },
+    /// The pod says why it has no node.
+    Told,
+}
+
+/// Writes for the scheduler. Cheap to clone.
+#[derive(Clone)]
+pub struct Scribe {
+    store: Store,
+    journal: Journal,
+    view: Arc<View>,
+}
+
+/// A decision about a pod as it is stored.
+struct Draft {
+    outcome: Outcome,
+    mutation: Mutation,
+    parent_span: u64,
+}
+
+impl Scribe {
+    /// Writes through `bus`.
+    pub fn new(bus: &Bus, view: &Arc<View>) -> Self {
+        Self { store: bus.store(), journal: bus.journal(), view: view.clone() }
+    }
+
+    /// Writes all at once and returns when every outcome is known, and seen by the view where something was in the way.
+    pub async fn write(&self, outcomes: Vec<Outcome>) -> Vec<Written> {
+        let mut results = Vec::with_capacity(outcomes.len());
+        let mut drafts = Vec::with_capacity(outcomes.len());
+        for outcome in outcomes {
+            match self.draft(outcome) {
+                Ok(draft) => drafts.push(draft),
+                Err(pod) => results.push(Written::Failed { key: pod.key, uid: pod.uid }),
+            }
+        }
+        let mutations = drafts.iter().map(|draft| draft.mutation.clone()).collect();
+        let written = self.store.write_all(mutations).await;
+        let (mut newest, mut back_off) = (Revision::default(), false);
+        for (draft, result) in drafts.into_iter().zip(written) {
+            match &result {
+                Ok(_) => self.journal.append(entry(&draft)),
+                Err(WriteError::Conflict { current }) => newest = newest.max(current.unwrap_or_default()),
+                Err(error) => {
+                    warn!(pod = %draft.mutation.key, error = %telemetry::chain(error), "failed to write a decision");
+                    back_off = true;
+                }
+            }
+            results.push(conclude(draft, result.is_ok()));
+        }
+        self.view.wait_for(newest).await;
+        if back_off {
+            tokio::time::sleep(BACK_OFF).await;
+        }
+        results
+    }
+
+    /// The write that an outcome asks for; the pod back if it is not what was decided about any more.
+    fn draft(&self, outcome: Outcome) -> Result<Draft, Pending> {
+        let (pod, change): (&Pending, fn(&mut Value, &Outcome, Timestamp)) = match &outcome {
+            Outcome::Bind { pod, .. } => (pod, bind),
+            Outcome::Unplaced { pod, .. } => (pod, tell),
+        };
+        let stored: Option<Arc<Stored>> = self.view.get(&pod.key).filter(|stored| stored.revision == pod.revision);
+        let Some(stored) = stored else { return Err(pod.clone()) };
+        let mut value = stored.value();
+        change(&mut value, &outcome, clock::now());
+        let mutation = Mutation {
+            key: pod.key.clone(),
+            expect: Expect::At(pod.revision),
+            change: ChangeTo::Put(value),
+            cause: clock::child_of(stored.cause),
+        };
+        Ok(Draft { mutation, parent_span: stored.cause.span_id, outcome })
+    }
+}
+
+fn conclude(draft: Draft, ok: bool) -> Written {
+    match (draft.outcome, ok) {
+        (Outcome::Bind { pod, .. }, true) => Written::Bound { uid: pod.uid, created: pod.created },
+        (Outcome::Unplaced { .. }, true) => Written::Told,
+        (Outcome::Bind { pod, .. } | Outcome::Unplaced { pod, .. }, false) => {
+            Written::Failed { key: pod.key, uid: pod.uid }
+        }
+    }
+}
+
+fn bind(value: &mut Value, outcome: &Outcome, now: Timestamp) {
+    let Outcome::Bind { node, .. } = outcome else { return };
+    if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
+        spec.insert("nodeName".to_owned(), json!(node));
+    }
+    set_condition(value, json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
+}
+
+fn tell(value: &mut Value, outcome: &Outcome, now: Timestamp) {
+    let Outcome::Unplaced { verdict, .. } = outcome else { return };
+    let condition = json!({
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": verdict.message,
+        "lastProbeTime": null, "lastTransitionTime": now,
+    });
+    set_condition(value, condition);
+}
+
+/// Replaces the condition of the same type; its transition time stays while its status does.
+fn set_condition(value: &mut Value, mut condition: Value) {
+    let Some(object) = value.as_object_mut() else { return };
+    let status = object.entry("status").or_insert_with(|| json!({}));
+    let Some(status) = status.as_object_mut() else { return };
+    let conditions = status.entry("conditions").or_insert_with(|| json!([]));
+    let Some(conditions) = conditions.as_array_mut() else { return };
+    match conditions.iter_mut().find(|known| known.get("type") == condition.get("type")) {
+        Some(known) => {
+            if let (true, Some(since)) = (known.get("status") == condition.get("status"), known.get("lastTransitionTime")) {
+                let since = since.clone();
+                if let Some(fields) = condition.as_object_mut() {
+                    fields.insert("lastTransitionTime".to_owned(), since);
+                }
+            }
+            *known = condition;
+        }
+        None => conditions.push(condition),
+    }
+}
+
+fn entry(draft: &Draft) -> JournalEntry {
+    let key = &draft.mutation.key;
+    let (pod, because, command, event) = match &draft.outcome {
+        Outcome::Bind { pod, node, because } => {
+            let message = format!("Successfully assigned {}/{} to {node}", key.namespace(), key.name);
+            (pod, because, format!("bind to {node}"), event("Normal", "Scheduled", message))
+        }
+        Outcome::Unplaced { pod, verdict } => {
+            let event = event("Warning", "FailedScheduling", verdict.message.clone());
+            (pod, &verdict.because, "wait for a node".to_owned(), event)
+        }
+    };
+    JournalEntry {
+        at_micros: clock::now().0,
+        component: "scheduler".to_owned(),
+        object: Some(key.clone()),
+        uid: pod.uid.clone(),
+        cause: draft.mutation.cause,
+        parent_span: draft.parent_span,
+        trigger: "the pod has no node".to_owned(),
+        because: because.clone(),
+        commands: vec![command],
+        targets: vec![key.clone()],
+        outcome: "done".to_owned(),
+        event: Some(event),
+    }
+}
+
+fn event(severity: &str, reason: &str, message: String) -> EventView {
+    EventView { severity: severity.to_owned(), reason: reason.to_owned(), message, regarding: None }
+}

@@ -1,0 +1,139 @@
+//! The scheduler's memory: fed with every change of pods and nodes, it keeps the cluster and the queue. No IO.
+
+use std::collections::HashSet;
+
+use api::views::{Node, Pod};
+use api::{NodeName, Object, Uid};
+
+use crate::class::Classes;
+use crate::decide::{Outcome, decide};
+use crate::node_info::Cluster;
+use crate::queue::{Pending, Queue};
+
+/// The name that pods give for this scheduler.
+const NAME: &str = "default-scheduler";
+
+/// Everything that a decision depends on.
+#[derive(Debug, Default)]
+pub struct Brain {
+    cluster: Cluster,
+    queue: Queue,
+    classes: Classes,
+    /// Pods whose binding is being written: the cluster counts them where they go.
+    in_flight: HashSet<Uid>,
+}
+
+impl Brain {
+    /// A pod was created or changed.
+    pub fn pod(&mut self, pod: &Object<Pod>) {
+        let uid = &pod.metadata.uid;
+        if pod.has_ended() {
+            self.pod_gone(uid);
+            return;
+        }
+        if let Some(node) = &pod.spec.node_name {
+            self.queue.remove(uid);
+            self.in_flight.remove(uid);
+            let is_news = !self.cluster.holds(uid);
+            self.cluster.place(uid, node, &self.classes.of(pod));
+            if is_news {
+                self.queue.revive_company();
+            }
+            return;
+        }
+        if self.in_flight.contains(uid) {
+            return;
+        }
+        let ours = matches!(pod.spec.scheduler_name.as_str(), "" | NAME);
+        if pod.metadata.is_terminating() || !ours || is_gated(pod) {
+            self.queue.remove(uid);
+            return;
+        }
+        let class = self.classes.of(pod);
+        self.queue.put(Pending {
+            key: pod.key.clone(),
+            uid: uid.clone(),
+            revision: pod.revision,
+            priority: pod.spec.priority,
+            created: pod.metadata.creation_timestamp,
+            class,
+            told: told(pod),
+        });
+    }
+
+    /// A pod was deleted or has ended.
+    pub fn pod_gone(&mut self, uid: &Uid) {
+        self.queue.remove(uid);
+        self.in_flight.remove(uid);
+        if self.cluster.remove(uid) {
+            self.queue.revive();
+        }
+    }
+
+    /// A node was created or changed.
+    pub fn node(&mut self, node: &Object<Node>) {
+        if self.cluster.describe(node) {
+            self.queue.revive();
+        }
+    }
+
+    /// A node was deleted: what did not fit may have another explanation now.
+    pub fn node_gone(&mut self, name: &NodeName) {
+        self.cluster.forget(name);
+        self.queue.revive();
+    }
+
+    /// Tries up to `limit` waiting pods. Pods to bind are in flight until `written` or `failed`.
+    pub fn decide(&mut self, limit: usize) -> Vec<Outcome> {
+        let outcomes = decide(&mut self.cluster, &mut self.queue, limit);
+        for outcome in &outcomes {
+            if let Outcome::Bind { pod, .. } = outcome {
+                self.in_flight.insert(pod.uid.clone());
+                self.queue.revive_company();
+            }
+        }
+        outcomes
+    }
+
+    /// The binding is durable. The pod stays counted at its node; the view will say the same.
+    pub fn written(&mut self, uid: &Uid) {
+        self.in_flight.remove(uid);
+    }
+
+    /// The decision was not written: look at the pod as it is now.
+    pub fn failed(&mut self, uid: &Uid, current: Option<&Object<Pod>>) {
+        self.queue.remove(uid);
+        if self.in_flight.remove(uid) && self.cluster.remove(uid) {
+            self.queue.revive();
+        }
+        if let Some(pod) = current.filter(|pod| pod.metadata.uid == *uid) {
+            self.pod(pod);
+        }
+    }
+
+    /// There is something to try.
+    pub fn has_work(&self) -> bool {
+        self.queue.has_work()
+    }
+
+    /// Pods that wait for a node, those that fit nowhere included.
+    pub fn waiting(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// The nodes and what is left of them.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+}
+
+/// What the pod's PodScheduled condition says, if it says that it does not fit.
+fn told(pod: &Object<Pod>) -> String {
+    let scheduled = pod.status.conditions.iter().find(|condition| condition.kind == "PodScheduled");
+    scheduled.filter(|it| it.status == "False").map(|it| it.message.clone()).unwrap_or_default()
+}
+
+/// Held back by `spec.schedulingGates`.
+fn is_gated(pod: &Object<Pod>) -> bool {
+    !pod.spec.scheduling_gates.is_empty()
+}

@@ -1,0 +1,253 @@
+//! Which nodes a pod may go to, and why not to the others.
+
+use std::fmt;
+use std::ops::ControlFlow;
+
+use api::views::{NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration};
+
+use crate::amounts::{Amounts, written};
+use crate::class::PodClass;
+use crate::node_info::NodeInfo;
+use crate::surroundings::Surroundings;
+
+/// One reason why a pod cannot go to a node. `Display` is Kubernetes' wording, without the node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Misfit<'a> {
+    /// The node is cordoned.
+    Unschedulable,
+    /// The pod does not tolerate a taint.
+    Taint(&'a Taint),
+    /// The node's agent or runtime is not well.
+    NotReady,
+    /// The pod wants other nodes.
+    Unwanted,
+    /// A host port is taken.
+    Port(u16),
+    /// The node takes no more pods.
+    TooManyPods {
+        /// How many it takes.
+        max: i64,
+    },
+    /// Not enough is left of a resource.
+    Insufficient {
+        /// Which resource.
+        resource: &'a str,
+        /// What is left.
+        free: i64,
+        /// What the pod asks for.
+        asked: i64,
+    },
+    /// Pods would be spread too unevenly.
+    Skewed,
+    /// The node lacks the label that a spreading rule names.
+    NoDomain,
+    /// Pods it wants to be near to are elsewhere.
+    NotNear,
+    /// Pods it must not be near to are there.
+    NotApart,
+    /// Pods that are there do not want it.
+    Repelled,
+}
+
+impl fmt::Display for Misfit<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unschedulable => f.write_str("node(s) were unschedulable"),
+            Self::Taint(taint) => write!(f, "node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value),
+            Self::NotReady => f.write_str("node(s) were not ready"),
+            Self::Unwanted => f.write_str("node(s) didn't match Pod's node affinity/selector"),
+            Self::Port(_) => f.write_str("node(s) didn't have free ports for the requested pod ports"),
+            Self::TooManyPods { .. } => f.write_str("Too many pods"),
+            Self::Insufficient { resource, .. } => write!(f, "Insufficient {resource}"),
+            Self::Skewed => f.write_str("node(s) didn't match pod topology spread constraints"),
+            Self::NoDomain => {
+                f.write_str("node(s) didn't match pod topology spread constraints (missing required label)")
+            }
+            Self::NotNear => f.write_str("node(s) didn't match pod affinity rules"),
+            Self::NotApart => f.write_str("node(s) didn't match pod anti-affinity rules"),
+            Self::Repelled => f.write_str("node(s) didn't satisfy existing pods anti-affinity rules"),
+        }
+    }
+}
+
+impl Misfit<'_> {
+    /// The reason as a sentence about the node: `has 200Mi of memory free and the pod asks for 512Mi`.
+    pub fn about_node(&self) -> String {
+        match self {
+            Self::Unschedulable => "is cordoned".to_owned(),
+            Self::Taint(taint) => format!("has the taint {}={}:{}", taint.key, taint.value, taint.effect),
+            Self::NotReady => "is not ready".to_owned(),
+            Self::Unwanted => "is not one that the pod's selector or affinity names".to_owned(),
+            Self::Port(port) => format!("has its port {port} taken"),
+            Self::TooManyPods { max } => format!("has all of its {max} pods"),
+            Self::Insufficient { resource, free, asked } => format!(
+                "has {} of {resource} free and the pod asks for {}",
+                written(resource, (*free).max(0)),
+                written(resource, *asked)
+            ),
+            Self::Skewed => "has more of such pods in its domain than the spreading rule allows".to_owned(),
+            Self::NoDomain => "lacks the label that the spreading rule names".to_owned(),
+            Self::NotNear => "has none of the pods that the pod wants to be near to".to_owned(),
+            Self::NotApart => "has pods that the pod must not be near to".to_owned(),
+            Self::Repelled => "has pods that must not be near to the pod".to_owned(),
+        }
+    }
+}
+
+/// Whether the node takes a pod of the class. Allocates nothing.
+pub fn fits(class: &PodClass, node: &NodeInfo, around: &Surroundings) -> bool {
+    check(class, node, around, &mut |_| ControlFlow::Break(())).is_continue()
+}
+
+/// Why it does not: the first stage that fails, with all that stage has to say.
+pub fn misfits<'a>(class: &'a PodClass, node: &'a NodeInfo, around: &Surroundings) -> Vec<Misfit<'a>> {
+    let mut found = Vec::new();
+    let _ = check(class, node, around, &mut |misfit| {
+        let more_to_say = matches!(misfit, Misfit::Insufficient { .. } | Misfit::TooManyPods { .. });
+        found.push(misfit);
+        if more_to_say { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    found
+}
+
+/// Tells every misfit to `tell`, in Kubernetes' order, until it breaks. Resources are told all before going on.
+fn check<'a>(
+    class: &'a PodClass,
+    node: &'a NodeInfo,
+    around: &Surroundings,
+    tell: &mut dyn FnMut(Misfit<'a>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    if node.unschedulable && !tolerates("node.kubernetes.io/unschedulable", &class.tolerations) {
+        tell(Misfit::Unschedulable)?;
+    }
+    if let Some(taint) = node.taints.iter().find(|taint| repels(taint) && !tolerated(taint, &class.tolerations)) {
+        tell(Misfit::Taint(taint))?;
+    }
+    if !node.ready && !tolerates("node.kubernetes.io/not-ready", &class.tolerations) {
+        tell(Misfit::NotReady)?;
+    }
+    if !wanted(class, node) {
+        tell(Misfit::Unwanted)?;
+    }
+    if let Some(port) = class.host_ports.iter().find(|port| node.ports.contains_key(port)) {
+        tell(Misfit::Port(port.port))?;
+    }
+    let short = resources(class, node, tell)?;
+    if short {
+        return ControlFlow::Break(());
+    }
+    company(node, around, tell)
+}
+
+/// `NodeResourcesFit`; continues with true if anything was told.
+fn resources<'a>(
+    class: &'a PodClass,
+    node: &'a NodeInfo,
+    tell: &mut dyn FnMut(Misfit<'a>) -> ControlFlow<()>,
+) -> ControlFlow<(), bool> {
+    let Amounts { cpu, memory, disk, other } = &class.request;
+    let (has, used) = (&node.allocatable, &node.requested);
+    let mut short = false;
+    if node.pods >= node.max_pods {
+        short = true;
+        tell(Misfit::TooManyPods { max: node.max_pods })?;
+    }
+    let stated = [
+        ("cpu", *cpu, has.cpu - used.cpu),
+        ("memory", *memory, has.memory - used.memory),
+        ("ephemeral-storage", *disk, has.disk - used.disk),
+    ];
+    let others = other.iter().map(|(name, asked)| (name.as_str(), *asked, has.other(name) - used.other(name)));
+    for (resource, asked, free) in stated.into_iter().chain(others) {
+        if asked > 0 && asked > free {
+            short = true;
+            tell(Misfit::Insufficient { resource, free, asked })?;
+        }
+    }
+    ControlFlow::Continue(short)
+}
+
+/// Rules about other pods.
+fn company<'a>(
+    node: &NodeInfo,
+    around: &Surroundings,
+    tell: &mut dyn FnMut(Misfit<'a>) -> ControlFlow<()>,
+) -> ControlFlow<()> {
+    for rule in around.spread.iter().filter(|rule| rule.hard) {
+        match rule.domains.at(node) {
+            None => tell(Misfit::NoDomain)?,
+            Some(here) if here + rule.own > rule.least + rule.max_skew => tell(Misfit::Skewed)?,
+            Some(_) => {}
+        }
+    }
+    if around.near.iter().flatten().any(|domains| domains.at(node).unwrap_or(0) == 0) {
+        tell(Misfit::NotNear)?;
+    }
+    if around.apart.iter().any(|domains| domains.at(node).unwrap_or(0) > 0) {
+        tell(Misfit::NotApart)?;
+    }
+    let is_repelled = |(key, domains): (&std::sync::Arc<str>, &std::collections::HashSet<_>)| {
+        node.labels.get(key).is_some_and(|domain| domains.contains(domain))
+    };
+    if around.repelled.iter().any(is_repelled) {
+        tell(Misfit::Repelled)?;
+    }
+    ControlFlow::Continue(())
+}
+
+/// Whether the pod's node selector and required node affinity name the node.
+pub fn wanted(class: &PodClass, node: &NodeInfo) -> bool {
+    let selected = class
+        .node_selector
+        .iter()
+        .all(|(key, value)| node.labels.get(key.as_str()).is_some_and(|own| **own == **value));
+    selected && class.required.as_ref().is_none_or(|terms| terms.iter().any(|term| term_holds(term, node)))
+}
+
+/// Whether one node selector term holds. An empty term holds of nothing (Kubernetes' rule).
+pub fn term_holds(term: &NodeSelectorTerm, node: &NodeInfo) -> bool {
+    let empty = term.match_expressions.is_empty() && term.match_fields.is_empty();
+    let label = |it: &NodeSelectorRequirement| holds(it, node.labels.get(it.key.as_str()).map(|value| &**value));
+    let field = |it: &NodeSelectorRequirement| {
+        holds(it, (it.key == "metadata.name").then(|| node.name.as_str()))
+    };
+    !empty && term.match_expressions.iter().all(label) && term.match_fields.iter().all(field)
+}
+
+fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
+    let listed = value.is_some_and(|value| requirement.values.iter().any(|wanted| wanted == value));
+    let number = |text: &str| text.parse::<i64>().ok();
+    let operand = || requirement.values.first().and_then(|text| number(text));
+    match requirement.operator.as_str() {
+        "In" => listed,
+        "NotIn" => !listed,
+        "Exists" => value.is_some(),
+        "DoesNotExist" => value.is_none(),
+        "Gt" => value.and_then(number).zip(operand()).is_some_and(|(own, limit)| own > limit),
+        "Lt" => value.and_then(number).zip(operand()).is_some_and(|(own, limit)| own < limit),
+        _ => false,
+    }
+}
+
+fn repels(taint: &Taint) -> bool {
+    matches!(taint.effect.as_str(), "NoSchedule" | "NoExecute")
+}
+
+/// Whether any toleration covers the taint.
+pub fn tolerated(taint: &Taint, tolerations: &[Toleration]) -> bool {
+    tolerations.iter().any(|toleration| {
+        (toleration.effect.is_empty() || toleration.effect == taint.effect)
+            && (toleration.key.is_empty() || toleration.key == taint.key)
+            && match toleration.operator.as_str() {
+                "Exists" => true,
+                "" | "Equal" => !toleration.key.is_empty() && toleration.value == taint.value,
+                _ => false,
+            }
+    })
+}
+
+/// Whether the tolerations cover a taint that the node only implies (cordoned, not ready).
+fn tolerates(key: &str, tolerations: &[Toleration]) -> bool {
+    !tolerations.is_empty()
+        && tolerated(&Taint { key: key.into(), effect: "NoSchedule".into(), ..Taint::default() }, tolerations)
+}
