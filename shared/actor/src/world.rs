@@ -102,13 +102,17 @@ impl<'a> World<'a> {
 
     /// Objects of a kind that have an owner reference (controlling or not) to `owner`.
     pub fn owned_by<K: Resource>(&self, owner: &Uid) -> impl Iterator<Item = Arc<Object<K>>> {
-        self.reader.owned_by(owner).filter(|stored| stored.key.resource == K::ID).map(|stored| stored.object::<K>())
+        self.reader
+            .owned_by(owner)
+            .filter(|stored| stored.key.resource == K::ID)
+            .map(|stored| stored.object::<K>())
     }
 
     /// Objects of a kind whose controller is `owner`.
     pub fn controlled_by<K: Resource>(&self, owner: &Uid) -> impl Iterator<Item = Arc<Object<K>>> {
-        self.owned_by::<K>(owner)
-            .filter(move |object| object.metadata.controller().is_some_and(|controller| controller.uid == *owner))
+        self.owned_by::<K>(owner).filter(move |object| {
+            object.metadata.controller().is_some_and(|controller| controller.uid == *owner)
+        })
     }
 
     /// Pods bound to a node.

@@ -94,7 +94,9 @@ impl Write {
     /// The event that goes with it.
     pub fn event(&self) -> Option<&EventView> {
         match self {
-            Self::Create { event, .. } | Self::Patch { event, .. } | Self::Delete { event, .. } => event.as_ref(),
+            Self::Create { event, .. } | Self::Patch { event, .. } | Self::Delete { event, .. } => {
+                event.as_ref()
+            }
             Self::Finish { .. } => None,
         }
     }

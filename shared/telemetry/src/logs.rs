@@ -75,9 +75,13 @@ pub fn init(service: &str, options: Options) -> Result<(), InitError> {
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
     };
     metrics::register(Box::new(process::ProcessCollector::new()));
-    metrics::int_gauge_vec("odeon_build_info", "Always 1; the labels say what runs.", &["service", "version"])
-        .with_label_values(&[service, env!("CARGO_PKG_VERSION")])
-        .set(1);
+    metrics::int_gauge_vec(
+        "odeon_build_info",
+        "Always 1; the labels say what runs.",
+        &["service", "version"],
+    )
+    .with_label_values(&[service, env!("CARGO_PKG_VERSION")])
+    .set(1);
     started.map_err(|_| InitError::AlreadyStarted)
 }
 

@@ -5,15 +5,15 @@ use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
 use prometheus::core::Collector;
-use prometheus::{HistogramOpts, Opts, Registry, TextEncoder};
 pub use prometheus::{
     Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec,
 };
+use prometheus::{HistogramOpts, Opts, Registry, TextEncoder};
 
 /// Buckets in seconds for work that takes between 50 µs and 10 s.
 pub const SECONDS: &[f64] = &[
-    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0,
-    10.0,
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
+    5.0, 10.0,
 ];
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(Registry::new);
@@ -51,7 +51,9 @@ pub fn register(collector: Box<dyn Collector>) {
 /// Everything, in Prometheus' text format.
 pub fn render() -> String {
     let families = REGISTRY.gather();
-    TextEncoder::new().encode_to_string(&families).unwrap_or_else(|error| format!("# metrics not encoded: {error}\n"))
+    TextEncoder::new()
+        .encode_to_string(&families)
+        .unwrap_or_else(|error| format!("# metrics not encoded: {error}\n"))
 }
 
 /// The metric registered under `name`, or a new one.
@@ -64,7 +66,10 @@ where
     if let Some(metric) = known.get(name).and_then(|metric| metric.downcast_ref::<M>()) {
         return metric.clone();
     }
-    #[expect(clippy::expect_used, reason = "names and labels are literals of ours, so the first call of any test meets this")]
+    #[expect(
+        clippy::expect_used,
+        reason = "names and labels are literals of ours, so the first call of any test meets this"
+    )]
     let metric = make().expect("metric names and labels are well formed");
     if let Err(error) = REGISTRY.register(Box::new(metric.clone())) {
         tracing::error!(metric = name, %error, "metric not registered");
@@ -86,7 +91,9 @@ mod tests {
 
     #[test]
     fn histograms_have_their_buckets() {
-        histogram_vec("odeon_test_seconds", "A test.", &["kind"], SECONDS).with_label_values(&["pod"]).observe(0.3);
+        histogram_vec("odeon_test_seconds", "A test.", &["kind"], SECONDS)
+            .with_label_values(&["pod"])
+            .observe(0.3);
         assert!(render().contains("odeon_test_seconds_bucket{kind=\"pod\",le=\"0.5\"} 1"), "{}", render());
     }
 }

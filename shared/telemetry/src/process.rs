@@ -39,7 +39,10 @@ impl ProcessCollector {
                 gauge("process_cpu_seconds_total", "User and system CPU time spent in seconds."),
                 gauge("process_open_fds", "Number of open file descriptors."),
                 gauge("process_threads", "Number of threads."),
-                gauge("process_start_time_seconds", "Start time of the process since the Unix epoch in seconds."),
+                gauge(
+                    "process_start_time_seconds",
+                    "Start time of the process since the Unix epoch in seconds.",
+                ),
             ],
         }
     }
@@ -90,7 +93,8 @@ mod tests {
 
     #[test]
     fn reads_a_stat_line_whose_command_has_spaces() {
-        let stat = "42 (odeon (up) x) S 1 1 1 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 7 0 12300 1000000 2560 0 0";
+        let stat =
+            "42 (odeon (up) x) S 1 1 1 0 -1 4194560 100 0 0 0 150 50 0 0 20 0 7 0 12300 1000000 2560 0 0";
         let boot = "cpu 1 2 3\nbtime 1000\nprocesses 5\n";
         let expected = Measured {
             resident_bytes: 2560.0 * 4096.0,

@@ -107,7 +107,8 @@ impl<P: Performer> Handler<Nudge> for KeyActor<P> {
         }
         let turn = turn(Arc::clone(&self.stage), self.key.clone(), reasons);
         // `wait` keeps the mailbox closed until the turn has ended: one turn at a time.
-        context.wait(turn.into_actor(self).map(|concluded, actor, context| actor.conclude(concluded, context)));
+        context
+            .wait(turn.into_actor(self).map(|concluded, actor, context| actor.conclude(concluded, context)));
     }
 }
 
@@ -120,7 +121,8 @@ async fn turn<P: Performer>(stage: Arc<Inner<P>>, key: P::Key, mut reasons: Reas
     }
     let span = tracing::info_span!("turn", kind = stage.name, object = %key, reason = %reasons);
     let started = Instant::now();
-    let performed = AssertUnwindSafe(stage.performer.turn(&key, &reasons)).catch_unwind().instrument(span.clone()).await;
+    let performed =
+        AssertUnwindSafe(stage.performer.turn(&key, &reasons)).catch_unwind().instrument(span.clone()).await;
     let (outcome, result) = match performed {
         Ok(Ok(after)) => ("done", Ok(after)),
         Ok(Err(error)) => (name_of(error.remedy), Err(error)),

@@ -204,7 +204,9 @@ impl<P: Performer> Inner<P> {
     fn leave(&self, key: &P::Key, even_if_pending: bool) -> bool {
         let left = self
             .actors
-            .remove_if(key, |_, live| even_if_pending || self.stopping.load(Ordering::Acquire) || live.shared.is_empty())
+            .remove_if(key, |_, live| {
+                even_if_pending || self.stopping.load(Ordering::Acquire) || live.shared.is_empty()
+            })
             .is_some();
         if left {
             self.live_actors.dec();
@@ -222,4 +224,3 @@ impl<P: Performer> Inner<P> {
         }
     }
 }
-

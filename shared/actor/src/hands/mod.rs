@@ -1,0 +1,192 @@
+//! Performs writes: the only way from a decision to the bucket and the journal.
+
+pub(crate) mod plan;
+mod record;
+
+use std::sync::Arc;
+
+use api::journal::Cause;
+use api::{ObjectKey, Revision, Uid};
+use bus::{Bus, Journal, Mutation, Store, View, WriteError};
+use telemetry::metrics::IntCounterVec;
+
+use crate::remedy::remedy_of_write;
+use crate::{Remedy, TurnError, Write};
+use plan::{Bases, Plan, StatusChange, Verdict, plan};
+use record::Record;
+
+/// What performs writes for one part of a process. Cheap to clone.
+#[derive(Clone)]
+pub struct Hands {
+    store: Store,
+    journal: Journal,
+    view: Arc<View>,
+    /// The component of journal entries: `controller-a`.
+    identity: Arc<str>,
+    /// The label of metrics.
+    kind: &'static str,
+    commands: IntCounterVec,
+}
+
+/// What became of writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Performed {
+    /// Objects that were changed; what was done already is not counted.
+    pub changed: usize,
+    /// The last revision that was written; zero if none was.
+    pub revision: Revision,
+}
+
+/// Everything of one turn that is to be performed and remembered.
+pub(crate) struct Act<'a> {
+    /// What the journal's entry is about.
+    pub(crate) object: Option<&'a ObjectKey>,
+    pub(crate) uid: Uid,
+    pub(crate) trigger: String,
+    /// What led to the turn.
+    pub(crate) parent: Cause,
+    pub(crate) writes: Vec<Write>,
+    pub(crate) status: Option<StatusChange>,
+    pub(crate) bases: Bases,
+}
+
+/// How the mutations of a turn ended.
+#[derive(Default)]
+struct Outcomes {
+    performed: Performed,
+    /// Objects that were changed.
+    written: Vec<ObjectKey>,
+    failures: Vec<(ObjectKey, WriteError)>,
+}
+
+impl Hands {
+    /// Hands that write as `identity` (the journal's component); `kind` labels their metrics.
+    pub fn new(bus: &Bus, view: &Arc<View>, identity: &str, kind: &'static str) -> Self {
+        let commands = telemetry::metrics::counter_vec(
+            "odeon_commands_total",
+            "Commands that turns performed.",
+            &["kind", "verb"],
+        );
+        let (store, journal) = (bus.store(), bus.journal());
+        Self { store, journal, view: Arc::clone(view), identity: identity.into(), kind, commands }
+    }
+
+    /// Performs writes at the same time, waits until the view holds them, and adds one entry to the journal: about `object`,
+    /// woken by `trigger`, which `parent` had led to. A conflict comes back as `Remedy::ObserveAgain` once the view has what
+    /// was in the way.
+    pub async fn perform(
+        &self,
+        object: Option<&ObjectKey>,
+        trigger: &str,
+        parent: Cause,
+        writes: Vec<Write>,
+    ) -> Result<Performed, TurnError> {
+        let (bases, uid) = {
+            let reader = self.view.read();
+            let uid = object.and_then(|key| reader.get(key)).map(|stored| stored.metadata.uid.clone());
+            (Bases::collect(&reader, &writes, None), uid.unwrap_or_default())
+        };
+        self.act(Act { object, uid, trigger: trigger.to_owned(), parent, writes, status: None, bases }).await
+    }
+
+    pub(crate) async fn act(&self, act: Act<'_>) -> Result<Performed, TurnError> {
+        let Act { object, uid, trigger, parent, writes, status, bases } = act;
+        let now = telemetry::clock::now();
+        let plan = plan(&writes, status, &bases, now, telemetry::clock::fresh_uid);
+        if plan.mutations.is_empty() && !plan.verdicts.iter().any(|verdict| is_worth_telling(verdict)) {
+            return Ok(Performed::default());
+        }
+        let cause = telemetry::clock::child_of(parent);
+        let Plan { mutations, verdicts, writes_status } = plan;
+        let outcomes = self.write(mutations, cause).await;
+        let record = Record {
+            component: &self.identity,
+            object,
+            uid,
+            now,
+            trigger,
+            cause,
+            parent,
+            writes: &writes,
+            verdicts: &verdicts,
+            written: &outcomes.written,
+            status: object.filter(|key| writes_status && outcomes.written.contains(key)),
+        };
+        record.verbs().for_each(|verb| self.commands.with_label_values(&[self.kind, verb]).inc());
+        let result = outcomes.conclude(&writes, &verdicts);
+        record.entries(result.as_ref().err()).into_iter().for_each(|entry| self.journal.append(entry));
+        result
+    }
+
+    /// Writes everything at the same time; returns when the view holds what was written, and what stood in the way.
+    async fn write(&self, mutations: Vec<plan::Planned>, cause: Cause) -> Outcomes {
+        let keys: Vec<ObjectKey> = mutations.iter().map(|planned| planned.key.clone()).collect();
+        let mutations = mutations
+            .into_iter()
+            .map(|planned| Mutation {
+                key: planned.key,
+                expect: planned.expect,
+                change: planned.change,
+                cause,
+            })
+            .collect();
+        let results = self.store.write_all(mutations).await;
+        let mut outcomes = Outcomes::default();
+        let mut newest = Revision::default();
+        for (key, result) in keys.into_iter().zip(results) {
+            match result {
+                Ok(revision) => {
+                    outcomes.performed.changed += 1;
+                    outcomes.performed.revision = outcomes.performed.revision.max(revision);
+                    outcomes.written.push(key);
+                }
+                Err(error) => {
+                    if let WriteError::Conflict { current: Some(current) } = error {
+                        newest = newest.max(current);
+                    }
+                    outcomes.failures.push((key, error));
+                }
+            }
+        }
+        // So that the next turn neither repeats what this one did nor meets the same conflict.
+        self.view.wait_for(newest.max(outcomes.performed.revision)).await;
+        outcomes
+    }
+}
+
+impl Outcomes {
+    /// The worst failure decides about the remedy.
+    fn conclude(&self, writes: &[Write], verdicts: &[Verdict]) -> Result<Performed, TurnError> {
+        let severity = |error: &WriteError| match remedy_of_write(error) {
+            Remedy::ObserveAgain => 0,
+            Remedy::BackOff => 1,
+            Remedy::RestartFromStore => 2,
+        };
+        let worst = self.failures.iter().max_by_key(|(_, error)| severity(error));
+        if let Some((key, error)) = worst {
+            return Err(TurnError::because(
+                remedy_of_write(error),
+                format!("failed to write {key}"),
+                error.clone(),
+            ));
+        }
+        for (write, verdict) in writes.iter().zip(verdicts) {
+            let failed = || format!("failed to {} {}", write.verb(), write.key());
+            match verdict {
+                Verdict::Written | Verdict::Done => {}
+                Verdict::Stale => return Err(TurnError::new(Remedy::ObserveAgain, failed())),
+                Verdict::Refused(why) => {
+                    return Err(TurnError::because(Remedy::BackOff, failed(), why.clone()));
+                }
+            }
+        }
+        Ok(self.performed)
+    }
+}
+
+fn is_worth_telling(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Written | Verdict::Stale | Verdict::Refused(_) => true,
+        Verdict::Done => false,
+    }
+}

@@ -1,0 +1,99 @@
+//! What the journal says about a turn.
+
+use api::journal::{Cause, JournalEntry};
+use api::{ObjectKey, Timestamp, Uid};
+
+use super::plan::Verdict;
+use crate::{Remedy, TurnError, Write};
+
+/// Events of one turn that are told one by one; people do not read more.
+const MOST_EVENTS: usize = 16;
+/// Reasons of one turn that are told; the others say the same of other objects.
+const MOST_REASONS: usize = 8;
+
+/// One turn's writes and what became of them.
+pub(super) struct Record<'a> {
+    pub(super) component: &'a str,
+    pub(super) object: Option<&'a ObjectKey>,
+    pub(super) uid: Uid,
+    pub(super) now: Timestamp,
+    pub(super) trigger: String,
+    pub(super) cause: Cause,
+    pub(super) parent: Cause,
+    pub(super) writes: &'a [Write],
+    pub(super) verdicts: &'a [Verdict],
+    /// Objects that were changed.
+    pub(super) written: &'a [ObjectKey],
+    /// The turn's own object, if its status was written.
+    pub(super) status: Option<&'a ObjectKey>,
+}
+
+impl Record<'_> {
+    /// The verbs that changed something.
+    pub(super) fn verbs(&self) -> impl Iterator<Item = &'static str> {
+        self.effective().map(Write::verb).chain(self.status.map(|_| "status"))
+    }
+
+    /// One entry with everything, and one for every further event. None for a turn that will simply be repeated.
+    pub(super) fn entries(&self, error: Option<&TurnError>) -> Vec<JournalEntry> {
+        let repeats = error.is_some_and(|error| error.remedy == Remedy::ObserveAgain);
+        if self.written.is_empty() && (repeats || error.is_none()) {
+            return Vec::new();
+        }
+        let mut events = self.effective().filter_map(|write| Some((write, write.event()?.clone())));
+        let mut entry = self.entry(error);
+        entry.event = events.next().map(|(_, event)| event);
+        let further = events.take(MOST_EVENTS - 1).map(|(write, event)| JournalEntry {
+            because: write.because().to_owned(),
+            targets: vec![write.key().clone()],
+            commands: Vec::new(),
+            event: Some(event),
+            ..entry.clone()
+        });
+        let further: Vec<JournalEntry> = further.collect();
+        std::iter::once(entry).chain(further).collect()
+    }
+
+    fn entry(&self, error: Option<&TurnError>) -> JournalEntry {
+        let commands = self.effective().map(|write| format!("{} {}", write.verb(), write.key()));
+        let status = self.status.map(|key| format!("status {key}"));
+        JournalEntry {
+            at_micros: self.now.0,
+            component: self.component.to_owned(),
+            object: self.object.cloned(),
+            uid: self.uid.clone(),
+            cause: self.cause,
+            parent_span: self.parent.span_id,
+            trigger: self.trigger.clone(),
+            because: self.because(),
+            commands: commands.chain(status).collect(),
+            targets: self.written.to_vec(),
+            outcome: error.map_or_else(|| "done".to_owned(), |error| telemetry::chain(error)),
+            event: None,
+        }
+    }
+
+    /// Every reason once, in order.
+    fn because(&self) -> String {
+        let mut reasons: Vec<&str> = Vec::new();
+        let told = self.writes.iter().zip(self.verdicts).filter(|(_, verdict)| **verdict != Verdict::Done);
+        for (write, _) in told {
+            if reasons.len() < MOST_REASONS && !reasons.contains(&write.because()) {
+                reasons.push(write.because());
+            }
+        }
+        if reasons.is_empty() && self.status.is_some() {
+            reasons.push("what it observes has changed");
+        }
+        reasons.join("; ")
+    }
+
+    /// The writes that took part in a mutation that happened.
+    fn effective(&self) -> impl Iterator<Item = &Write> {
+        self.writes
+            .iter()
+            .zip(self.verdicts)
+            .filter(|(write, verdict)| **verdict == Verdict::Written && self.written.contains(write.key()))
+            .map(|(write, _)| write)
+    }
+}
