@@ -1,1 +1,7 @@
-//! What the end-to-end tests share: finding binaries, starting clusters, waiting on predicates.
+//! What the end-to-end tests share: the built binary, a cluster of their own, kubectl, and waiting on predicates.
+
+mod cluster;
+mod tools;
+
+pub use cluster::{Cluster, Started};
+pub use tools::{Output, eventually, odeon, repository, run, tool};

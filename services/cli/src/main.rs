@@ -1,2 +1,62 @@
 //! The `odeon` binary: every service as a subcommand, `odeon up`, and kubectl-style verbs.
-fn main() {}
+
+mod args;
+mod client;
+mod exporter;
+mod failure;
+mod kubeconfig;
+mod resources;
+mod service;
+mod up;
+mod verbs;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+use client::Client;
+
+fn main() -> ExitCode {
+    // A pod's sandbox is this same file as PID 1 of a container: nothing else may start there.
+    if std::env::args_os().nth(1).is_some_and(|word| word == "sandbox") {
+        agent::sandbox::main();
+    }
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failure::report(&anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    let outcome = runtime.block_on(dispatch(cli));
+    // What still runs (a stuck lookup, a blocking read of standard input) must not keep a finished command waiting.
+    runtime.shutdown_background();
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => failure::report(&error),
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    let connect = async || Client::connect(cli.kubeconfig.as_deref()).await;
+    match cli.command {
+        Command::Up(options) => up::up(options).await,
+        Command::Gateway(options) => service::gateway(options).await,
+        Command::Controller(options) => service::controller(options).await,
+        Command::Scheduler(options) => service::scheduler(options).await,
+        Command::Agent(options) => service::agent(options).await,
+        Command::NatsExporter(options) => service::exporter(options).await,
+        Command::Kubeconfig(options) => kubeconfig::print(&options),
+        Command::Get(options) => verbs::get(&connect().await?, &options).await,
+        Command::Describe(options) => verbs::describe(&connect().await?, &options).await,
+        Command::Apply(options) => verbs::apply(&connect().await?, &options).await,
+        Command::Delete(options) => verbs::delete(&connect().await?, &options).await,
+        Command::Scale(options) => verbs::scale(&connect().await?, &options).await,
+        Command::Logs(options) => verbs::logs(&connect().await?, &options).await,
+        Command::Rollout(options) => verbs::rollout(&connect().await?, &options).await,
+        Command::Why(options) => verbs::why(&connect().await?, &options).await,
+        Command::Completion { shell } => {
+            args::print_completion(shell);
+            Ok(())
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! Runs one service as a process: logs, the bus, metrics, signals.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use bus::{Bus, BusConfig, Layout};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::exporter::{self, Exporter};
+
+/// How long a service tries to reach NATS before it gives up.
+const CONNECT_PATIENCE: Duration = Duration::from_secs(60);
+
+/// How to reach NATS.
+#[derive(clap::Args, Clone, Debug)]
+pub struct BusOptions {
+    /// NATS servers
+    #[arg(long = "nats", env = "ODEON_NATS", value_delimiter = ',', default_value = "nats://127.0.0.1:4222", value_name = "URLS")]
+    servers: Vec<String>,
+    /// NATS user
+    #[arg(long = "nats-user", env = "ODEON_NATS_USER", value_name = "USER")]
+    user: Option<String>,
+    /// NATS password
+    #[arg(long = "nats-password", env = "ODEON_NATS_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    password: Option<String>,
+}
+
+/// Where figures are served.
+#[derive(clap::Args, Clone, Debug)]
+pub struct MetricsOptions {
+    /// Where to serve /metrics, /healthz and /readyz
+    #[arg(long, env = "ODEON_METRICS_LISTEN", default_value = "127.0.0.1:9464", value_name = "ADDRESS")]
+    metrics_listen: SocketAddr,
+}
+
+/// How many copies of the state NATS keeps; control-plane services make the bucket if it is missing.
+#[derive(clap::Args, Clone, Debug)]
+pub struct LayoutOptions {
+    /// Copies of the state: 1, or 3 on a NATS cluster
+    #[arg(long, env = "ODEON_REPLICAS", default_value_t = 1)]
+    replicas: usize,
+}
+
+/// Run a gateway
+#[derive(clap::Args, Clone, Debug)]
+pub struct GatewayOptions {
+    #[command(flatten)]
+    bus: BusOptions,
+    #[command(flatten)]
+    metrics: MetricsOptions,
+    #[command(flatten)]
+    layout: LayoutOptions,
+    #[command(flatten)]
+    gateway: gateway::Config,
+}
+
+/// Run a controller
+#[derive(clap::Args, Clone, Debug)]
+pub struct ControllerOptions {
+    #[command(flatten)]
+    bus: BusOptions,
+    #[command(flatten)]
+    metrics: MetricsOptions,
+    #[command(flatten)]
+    layout: LayoutOptions,
+    #[command(flatten)]
+    controller: controller::Config,
+}
+
+/// Run a scheduler
+#[derive(clap::Args, Clone, Debug)]
+pub struct SchedulerOptions {
+    #[command(flatten)]
+    bus: BusOptions,
+    #[command(flatten)]
+    metrics: MetricsOptions,
+    #[command(flatten)]
+    layout: LayoutOptions,
+    #[command(flatten)]
+    scheduler: scheduler::Config,
+}
+
+/// Run an agent with its proxy, or clean up after agents
+#[derive(clap::Args, Clone, Debug)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct AgentOptions {
+    #[command(subcommand)]
+    command: Option<AgentCommand>,
+    #[command(flatten)]
+    bus: BusOptions,
+    #[command(flatten)]
+    metrics: MetricsOptions,
+    #[command(flatten)]
+    agent: agent::Config,
+    #[command(flatten)]
+    proxy: ProxyOptions,
+}
+
+/// What an agent can do besides running.
+#[derive(clap::Subcommand, Clone, Debug)]
+enum AgentCommand {
+    /// Remove every container, volume and network that agents of a cluster left on this engine
+    Cleanup {
+        /// The cluster's name
+        #[arg(long)]
+        cluster: String,
+    },
+}
+
+/// The flags of the agent's proxy that are not the agent's own.
+#[derive(clap::Args, Clone, Debug)]
+pub struct ProxyOptions {
+    /// Where the node's DNS listens (repeatable) [default: port 53 of the node's address on the pod network]
+    #[arg(long, value_name = "ADDRESS")]
+    pub dns_listen: Vec<SocketAddr>,
+    /// Do not serve Services on this node
+    #[arg(long)]
+    pub no_proxy: bool,
+}
+
+/// Export NATS servers' figures
+#[derive(clap::Args, Clone, Debug)]
+pub struct ExporterOptions {
+    #[command(flatten)]
+    metrics: MetricsOptions,
+    #[command(flatten)]
+    exporter: Exporter,
+}
+
+/// Runs a gateway until it is told to stop.
+pub async fn gateway(options: GatewayOptions) -> Result<()> {
+    let process = Process::start("gateway", &options.bus, &options.metrics, Some(&options.layout)).await?;
+    gateway::run(options.gateway, process.bus.clone(), process.shutdown.clone()).await.context("the gateway stopped")
+}
+
+/// Runs a controller until it is told to stop.
+pub async fn controller(options: ControllerOptions) -> Result<()> {
+    let process = Process::start("controller", &options.bus, &options.metrics, Some(&options.layout)).await?;
+    controller::run(options.controller, process.bus.clone(), process.shutdown.clone()).await.context("the controller stopped")
+}
+
+/// Runs a scheduler until it is told to stop.
+pub async fn scheduler(options: SchedulerOptions) -> Result<()> {
+    let process = Process::start("scheduler", &options.bus, &options.metrics, Some(&options.layout)).await?;
+    scheduler::run(options.scheduler, process.bus.clone(), process.shutdown.clone()).await.context("the scheduler stopped")
+}
+
+/// Runs an agent and its proxy until they are told to stop.
+pub async fn agent(options: Box<AgentOptions>) -> Result<()> {
+    if let Some(AgentCommand::Cleanup { cluster }) = &options.command {
+        return agent::cleanup(cluster).await.context("cannot clean up");
+    }
+    let process = Process::start("agent", &options.bus, &options.metrics, None).await?;
+    perform(options.agent, &options.proxy, &process.bus, &process.shutdown).await
+}
+
+/// Runs an agent and, on a real node, its proxy.
+pub async fn perform(config: agent::Config, proxy: &ProxyOptions, bus: &Bus, shutdown: &CancellationToken) -> Result<()> {
+    let prepared = agent::prepare(config).await.context("cannot prepare the node")?;
+    let proxy = (!proxy.no_proxy && prepared.serves_traffic()).then(|| proxy::Config {
+        node_name: prepared.node_name().to_owned(),
+        service_cidr: prepared.service_cidr().to_owned(),
+        dns_listen: match proxy.dns_listen.as_slice() {
+            [] => prepared.dns_address().map(|ip| SocketAddr::new(ip, 53)).into_iter().collect(),
+            listed => listed.to_vec(),
+        },
+        ..proxy::Config::default()
+    });
+    let agent = async {
+        agent::run(prepared, bus.clone(), shutdown.clone()).await.context("the agent stopped")
+    };
+    let proxy = async {
+        match proxy {
+            Some(config) => proxy::run(config, bus.clone(), shutdown.clone()).await.context("the proxy stopped"),
+            None => Ok(()),
+        }
+    };
+    tokio::try_join!(agent, proxy).map(|_| ())
+}
+
+/// Runs the exporter until it is told to stop.
+pub async fn exporter(options: ExporterOptions) -> Result<()> {
+    telemetry::init("nats-exporter", telemetry::Options::default())?;
+    let shutdown = stop_on_signal()?;
+    let _metrics = telemetry::serve(options.metrics.metrics_listen, || Ok(())).await?;
+    exporter::run(&options.exporter, shutdown).await
+}
+
+/// What every service process has.
+struct Process {
+    bus: Bus,
+    shutdown: CancellationToken,
+    /// Serves while the process lives.
+    _metrics: telemetry::ServeHandle,
+}
+
+impl Process {
+    async fn start(name: &str, bus: &BusOptions, metrics: &MetricsOptions, layout: Option<&LayoutOptions>) -> Result<Self> {
+        telemetry::init(name, telemetry::Options::default())?;
+        let shutdown = stop_on_signal()?;
+        let user = bus.user.clone().map(|user| (user, bus.password.clone().unwrap_or_default()));
+        let config = BusConfig { servers: bus.servers.clone(), name: name.to_owned(), user, connect_timeout: CONNECT_PATIENCE };
+        let bus = tokio::select! {
+            bus = Bus::connect(config) => bus?,
+            () = shutdown.cancelled() => anyhow::bail!("told to stop before NATS was reached"),
+        };
+        let connected = bus.connected();
+        let ready = move || if *connected.borrow() { Ok(()) } else { Err("NATS is not reachable".to_owned()) };
+        let metrics = telemetry::serve(metrics.metrics_listen, ready).await?;
+        if let Some(layout) = layout {
+            bus.provision(Layout { replicas: layout.replicas }).await?;
+        }
+        Ok(Self { bus, shutdown, _metrics: metrics })
+    }
+}
+
+/// A token that SIGTERM and SIGINT cancel.
+pub fn stop_on_signal() -> Result<CancellationToken> {
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let told = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("told to stop");
+        told.cancel();
+    });
+    Ok(shutdown)
+}
