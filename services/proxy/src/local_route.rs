@@ -74,6 +74,24 @@ impl Drop for LocalRoute {
 }
 
 impl Cidr {
+    /// Whether `address` lies in the range.
+    pub fn contains(self, address: IpAddr) -> bool {
+        self.base == Self { base: address, ..self }.masked() && self.base.is_ipv4() == address.is_ipv4()
+    }
+
+    /// The first address of the range that `base` lies in.
+    fn masked(self) -> IpAddr {
+        let prefix = u32::from(self.prefix);
+        match self.base {
+            IpAddr::V4(v4) => {
+                IpAddr::V4((v4.to_bits() & u32::MAX.checked_shl(32u32.saturating_sub(prefix)).unwrap_or(0)).into())
+            }
+            IpAddr::V6(v6) => {
+                IpAddr::V6((v6.to_bits() & u128::MAX.checked_shl(128u32.saturating_sub(prefix)).unwrap_or(0)).into())
+            }
+        }
+    }
+
     /// Whether this host takes the range's addresses for its own.
     fn bindable(self) -> bool {
         std::net::UdpSocket::bind((self.second(), 0)).is_ok()
@@ -96,16 +114,11 @@ impl FromStr for Cidr {
         let (base, prefix) = text.split_once('/').ok_or_else(wrong)?;
         let base: IpAddr = base.parse().map_err(|_| wrong())?;
         let prefix: u8 = prefix.parse().map_err(|_| wrong())?;
-        let base = match base {
-            IpAddr::V4(v4) if prefix <= 32 => {
-                IpAddr::V4((v4.to_bits() & u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0)).into())
-            }
-            IpAddr::V6(v6) if prefix <= 128 => {
-                IpAddr::V6((v6.to_bits() & u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0)).into())
-            }
-            IpAddr::V4(_) | IpAddr::V6(_) => return Err(wrong()),
-        };
-        Ok(Self { base, prefix })
+        let most = if base.is_ipv4() { 32 } else { 128 };
+        if prefix > most {
+            return Err(wrong());
+        }
+        Ok(Self { base: Self { base, prefix }.masked(), prefix })
     }
 }
 
@@ -180,6 +193,8 @@ mod tests {
         assert_eq!("10.97.1.2/12".parse::<Cidr>().unwrap().to_string(), "10.96.0.0/12");
         assert_eq!("fd00::5/64".parse::<Cidr>().unwrap().to_string(), "fd00::/64");
         assert_eq!("0.0.0.0/0".parse::<Cidr>().unwrap().to_string(), "0.0.0.0/0");
+        let range: Cidr = "10.96.0.0/12".parse().unwrap();
+        assert!(range.contains("10.111.255.255".parse().unwrap()) && !range.contains("10.112.0.0".parse().unwrap()));
         for wrong in ["10.96.0.0", "10.96.0.0/33", "web/12", ""] {
             assert_eq!(wrong.parse::<Cidr>(), Err(NotACidr(wrong.to_owned())));
         }
