@@ -1,16 +1,26 @@
 //! The objects of Odeon: kinds, names, defaults, validation, and the messages between processes. No IO.
 
+pub mod columns;
+pub mod defaults;
+pub mod intstr;
 pub mod journal;
 pub mod json;
 pub mod kinds;
 pub mod lifecycle;
+pub mod merge_patch;
 pub mod messages;
 pub mod meta;
 pub mod names;
+pub mod names_for;
 pub mod object;
 pub mod qos;
 pub mod quantity;
+pub mod schema;
+pub mod selector;
+pub mod status;
+pub mod strategic;
 pub mod time;
+pub mod validation;
 pub mod views;
 
 pub use kinds::{KindInfo, by_gvk, by_path, kind, kinds};

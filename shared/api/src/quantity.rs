@@ -124,3 +124,28 @@ impl<'de> Deserialize<'de> for Quantity {
         deserializer.deserialize_any(Visitor)
     }
 }
+
+/// The spelling that Kubernetes stores: the largest suffix of the same family that loses nothing (`1000m` → `1`,
+/// `1024Mi` → `1Gi`, `0.5` → `500m`). `None` if it is malformed or has no exact spelling in thousandths.
+pub fn canonical(text: &str) -> Option<String> {
+    let digits_end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
+    let (_, suffix) = text.split_at(digits_end);
+    let milli = Quantity::parse(text)?.milli;
+    if matches!(suffix, "n" | "u") || suffix.starts_with(['e', 'E']) && suffix.len() > 1 {
+        return None;
+    }
+    let units = milli / 1000;
+    if milli % 1000 != 0 {
+        return Some(format!("{milli}m"));
+    }
+    let binary = suffix.ends_with('i') && units.unsigned_abs() >= 1024;
+    let (base, names) = if binary { (1024_i128, ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]) } else { (1000, ["k", "M", "G", "T", "P", "E"]) };
+    let mut spelled = (units, "");
+    for name in names {
+        if spelled.0 == 0 || spelled.0 % base != 0 {
+            break;
+        }
+        spelled = (spelled.0 / base, name);
+    }
+    Some(format!("{}{}", spelled.0, spelled.1))
+}

@@ -1,5 +1,8 @@
 //! The registry of kinds: one line per kind.
 
+mod decode;
+mod registry;
+
 use serde_json::Value;
 
 use crate::{ResourceId, Timestamp};
@@ -94,7 +97,7 @@ pub struct Column {
 
 /// Every kind that this version of Odeon knows.
 pub fn kinds() -> &'static [KindInfo] {
-    &[]
+    registry::KINDS
 }
 
 /// The kind of a resource: `pods`, `deployments.apps`.

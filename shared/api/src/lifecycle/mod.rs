@@ -35,6 +35,9 @@ pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &U
             metadata.insert("generation".into(), json!(1));
         }
     }
+    if kind.id.as_str() == "namespaces" {
+        crate::defaults::namespace_label(object);
+    }
     prepare_status(object, kind);
 }
 

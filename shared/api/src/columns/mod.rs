@@ -1,0 +1,57 @@
+//! What `kubectl get` shows of each kind: columns, and the cells of one object.
+
+mod age;
+mod config;
+mod network;
+mod node;
+mod pod;
+mod workload;
+
+pub use age::{ago, human_duration};
+pub use config::{
+    CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT, config_map, event, lease, namespace, secret,
+    service_account,
+};
+pub use network::{ENDPOINT_SLICE, ENDPOINTS, SERVICE, endpoint_slice, endpoints, service};
+pub use node::{NODE, node};
+pub use pod::{POD, pod};
+pub use workload::{DEPLOYMENT, REPLICA_SET, deployment, replica_set};
+
+use serde_json::{Value, json};
+
+use crate::Timestamp;
+use crate::json::text;
+use crate::kinds::Column;
+
+/// The first column of every table.
+const NAME: Column =
+    Column { name: "Name", kind: "string", format: "name", priority: 0, description: "The object's name, unique in its namespace." };
+/// How long ago the object was made.
+const AGE: Column = shown("Age", "string", "How long ago the object was created.");
+
+/// A column that is always shown.
+const fn shown(name: &'static str, kind: &'static str, description: &'static str) -> Column {
+    Column { name, kind, format: "", priority: 0, description }
+}
+
+/// A column that `-o wide` shows.
+const fn wide(name: &'static str, kind: &'static str, description: &'static str) -> Column {
+    Column { name, kind, format: "", priority: 1, description }
+}
+
+fn name(object: &Value) -> Value {
+    json!(text(object, "/metadata/name"))
+}
+
+/// The `Age` cell.
+fn age(object: &Value, now: Timestamp) -> Value {
+    json!(ago(text(object, "/metadata/creationTimestamp"), now))
+}
+
+/// The text, or Kubernetes' mark for nothing.
+fn or_none(text: &str) -> &str {
+    if text.is_empty() { "<none>" } else { text }
+}
+
+#[cfg(test)]
+mod tests;

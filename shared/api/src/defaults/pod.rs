@@ -1,0 +1,44 @@
+//! Defaults of pods and of pod templates; a template gets fewer, as in Kubernetes.
+
+use serde_json::{Map, Value, json};
+
+use super::{container, each_in, volume};
+use crate::json::{child, set_default};
+
+/// Fills in a pod: what every pod spec gets, and what only a pod (not a template) gets.
+pub fn pod(object: &mut Value) {
+    let Some(spec) = child(object, "spec") else { return };
+    pod_spec(spec);
+    set_default(spec, "enableServiceLinks", true);
+    set_default(spec, "priority", 0);
+    set_default(spec, "preemptionPolicy", "PreemptLowerPriority");
+    let account = ["serviceAccountName", "serviceAccount"].map(|key| spec.get(key).cloned().filter(|name| name != ""));
+    let account = account.into_iter().flatten().next().unwrap_or_else(|| json!("default"));
+    spec.insert("serviceAccountName".into(), account.clone());
+    spec.insert("serviceAccount".into(), account);
+    for list in ["initContainers", "containers"] {
+        each_in(spec, list).for_each(container::requests_from_limits);
+    }
+}
+
+/// Fills in the pod template of a workload.
+pub fn pod_template(object: &mut Value) {
+    let Some(template) = object.pointer_mut("/spec/template") else { return };
+    child(template, "metadata");
+    if let Some(spec) = child(template, "spec") {
+        pod_spec(spec);
+    }
+}
+
+fn pod_spec(spec: &mut Map<String, Value>) {
+    super::set_nonzero(spec, "restartPolicy", "Always");
+    super::set_nonzero(spec, "dnsPolicy", "ClusterFirst");
+    super::set_nonzero(spec, "schedulerName", "default-scheduler");
+    set_default(spec, "terminationGracePeriodSeconds", 30);
+    set_default(spec, "securityContext", json!({}));
+    let host_network = spec.get("hostNetwork") == Some(&Value::Bool(true));
+    for list in ["initContainers", "containers", "ephemeralContainers"] {
+        each_in(spec, list).for_each(|container| container::fill(container, host_network));
+    }
+    each_in(spec, "volumes").for_each(volume::fill);
+}

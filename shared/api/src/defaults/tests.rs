@@ -1,0 +1,1 @@
+//! Defaults, as text.

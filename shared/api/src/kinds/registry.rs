@@ -1,0 +1,76 @@
+//! The list of kinds. A kind that no actor performs is not listed: what a user may create, works.
+
+use k8s_openapi::Resource;
+use k8s_openapi::api::apps::v1 as apps;
+use k8s_openapi::api::coordination::v1 as coordination;
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1 as discovery;
+
+use super::KindInfo;
+use super::decode::decode;
+use crate::{ResourceId, columns, defaults, validation};
+
+/// Builds one line of the list: type, resource, names, traits; then default, rules, columns and cells.
+macro_rules! kind {
+    ($type:ty, $id:literal, $singular:literal, $short:expr, $categories:expr, [$($trait:ident)*],
+     $default:ident, $validate:ident, $columns:ident, $cells:ident) => {
+        KindInfo {
+            id: ResourceId::new($id),
+            group: <$type as Resource>::GROUP,
+            version: <$type as Resource>::VERSION,
+            kind: <$type as Resource>::KIND,
+            singular: $singular,
+            short_names: &$short,
+            categories: &$categories,
+            namespaced: Traits::NONE$(.$trait())*.namespaced,
+            has_status: Traits::NONE$(.$trait())*.status,
+            has_scale: Traits::NONE$(.$trait())*.scale,
+            decode: decode::<$type>,
+            default: defaults::$default,
+            validate: validation::$validate,
+            columns: columns::$columns,
+            cells: columns::$cells,
+        }
+    };
+}
+
+#[rustfmt::skip]
+pub(super) const KINDS: &[KindInfo] = &[
+    kind!(core::Namespace, "namespaces", "namespace", ["ns"], [], [status], namespace, namespace, NAMESPACE, namespace),
+    kind!(core::Node, "nodes", "node", ["no"], [], [status], node, node, NODE, node),
+    kind!(core::Pod, "pods", "pod", ["po"], ["all"], [namespaced status], pod, pod, POD, pod),
+    kind!(apps::ReplicaSet, "replicasets.apps", "replicaset", ["rs"], ["all"], [namespaced status scale], replica_set, replica_set, REPLICA_SET, replica_set),
+    kind!(apps::Deployment, "deployments.apps", "deployment", ["deploy"], ["all"], [namespaced status scale], deployment, deployment, DEPLOYMENT, deployment),
+    kind!(core::Service, "services", "service", ["svc"], ["all"], [namespaced status], service, service, SERVICE, service),
+    kind!(core::Endpoints, "endpoints", "endpoints", ["ep"], [], [namespaced], endpoints, endpoints, ENDPOINTS, endpoints),
+    kind!(discovery::EndpointSlice, "endpointslices.discovery.k8s.io", "endpointslice", [], [], [namespaced], endpoint_slice, endpoint_slice, ENDPOINT_SLICE, endpoint_slice),
+    kind!(core::ConfigMap, "configmaps", "configmap", ["cm"], [], [namespaced], none, config_map, CONFIG_MAP, config_map),
+    kind!(core::Secret, "secrets", "secret", [], [], [namespaced], secret, secret, SECRET, secret),
+    kind!(core::ServiceAccount, "serviceaccounts", "serviceaccount", ["sa"], [], [namespaced], none, service_account, SERVICE_ACCOUNT, service_account),
+    kind!(core::Event, "events", "event", ["ev"], [], [namespaced], none, event, EVENT, event),
+    kind!(coordination::Lease, "leases.coordination.k8s.io", "lease", [], [], [namespaced], none, lease, LEASE, lease),
+];
+
+/// What a kind has, collected at compile time.
+#[derive(Clone, Copy)]
+struct Traits {
+    namespaced: bool,
+    status: bool,
+    scale: bool,
+}
+
+impl Traits {
+    const NONE: Self = Self { namespaced: false, status: false, scale: false };
+
+    const fn namespaced(self) -> Self {
+        Self { namespaced: true, ..self }
+    }
+
+    const fn status(self) -> Self {
+        Self { status: true, ..self }
+    }
+
+    const fn scale(self) -> Self {
+        Self { scale: true, ..self }
+    }
+}

@@ -1,0 +1,148 @@
+//! The shape of every message of the API, from one table: JSON names, types, protobuf numbers and merge keys.
+
+mod table;
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use serde_json::Value;
+
+static SCHEMA: LazyLock<Schema> = LazyLock::new(|| table::parse(include_str!("../../data/schema.txt")));
+
+/// All messages.
+#[derive(Debug, Default)]
+struct Schema {
+    messages: Vec<Message>,
+    by_name: HashMap<&'static str, usize>,
+}
+
+/// One message (a Go struct of the Kubernetes API).
+#[derive(Debug)]
+pub struct Message {
+    /// `core.v1.PodSpec`.
+    pub name: &'static str,
+    /// `PodSpec`, as Go spells it.
+    pub go_name: &'static str,
+    /// Its fields, in the order of the table.
+    pub fields: Vec<Field>,
+}
+
+/// One field of a message.
+#[derive(Debug)]
+pub struct Field {
+    /// Its number in protobuf.
+    pub number: u32,
+    /// Its name in JSON; empty if its message's fields are written into the parent.
+    pub json: &'static str,
+    /// One, a list or a map of `kind`.
+    pub shape: Shape,
+    /// What each value is.
+    pub kind: Type,
+    /// A strategic merge patch merges this list rather than replacing it.
+    pub merge: Option<Merge>,
+    /// A strategic merge patch may name the only keys to keep.
+    pub retain_keys: bool,
+    /// Zero is a value of its own, not an absence.
+    pub pointer: bool,
+}
+
+/// How often a field's value occurs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// Once.
+    One,
+    /// Any number of times, in order.
+    List,
+    /// By a string key.
+    Map,
+}
+
+/// How a strategic merge patch merges a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Merge {
+    /// A set of scalars.
+    Set,
+    /// Objects, identified by this key.
+    By(&'static str),
+}
+
+/// What a value is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    /// Text.
+    String,
+    /// A 32-bit integer.
+    Int32,
+    /// A 64-bit integer.
+    Int64,
+    /// A truth value.
+    Bool,
+    /// Bytes; base64 in JSON.
+    Bytes,
+    /// Seconds; RFC 3339 in JSON.
+    Time,
+    /// Microseconds; RFC 3339 in JSON.
+    MicroTime,
+    /// A number or a text.
+    IntOrString,
+    /// A quantity such as `100m`.
+    Quantity,
+    /// JSON of any shape, as bytes on the wire.
+    Raw,
+    /// Another message.
+    Message(&'static str),
+}
+
+/// The message of this name: `core.v1.PodSpec`.
+pub fn message(name: &str) -> Option<&'static Message> {
+    SCHEMA.by_name.get(name).and_then(|index| SCHEMA.messages.get(*index))
+}
+
+/// The message of a kind: `apps/v1`, `Deployment`.
+pub fn root(api_version: &str, kind: &str) -> Option<&'static Message> {
+    let (group, version) = api_version.split_once('/').unwrap_or(("core", api_version));
+    let group = match group.split('.').next().unwrap_or_default() {
+        "" => "meta",
+        group => group,
+    };
+    message(&format!("{group}.{version}.{kind}")).or_else(|| message(&format!("meta.{version}.{kind}")))
+}
+
+impl Message {
+    /// The field of this name in JSON; fields of embedded messages count as the message's own.
+    pub fn field(&self, json: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.json == json).or_else(|| {
+            let embedded = self.fields.iter().filter(|field| field.json.is_empty());
+            embedded.filter_map(Field::message).find_map(|message| message.field(json))
+        })
+    }
+}
+
+impl Field {
+    /// The message that its values are, if they are one.
+    pub fn message(&self) -> Option<&'static Message> {
+        match self.kind {
+            Type::Message(name) => message(name),
+            _ => None,
+        }
+    }
+}
+
+/// Calls `edit` on every value of type `wanted` within an object of the message.
+pub fn for_each(object: &mut Value, message: &Message, wanted: Type, edit: &mut dyn FnMut(&mut Value)) {
+    let Some(entries) = object.as_object_mut() else { return };
+    for (key, value) in entries {
+        let Some(field) = message.field(key) else { continue };
+        let mut visit = |value: &mut Value| match field.message() {
+            Some(message) => for_each(value, message, wanted, edit),
+            None if field.kind == wanted => edit(value),
+            None => {}
+        };
+        match (field.shape, value) {
+            (Shape::One, value) => visit(value),
+            (Shape::List, Value::Array(values)) => values.iter_mut().for_each(visit),
+            (Shape::Map, Value::Object(values)) => values.values_mut().for_each(visit),
+            (Shape::List | Shape::Map, _) => {}
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! Field selectors: `status.phase=Running,spec.nodeName!=node-1`.
+
+use serde_json::Value;
+
+use super::SelectorError;
+use crate::{KindInfo, Metadata};
+
+/// Fields that every kind can be selected by.
+const COMMON: [&str; 2] = ["metadata.name", "metadata.namespace"];
+
+/// Fields that a kind can be selected by besides.
+const BY_KIND: [(&str, &[&str]); 6] = [
+    (
+        "pods",
+        &[
+            "spec.nodeName",
+            "spec.restartPolicy",
+            "spec.schedulerName",
+            "spec.serviceAccountName",
+            "spec.hostNetwork",
+            "status.phase",
+            "status.podIP",
+            "status.podIPs",
+            "status.nominatedNodeName",
+        ],
+    ),
+    ("nodes", &["spec.unschedulable"]),
+    ("namespaces", &["status.phase"]),
+    ("secrets", &["type"]),
+    ("services", &["spec.clusterIP", "spec.type"]),
+    (
+        "events",
+        &[
+            "involvedObject.kind",
+            "involvedObject.namespace",
+            "involvedObject.name",
+            "involvedObject.uid",
+            "involvedObject.apiVersion",
+            "involvedObject.resourceVersion",
+            "involvedObject.fieldPath",
+            "reason",
+            "reportingComponent",
+            "source",
+            "type",
+        ],
+    ),
+];
+
+/// A field selector: all terms must hold. The empty one selects everything.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldSelector {
+    terms: Vec<Term>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Term {
+    field: String,
+    equal: bool,
+    value: String,
+}
+
+impl FieldSelector {
+    /// Parses a query string for a kind, which decides on the fields that there are.
+    pub fn parse(kind: &KindInfo, selector: &str) -> Result<Self, SelectorError> {
+        let mut terms = Vec::new();
+        for text in split_terms(selector).iter().filter(|text| !text.is_empty()) {
+            let wrong = || SelectorError(format!("invalid selector: '{selector}'; can't understand '{text}'"));
+            let term = term(text).ok_or_else(wrong)?;
+            check(kind, &term.field)?;
+            terms.push(term);
+        }
+        Ok(Self { terms })
+    }
+
+    /// Selects everything.
+    pub fn is_empty(&self) -> bool {
+        self.terms.is_empty()
+    }
+
+    /// The value that `field` must have, if the selector demands one: lets a list become a get.
+    pub fn required(&self, field: &str) -> Option<&str> {
+        self.terms.iter().find(|term| term.equal && term.field == field).map(|term| term.value.as_str())
+    }
+
+    /// Whether it asks for nothing but `metadata`: then [`FieldSelector::matches_metadata`] says it all.
+    pub fn is_metadata_only(&self) -> bool {
+        self.terms.iter().all(|term| COMMON.contains(&term.field.as_str()))
+    }
+
+    /// Whether the terms about `metadata` hold; others are not looked at.
+    pub fn matches_metadata(&self, metadata: &Metadata) -> bool {
+        self.terms.iter().all(|term| match term.field.as_str() {
+            "metadata.name" => (*metadata.name == *term.value) == term.equal,
+            "metadata.namespace" => (*metadata.namespace == *term.value) == term.equal,
+            _ => true,
+        })
+    }
+
+    /// Whether an object satisfies it.
+    pub fn matches(&self, object: &Value) -> bool {
+        self.terms.iter().all(|term| (read(object, &term.field) == term.value) == term.equal)
+    }
+}
+
+fn check(kind: &KindInfo, field: &str) -> Result<(), SelectorError> {
+    let own = BY_KIND.iter().find(|(id, _)| *id == kind.id.as_str()).map(|(_, fields)| *fields);
+    if COMMON.contains(&field) || own.is_some_and(|fields| fields.contains(&field)) {
+        return Ok(());
+    }
+    Err(SelectorError(match own {
+        Some(_) => format!("field label not supported: {field}"),
+        None => format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
+    }))
+}
+
+/// The field as text; what is absent is empty, or `false` where Kubernetes has a plain bool.
+fn read(object: &Value, field: &str) -> String {
+    let pointer = match field {
+        "source" => "/source/component".to_owned(),
+        "status.podIPs" => "/status/podIP".to_owned(),
+        field => format!("/{}", field.replace('.', "/")),
+    };
+    match object.pointer(&pointer) {
+        Some(Value::String(text)) => text.clone(),
+        None | Some(Value::Null) if matches!(field, "spec.unschedulable" | "spec.hostNetwork") => "false".into(),
+        None | Some(Value::Null) if field == "source" => {
+            object.get("reportingComponent").and_then(Value::as_str).unwrap_or_default().to_owned()
+        }
+        None | Some(Value::Null) => String::new(),
+        Some(other) => other.to_string(),
+    }
+}
+
+/// Splits at commas that are not escaped.
+fn split_terms(selector: &str) -> Vec<String> {
+    let mut terms = vec![String::new()];
+    let mut escaped = false;
+    for c in selector.chars() {
+        if c == ',' && !escaped {
+            terms.push(String::new());
+            continue;
+        }
+        escaped = c == '\\' && !escaped;
+        if let Some(term) = terms.last_mut() {
+            term.push(c);
+        }
+    }
+    terms
+}
+
+fn term(text: &str) -> Option<Term> {
+    let at = text.find(['=', '!'])?;
+    let (field, rest) = text.split_at_checked(at)?;
+    let (equal, value) = match (rest.strip_prefix("!="), rest.strip_prefix("==")) {
+        (Some(value), _) => (false, value),
+        (_, Some(value)) => (true, value),
+        _ => (true, rest.strip_prefix('=')?),
+    };
+    let value = value.replace("\\,", ",").replace("\\=", "=").replace("\\\\", "\\");
+    Some(Term { field: field.trim().to_owned(), equal, value })
+}

@@ -1,0 +1,62 @@
+//! Selectors, as text.
+
+use expect_test::{Expect, expect};
+use serde_json::json;
+
+use super::{FieldSelector, Selector};
+use crate::ResourceId;
+
+fn check(selectors: &[&str], expected: Expect) {
+    let objects = [
+        ("web", json!({"app": "web", "tier": "front"})),
+        ("db", json!({"app": "db", "size": "3"})),
+        ("bare", json!({})),
+    ];
+    let line = |selector: &&str| match Selector::parse(selector) {
+        Ok(parsed) => {
+            let names = objects.iter().filter(|(_, labels)| parsed.matches_map(Some(labels))).map(|(name, _)| *name);
+            format!("{selector}  ->  {}\n", names.collect::<Vec<_>>().join(" "))
+        }
+        Err(error) => format!("{selector}  ->  error: {error}\n"),
+    };
+    expected.assert_eq(&selectors.iter().map(line).collect::<String>());
+}
+
+#[test]
+fn labels() {
+    check(
+        &[
+            "", "app=web", "app==web", "app!=web", "app in (web, db)", "app notin (web)", "tier", "!tier", "app=web,tier",
+            "size>2", "size<2", "tier=", "app in web", "app=web tier", "=a", "a b", "app=web,", "-x=y", "app=(",
+        ],
+        expect![[""]],
+    );
+}
+
+fn fields(kind: &'static str, selector: &str, object: &serde_json::Value) -> String {
+    let kind = crate::kind(ResourceId::new(kind)).unwrap();
+    match FieldSelector::parse(kind, selector) {
+        Ok(parsed) => format!("{}", parsed.matches(object)),
+        Err(error) => format!("error: {error}"),
+    }
+}
+
+#[test]
+fn fields_of_kinds() {
+    let pod = json!({"metadata": {"name": "web", "namespace": "default"}, "spec": {"nodeName": "n1"}, "status": {"phase": "Running"}});
+    let lines: String = [
+        ("pods", "metadata.name=web"),
+        ("pods", "status.phase=Running,spec.nodeName!=n2"),
+        ("pods", "status.phase!=Running"),
+        ("pods", "spec.hostNetwork=false"),
+        ("pods", "spec.foo=1"),
+        ("configmaps", "data.x=1"),
+        ("pods", "metadata.name"),
+        ("pods", ""),
+        ("nodes", "spec.unschedulable=false"),
+    ]
+    .iter()
+    .map(|(kind, selector)| format!("{kind} {selector}  ->  {}\n", fields(kind, selector, &pod)))
+    .collect();
+    expect![[""]].assert_eq(&lines);
+}

@@ -1,0 +1,175 @@
+//! Formats of names, labels and keys. Each check returns Kubernetes' sentences for what is wrong; empty when it is right.
+
+const NAME_CHARACTERS: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
+
+/// A DNS-1123 label: containers, volumes, namespaces.
+pub fn dns_label(text: &str) -> Vec<String> {
+    let mut wrong = longer_than(text, 63);
+    if !is_label(text) {
+        wrong.push(
+            "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start \
+             and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
+             '[a-z0-9]([-a-z0-9]*[a-z0-9])?')"
+                .into(),
+        );
+    }
+    wrong
+}
+
+/// A DNS-1123 subdomain: most objects' names.
+pub fn dns_subdomain(text: &str) -> Vec<String> {
+    let mut wrong = longer_than(text, 253);
+    if !is_subdomain(text) {
+        wrong.push(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must \
+             start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+             '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+                .into(),
+        );
+    }
+    wrong
+}
+
+/// A DNS-1035 label: services.
+pub(super) fn dns_1035_label(text: &str) -> Vec<String> {
+    let mut wrong = longer_than(text, 63);
+    if !is_label(text) || !text.starts_with(|first: char| first.is_ascii_lowercase()) {
+        wrong.push(
+            "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
+             character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
+             validation is '[a-z]([-a-z0-9]*[a-z0-9])?')"
+                .into(),
+        );
+    }
+    wrong
+}
+
+/// A label's key: `app`, `example.com/app`.
+pub fn qualified_name(text: &str) -> Vec<String> {
+    let example = "(e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
+    let mut wrong = Vec::new();
+    let name = match text.split_once('/') {
+        Some((_, name)) if name.contains('/') => {
+            wrong.push(format!(
+                "a qualified name {NAME_CHARACTERS} {example} with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
+            ));
+            return wrong;
+        }
+        Some(("", name)) => {
+            wrong.push("prefix part must be non-empty".into());
+            name
+        }
+        Some((prefix, name)) => {
+            wrong.extend(dns_subdomain(prefix).into_iter().map(|why| format!("prefix part {why}")));
+            name
+        }
+        None => text,
+    };
+    if name.is_empty() {
+        wrong.push("name part must be non-empty".into());
+    } else {
+        wrong.extend(longer_than(name, 63).into_iter().map(|why| format!("name part {why}")));
+    }
+    if !is_name(name) {
+        wrong.push(format!("name part {NAME_CHARACTERS} {example}"));
+    }
+    wrong
+}
+
+/// A label's value.
+pub fn label_value(text: &str) -> Vec<String> {
+    let mut wrong = longer_than(text, 63);
+    if !text.is_empty() && !is_name(text) {
+        wrong.push(
+            "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must \
+             start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used \
+             for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"
+                .into(),
+        );
+    }
+    wrong
+}
+
+/// The name of a port (IANA service name).
+pub(super) fn port_name(text: &str) -> Vec<String> {
+    let mut wrong = longer_than(text, 15);
+    let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    if !text.chars().all(allowed) {
+        wrong.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".into());
+    }
+    if !text.contains(|c: char| c.is_ascii_lowercase()) {
+        wrong.push("must contain at least one letter (a-z)".into());
+    }
+    if text.contains("--") {
+        wrong.push("must not contain consecutive hyphens".into());
+    }
+    if text.starts_with('-') || text.ends_with('-') {
+        wrong.push("must not begin or end with a hyphen".into());
+    }
+    wrong
+}
+
+/// A port's number.
+pub(super) fn port_number(number: i64) -> Vec<String> {
+    match (1..=65_535).contains(&number) {
+        true => Vec::new(),
+        false => vec!["must be between 1 and 65535, inclusive".into()],
+    }
+}
+
+/// The name of an environment variable.
+pub(super) fn env_name(text: &str) -> Vec<String> {
+    match text.chars().all(|c| (' '..='~').contains(&c) && c != '=') {
+        true => Vec::new(),
+        false => vec![
+            "a valid environment variable name must consist only of printable ASCII characters other than '='".into(),
+        ],
+    }
+}
+
+/// A key of a ConfigMap or Secret.
+pub(super) fn config_key(text: &str) -> Vec<String> {
+    let mut wrong = longer_than(text, 253);
+    if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
+        wrong.push(
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
+             'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+                .into(),
+        );
+    }
+    if text == "." || text == ".." {
+        wrong.push(format!("must not be '{text}'"));
+    }
+    wrong
+}
+
+/// An IP address.
+pub(super) fn ip(text: &str) -> Vec<String> {
+    match text.parse::<std::net::IpAddr>() {
+        Ok(_) => Vec::new(),
+        Err(_) => vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".into()],
+    }
+}
+
+fn longer_than(text: &str, bytes: usize) -> Vec<String> {
+    match text.len() > bytes {
+        true => vec![format!("must be no more than {bytes} bytes")],
+        false => Vec::new(),
+    }
+}
+
+fn is_label(text: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    text.starts_with(alphanumeric) && text.ends_with(alphanumeric) && text.chars().all(|c| alphanumeric(c) || c == '-')
+}
+
+fn is_subdomain(text: &str) -> bool {
+    text.split('.').all(is_label)
+}
+
+fn is_name(text: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_alphanumeric();
+    text.starts_with(alphanumeric)
+        && text.ends_with(alphanumeric)
+        && text.chars().all(|c| alphanumeric(c) || matches!(c, '-' | '_' | '.'))
+}
