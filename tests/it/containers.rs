@@ -45,7 +45,10 @@ fn a_pod_runs_with_its_environment_volumes_and_init_containers_and_its_logs_can_
         &format!(
             "  restartPolicy: Never
   initContainers:
-    - {{name: first, image: {BUSYBOX}, command: [sh, -c, 'echo prepared > /work/state']}}
+    - name: first
+      image: {BUSYBOX}
+      command: [sh, -c, 'echo prepared > /work/state']
+      volumeMounts: [{{name: work, mountPath: /work}}]
   containers:
     - name: main
       image: {BUSYBOX}
@@ -60,10 +63,7 @@ fn a_pod_runs_with_its_environment_volumes_and_init_containers_and_its_logs_can_
   volumes:
     - {{name: work, emptyDir: {{}}}}
     - {{name: config, configMap: {{name: settings}}}}"
-        )
-        .replace("    - {name: first, image: odeon-test-busybox:1, command: [sh, -c, 'echo prepared > /work/state']}", &format!(
-            "    - {{name: first, image: {BUSYBOX}, command: [sh, -c, 'echo prepared > /work/state'], volumeMounts: [{{name: work, mountPath: /work}}]}}"
-        )),
+        ),
     );
     apply(&cluster, &manifest);
     await_pod(&cluster, "all", "jsonpath={.status.phase}=Succeeded");

@@ -10,9 +10,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::exporter::{self, Exporter};
 
-/// How long a service tries to reach NATS before it gives up.
-const CONNECT_PATIENCE: Duration = Duration::from_secs(60);
-
 /// How to reach NATS.
 #[derive(clap::Args, Clone, Debug)]
 pub struct BusOptions {
@@ -25,6 +22,9 @@ pub struct BusOptions {
     /// NATS password
     #[arg(long = "nats-password", env = "ODEON_NATS_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
     password: Option<String>,
+    /// How many seconds to try to reach NATS before giving up
+    #[arg(long, default_value_t = 60, value_name = "SECONDS")]
+    connect_patience: u64,
 }
 
 /// Where figures are served.
@@ -201,7 +201,7 @@ impl Process {
         telemetry::init(name, telemetry::Options::default())?;
         let shutdown = stop_on_signal()?;
         let user = bus.user.clone().map(|user| (user, bus.password.clone().unwrap_or_default()));
-        let config = BusConfig { servers: bus.servers.clone(), name: name.to_owned(), user, connect_timeout: CONNECT_PATIENCE };
+        let config = BusConfig { servers: bus.servers.clone(), name: name.to_owned(), user, connect_timeout: Duration::from_secs(bus.connect_patience) };
         let bus = tokio::select! {
             bus = Bus::connect(config) => bus?,
             () = shutdown.cancelled() => anyhow::bail!("told to stop before NATS was reached"),

@@ -14,12 +14,12 @@ static POOL: LazyLock<Mutex<HashSet<Arc<str>>>> = LazyLock::new(Mutex::default);
 
 /// Shares what an object's metadata has in common with others.
 pub(crate) fn metadata(metadata: &mut Metadata, key: &ObjectKey) {
-    metadata.name = Arc::clone(&key.name);
-    metadata.namespace = key.namespace.clone().unwrap_or_default();
     let mut pool = POOL.lock().unwrap_or_else(PoisonError::into_inner);
     if pool.len() > CAPACITY {
         pool.clear();
     }
+    metadata.name = Arc::clone(&key.name);
+    metadata.namespace = share(&mut pool, key.namespace.clone().unwrap_or_default());
     let labels = std::mem::take(&mut metadata.labels);
     metadata.labels =
         labels.into_iter().map(|(key, value)| (share(&mut pool, key), share(&mut pool, value))).collect();
@@ -31,14 +31,9 @@ pub(crate) fn metadata(metadata: &mut Metadata, key: &ObjectKey) {
     }
 }
 
-/// Shares a namespace or a node's name.
-pub(crate) fn text(text: Arc<str>) -> Arc<str> {
-    share(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner), text)
-}
-
 /// Shares a node's name.
 pub(crate) fn node(name: NodeName) -> NodeName {
-    NodeName(text(name.0))
+    NodeName(share(&mut POOL.lock().unwrap_or_else(PoisonError::into_inner), name.0))
 }
 
 fn share(pool: &mut HashSet<Arc<str>>, text: Arc<str>) -> Arc<str> {

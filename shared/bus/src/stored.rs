@@ -61,7 +61,7 @@ impl Stored {
             cause,
             created,
             write_id,
-            node: head.spec.node_name,
+            node: head.spec.node_name.map(crate::intern::node),
             bytes,
             typed: OnceLock::new(),
             json: OnceLock::new(),
@@ -120,8 +120,9 @@ impl Stored {
         self.bytes.len() + 512
     }
 
-    /// The same bytes as the outcome of a later write (a delete marker's payload, for example).
-    pub(crate) fn object_bytes_at(&self, provenance: Provenance) -> Self {
+    /// The same state as the outcome of a later deletion.
+    pub(crate) fn at(&self, revision: Revision) -> Self {
+        let provenance = Provenance { revision, created: self.created, cause: self.cause, write_id: None };
         Self::new(self.key.clone(), self.bytes.clone(), provenance)
     }
 

@@ -44,6 +44,16 @@ pub(crate) fn object_key(subject: &str) -> Option<ObjectKey> {
     }
 }
 
+/// The subject of a mark that tells how old the stream's revisions are.
+pub(crate) fn tick_subject(slot: i64) -> String {
+    format!("{STATE_PREFIX}_tick._.{slot}")
+}
+
+/// The subject is a mark's.
+pub(crate) fn is_tick(subject: &str) -> bool {
+    subject.strip_prefix(STATE_PREFIX).is_some_and(|key| key.starts_with("_tick."))
+}
+
 /// The class of a subject, for metrics: few and fixed.
 pub(crate) fn class(subject: &str) -> &'static str {
     let mut tokens = subject.split('.');

@@ -251,57 +251,117 @@ mod tests {
 
     #[test]
     fn services_have_addresses() {
-        check("web.default.svc.cluster.local.", "A", expect![""]);
-        check("WEB.Default.svc.cluster.local.", "AAAA", expect![""]);
-        check("web.default.svc.cluster.local.", "MX", expect![""]);
-        check("nobody.default.svc.cluster.local.", "A", expect![""]);
+        check("web.default.svc.cluster.local.", "A", expect![[r#"
+            NOERROR
+              web.default.svc.cluster.local. 5 IN A 10.96.0.10"#]]);
+        check("WEB.Default.svc.cluster.local.", "AAAA", expect![[r#"
+            NOERROR
+              WEB.Default.svc.cluster.local. 5 IN AAAA fd00::10"#]]);
+        check("web.default.svc.cluster.local.", "MX", expect![[r#"
+            NODATA
+              authority SOA"#]]);
+        check("nobody.default.svc.cluster.local.", "A", expect![[r#"
+            NXDomain
+              authority SOA"#]]);
     }
 
     #[test]
     fn headless_services_have_those_of_ready_pods() {
-        check("db.default.svc.cluster.local.", "A", expect![""]);
-        check("db-1.db.default.svc.cluster.local.", "A", expect![""]);
-        check("db-2.db.default.svc.cluster.local.", "A", expect![""]);
-        check("anon.default.svc.cluster.local.", "A", expect![""]);
-        check("10-0-0-7.anon.default.svc.cluster.local.", "A", expect![""]);
-        check("empty.default.svc.cluster.local.", "A", expect![""]);
+        check("db.default.svc.cluster.local.", "A", expect![[r#"
+            NOERROR
+              db.default.svc.cluster.local. 5 IN A 10.0.0.1
+              db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]]);
+        check("db-1.db.default.svc.cluster.local.", "A", expect![[r#"
+            NOERROR
+              db-1.db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]]);
+        check("db-2.db.default.svc.cluster.local.", "A", expect![[r#"
+            NXDomain
+              authority SOA"#]]);
+        check("anon.default.svc.cluster.local.", "A", expect![[r#"
+            NOERROR
+              anon.default.svc.cluster.local. 5 IN A 10.0.0.7"#]]);
+        check("10-0-0-7.anon.default.svc.cluster.local.", "A", expect![[r#"
+            NOERROR
+              10-0-0-7.anon.default.svc.cluster.local. 5 IN A 10.0.0.7"#]]);
+        check("empty.default.svc.cluster.local.", "A", expect![[r#"
+            NODATA
+              authority SOA"#]]);
     }
 
     #[test]
     fn ports_have_srv_records() {
-        check("_http._tcp.web.default.svc.cluster.local.", "SRV", expect![""]);
-        check("_sql._tcp.db.default.svc.cluster.local.", "SRV", expect![""]);
-        check("_dns._tcp.web.default.svc.cluster.local.", "SRV", expect![""]);
-        check("_http._tcp.web.default.svc.cluster.local.", "A", expect![""]);
+        check("_http._tcp.web.default.svc.cluster.local.", "SRV", expect![[r#"
+            NOERROR
+              _http._tcp.web.default.svc.cluster.local. 5 IN SRV 0 100 80 web.default.svc.cluster.local.
+              additional web.default.svc.cluster.local. 5 IN A 10.96.0.10
+              additional web.default.svc.cluster.local. 5 IN AAAA fd00::10"#]]);
+        check("_sql._tcp.db.default.svc.cluster.local.", "SRV", expect![[r#"
+            NOERROR
+              _sql._tcp.db.default.svc.cluster.local. 5 IN SRV 0 100 5432 db-0.db.default.svc.cluster.local.
+              _sql._tcp.db.default.svc.cluster.local. 5 IN SRV 0 100 5432 db-1.db.default.svc.cluster.local.
+              additional db-0.db.default.svc.cluster.local. 5 IN A 10.0.0.1
+              additional db-1.db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]]);
+        check("_dns._tcp.web.default.svc.cluster.local.", "SRV", expect![[r#"
+            NXDomain
+              authority SOA"#]]);
+        check("_http._tcp.web.default.svc.cluster.local.", "A", expect![[r#"
+            NODATA
+              authority SOA"#]]);
     }
 
     #[test]
     fn addresses_have_names() {
-        check("10.0.96.10.in-addr.arpa.", "PTR", expect![""]);
-        check("1.0.0.10.in-addr.arpa.", "PTR", expect![""]);
-        check("99.0.96.10.in-addr.arpa.", "PTR", expect![""]);
-        check("8.8.8.8.in-addr.arpa.", "PTR", expect![""]);
+        check("10.0.96.10.in-addr.arpa.", "PTR", expect![[r#"
+            NOERROR
+              10.0.96.10.in-addr.arpa. 5 IN PTR web.default.svc.cluster.local."#]]);
+        check("1.0.0.10.in-addr.arpa.", "PTR", expect![[r#"
+            NOERROR
+              1.0.0.10.in-addr.arpa. 5 IN PTR db-0.db.default.svc.cluster.local."#]]);
+        check("99.0.96.10.in-addr.arpa.", "PTR", expect!["NXDomain"]);
+        check("8.8.8.8.in-addr.arpa.", "PTR", expect!["FORWARD"]);
     }
 
     #[test]
     fn external_names_are_aliases() {
-        check("out.default.svc.cluster.local.", "A", expect![""]);
-        check("in.default.svc.cluster.local.", "A", expect![""]);
-        check("out.default.svc.cluster.local.", "CNAME", expect![""]);
+        check("out.default.svc.cluster.local.", "A", expect![[r#"
+            NOERROR
+              out.default.svc.cluster.local. 5 IN CNAME example.org.
+              and ask for example.org."#]]);
+        check("in.default.svc.cluster.local.", "A", expect![[r#"
+            NOERROR
+              in.default.svc.cluster.local. 5 IN CNAME web.default.svc.cluster.local.
+              web.default.svc.cluster.local. 5 IN A 10.96.0.10"#]]);
+        check("out.default.svc.cluster.local.", "CNAME", expect![[r#"
+            NOERROR
+              out.default.svc.cluster.local. 5 IN CNAME example.org."#]]);
         let Answer::Reply(reply) = ask("loop.default.svc.cluster.local.", "A") else { panic!() };
         assert_eq!(reply.answers.len(), MOST_ALIASES);
     }
 
     #[test]
     fn names_above_names_exist() {
-        check("cluster.local.", "SOA", expect![""]);
-        check("svc.cluster.local.", "A", expect![""]);
-        check("default.svc.cluster.local.", "A", expect![""]);
-        check("other.svc.cluster.local.", "A", expect![""]);
-        check("_tcp.web.default.svc.cluster.local.", "A", expect![""]);
-        check("10-0-0-9.default.pod.cluster.local.", "A", expect![""]);
-        check("dns-version.cluster.local.", "TXT", expect![""]);
-        check("web.default.svc.cluster.local.example.org.", "A", expect![""]);
+        check("cluster.local.", "SOA", expect![[r#"
+            NOERROR
+              cluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5"#]]);
+        check("svc.cluster.local.", "A", expect![[r#"
+            NODATA
+              authority SOA"#]]);
+        check("default.svc.cluster.local.", "A", expect![[r#"
+            NODATA
+              authority SOA"#]]);
+        check("other.svc.cluster.local.", "A", expect![[r#"
+            NXDomain
+              authority SOA"#]]);
+        check("_tcp.web.default.svc.cluster.local.", "A", expect![[r#"
+            NODATA
+              authority SOA"#]]);
+        check("10-0-0-9.default.pod.cluster.local.", "A", expect![[r#"
+            NOERROR
+              10-0-0-9.default.pod.cluster.local. 5 IN A 10.0.0.9"#]]);
+        check("dns-version.cluster.local.", "TXT", expect![[r#"
+            NOERROR
+              dns-version.cluster.local. 5 IN TXT 1.1.0"#]]);
+        check("web.default.svc.cluster.local.example.org.", "A", expect!["FORWARD"]);
     }
 
     #[test]

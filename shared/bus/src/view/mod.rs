@@ -7,11 +7,15 @@ mod ring;
 mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use api::{ObjectKey, Revision};
 use tokio::sync::watch;
 
 pub use changes::{Changes, Expired};
+pub(crate) use follow::{CREATED, Following, KV_OPERATION, TRACEPARENT, WRITE_ID, follow, provenance};
+use history::Window;
+pub(crate) use history::MARKER_SLACK;
 
 use ring::Ring;
 pub use state::Reader;
@@ -25,6 +29,8 @@ pub struct View {
     /// Locked after `state`, never before.
     ring: Mutex<Ring>,
     position: watch::Sender<Position>,
+    /// How far back the stream tells everything.
+    window: Mutex<Window>,
     /// Where older history is read; `None` for a view that stands alone.
     source: Option<async_nats::jetstream::Context>,
 }
@@ -83,7 +89,7 @@ impl Change {
 impl View {
     /// A view without a server, for tests: fill it with `apply`.
     pub fn offline() -> Arc<Self> {
-        Arc::new(Self::new(None))
+        Arc::new(Self::new(None, Duration::ZERO))
     }
 
     /// For tests: a view of these objects, at revisions 1, 2, 3, …
@@ -95,11 +101,12 @@ impl View {
         view
     }
 
-    pub(crate) fn new(source: Option<async_nats::jetstream::Context>) -> Self {
+    pub(crate) fn new(source: Option<async_nats::jetstream::Context>, window: Duration) -> Self {
         Self {
             state: RwLock::default(),
             ring: Mutex::default(),
             position: watch::Sender::new(Position::default()),
+            window: Mutex::new(Window::new(window)),
             source,
         }
     }
@@ -155,6 +162,49 @@ impl View {
         let revision = state.revision;
         drop((ring, state));
         self.position.send_modify(|position| position.revision = revision);
+    }
+
+    /// Shows these objects from now on, as they are at `revision`, and tells followers what is different. Revisions may have
+    /// started anew: readers that resume have to list again.
+    pub(crate) fn replace(&self, changes: Vec<(ChangeKind, Arc<Stored>)>, revision: Revision) {
+        let mut fresh = State::default();
+        for (kind, object) in changes {
+            fresh.apply(kind, object);
+        }
+        fresh.revision = revision;
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        let mut ring = self.ring();
+        let is_first = state.revision == Revision(0) && state.objects().next().is_none();
+        if !is_first {
+            state.differences(&fresh).into_iter().for_each(|change| ring.push(change));
+        }
+        ring.rebase(revision);
+        *state = fresh;
+        // Told before the locks are released: who reads the differences must see that revisions have started anew.
+        self.position.send_modify(|position| {
+            position.revision = revision;
+            position.epoch += u64::from(!is_first);
+        });
+    }
+
+    pub(crate) fn stream_created(&self, at_nanos: i128) {
+        self.window().stream_created(at_nanos);
+    }
+
+    pub(crate) fn tick(&self, at_nanos: i128, revision: Revision) {
+        self.window().tick(at_nanos, revision);
+    }
+
+    /// The change that a write made, if it is recent.
+    pub(crate) fn find_write(&self, key: &ObjectKey, write_id: &str) -> Option<Revision> {
+        let is_it = |change: &Change| {
+            change.object.write_id.as_deref() == Some(write_id) && change.object.key == *key
+        };
+        self.ring().find(is_it).map(|change| change.revision())
+    }
+
+    fn window(&self) -> MutexGuard<'_, Window> {
+        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn ring(&self) -> MutexGuard<'_, Ring> {

@@ -20,6 +20,8 @@ pub(crate) struct Ring {
     first: u64,
     /// Changes after this revision are all here.
     floor: Revision,
+    /// How many changes at the beginning are from before the last `rebase`.
+    incomparable: usize,
     bytes: usize,
 }
 
@@ -31,15 +33,16 @@ impl Ring {
             let Some(oldest) = self.changes.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.weight());
             self.first += 1;
-            self.floor = oldest.revision();
+            match self.incomparable {
+                0 => self.floor = oldest.revision(),
+                _ => self.incomparable -= 1,
+            }
         }
     }
 
-    /// Forgets everything up to `floor`: what came before was not seen step by step.
-    pub(crate) fn restart(&mut self, floor: Revision) {
-        self.first += u64::try_from(self.changes.len()).unwrap_or_default();
-        self.changes.clear();
-        self.bytes = 0;
+    /// Revisions before and after this moment cannot be compared: who resumes must do so from `floor` on.
+    pub(crate) fn rebase(&mut self, floor: Revision) {
+        self.incomparable = self.changes.len();
         self.floor = floor;
     }
 
@@ -48,7 +51,8 @@ impl Ring {
         if after < self.floor {
             return Err(Expired { asked: after, oldest: self.floor });
         }
-        let skipped = self.changes.partition_point(|change| change.revision() <= after);
+        let older = self.changes.iter().rev().take_while(|change| change.revision() > after).count();
+        let skipped = self.changes.len().saturating_sub(older).max(self.incomparable);
         Ok(self.first + u64::try_from(skipped).unwrap_or_default())
     }
 
@@ -64,9 +68,5 @@ impl Ring {
     /// The newest change of which `pick` says yes.
     pub(crate) fn find(&self, pick: impl Fn(&Change) -> bool) -> Option<Arc<Change>> {
         self.changes.iter().rev().find(|change| pick(change)).cloned()
-    }
-
-    pub(crate) fn floor(&self) -> Revision {
-        self.floor
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, RwLockReadGuard};
 
 use api::{NodeName, ObjectKey, ResourceId, Revision, Uid};
 
+use super::follow::with_last_state;
 use super::{Change, ChangeKind};
 use crate::stored::Stored;
 
@@ -98,6 +99,11 @@ impl Reader<'_> {
         self.len() == 0
     }
 
+    /// The lowest revision of all objects.
+    pub(crate) fn oldest(&self) -> Option<Revision> {
+        self.state.objects().map(|object| object.revision).min()
+    }
+
     /// The delete marker that a name has.
     pub(crate) fn marker(&self, key: &ObjectKey) -> Option<Revision> {
         self.state.markers.get(key).copied()
@@ -121,6 +127,10 @@ impl State {
         }
         self.revision = self.revision.max(object.revision);
         let previous = self.remove(&object.key);
+        let object = match (kind, &previous) {
+            (ChangeKind::Deleted, Some(previous)) => with_last_state(object, previous),
+            (ChangeKind::Deleted, None) | (ChangeKind::Put, _) => object,
+        };
         self.forget_marker(&object.key);
         match kind {
             ChangeKind::Put => self.insert(Arc::clone(&object)),
@@ -130,6 +140,21 @@ impl State {
             (ChangeKind::Deleted, None) => None,
             (ChangeKind::Put, _) | (ChangeKind::Deleted, Some(_)) => Some(Change { kind, object, previous }),
         }
+    }
+
+    /// What leads from here to `other`, whose revisions need not continue ours.
+    pub(crate) fn differences(&self, other: &Self) -> Vec<Change> {
+        let gone = self.objects().filter(|known| other.get(&known.key).is_none()).map(|known| {
+            let object = Arc::new(known.at(other.revision));
+            Change { kind: ChangeKind::Deleted, object, previous: Some(Arc::clone(known)) }
+        });
+        let put = other.objects().filter_map(|object| {
+            let previous = self.get(&object.key).cloned();
+            let same = |known: &Arc<Stored>| known.revision == object.revision && known.bytes() == object.bytes();
+            let change = Change { kind: ChangeKind::Put, object: Arc::clone(object), previous };
+            (!change.previous.as_ref().is_some_and(same)).then_some(change)
+        });
+        gone.chain(put).collect()
     }
 
     fn each<'a>(&'a self, keys: Option<&'a BTreeSet<ObjectKey>>) -> impl Iterator<Item = &'a Arc<Stored>> {
