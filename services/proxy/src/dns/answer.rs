@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use api::Revision;
 use hickory_proto::op::{Edns, Message, MessageType, Metadata, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::SOA;
 use hickory_proto::rr::{DNSClass, Name, RData, Record, RecordType};
@@ -58,6 +59,8 @@ pub fn answer(query: &Message, zone: &Zone<'_>, turn: usize) -> Answer {
         return Answer::Reply(failure(query, ResponseCode::Refused));
     }
     match relative(&question.name, zone.domain) {
+        // Before the first table nothing can be said of any name, least of all that it does not exist.
+        Some(_) if zone.table.revision == Revision(0) => Answer::Reply(failure(query, ResponseCode::ServFail)),
         Some(labels) => in_zone(query, question, zone, labels, turn),
         None => reverse(query, question, zone),
     }
