@@ -1,0 +1,43 @@
+//! The actors of the controller: one file per kind, each a pure `decide` from what is observed to what is to be written.
+
+mod collector;
+mod deployment;
+mod names;
+mod namespace;
+mod ownership;
+mod replica_set;
+mod service;
+
+pub use collector::Collector;
+pub use deployment::DeploymentActor;
+pub use namespace::NamespaceActor;
+pub use replica_set::ReplicaSetActor;
+pub use service::ServiceActor;
+
+use std::time::Duration;
+
+use api::journal::EventView;
+use api::views::Condition;
+
+/// A `Normal` event about the actor's own object.
+fn normal(reason: &str, message: String) -> Option<EventView> {
+    Some(EventView { severity: "Normal".into(), reason: reason.into(), message, regarding: None })
+}
+
+/// The condition of a kind, if the status has it.
+fn condition<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
+    conditions.iter().find(|condition| condition.kind == kind)
+}
+
+/// The sooner of two wishes to be woken.
+fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod testing_language;
