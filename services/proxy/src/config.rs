@@ -14,7 +14,12 @@ pub struct Config {
     #[arg(long, env = "ODEON_SERVICE_CIDR", default_value = "10.96.0.0/12")]
     pub service_cidr: Cidr,
     /// Where DNS is answered, over UDP and TCP; repeatable. `none` for nowhere.
-    #[arg(long = "dns-listen", env = "ODEON_DNS_LISTEN", value_delimiter = ',', default_value = "0.0.0.0:53")]
+    #[arg(
+        long = "dns-listen",
+        env = "ODEON_DNS_LISTEN",
+        value_delimiter = ',',
+        default_value = "0.0.0.0:53"
+    )]
     pub dns_listen: Vec<DnsListen>,
     /// The domain of the cluster's names.
     #[arg(long, env = "ODEON_CLUSTER_DOMAIN", default_value = "cluster.local")]
@@ -23,7 +28,12 @@ pub struct Config {
     #[arg(long = "dns-upstream", env = "ODEON_DNS_UPSTREAM", value_delimiter = ',')]
     pub dns_upstream: Vec<SocketAddr>,
     /// Addresses of the node on which node ports are opened; repeatable.
-    #[arg(long = "node-port-addresses", env = "ODEON_NODE_PORT_ADDRESSES", value_delimiter = ',', default_value = "0.0.0.0")]
+    #[arg(
+        long = "node-port-addresses",
+        env = "ODEON_NODE_PORT_ADDRESSES",
+        value_delimiter = ',',
+        default_value = "0.0.0.0"
+    )]
     pub node_port_addresses: Vec<IpAddr>,
     /// Serve no cluster IPs, only node ports and DNS.
     #[arg(long)]

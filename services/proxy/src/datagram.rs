@@ -71,7 +71,9 @@ impl Datagrams {
             ControlMessageOwned::Ipv4PacketInfo(info) => {
                 Some(IpAddr::V4(Ipv4Addr::from_bits(u32::from_be(info.ipi_spec_dst.s_addr))))
             }
-            ControlMessageOwned::Ipv6PacketInfo(info) => Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr))),
+            ControlMessageOwned::Ipv6PacketInfo(info) => {
+                Some(IpAddr::V6(Ipv6Addr::from(info.ipi6_addr.s6_addr)))
+            }
             _ => None,
         });
         let client = message.address.and_then(|address| {
@@ -89,12 +91,24 @@ impl Datagrams {
             IpAddr::V4(local) => {
                 let source = libc::in_addr { s_addr: local.to_bits().to_be() };
                 let info = libc::in_pktinfo { ipi_ifindex: 0, ipi_spec_dst: source, ipi_addr: source };
-                sendmsg(fd, &slices, &[ControlMessage::Ipv4PacketInfo(&info)], MsgFlags::empty(), Some(&client))
+                sendmsg(
+                    fd,
+                    &slices,
+                    &[ControlMessage::Ipv4PacketInfo(&info)],
+                    MsgFlags::empty(),
+                    Some(&client),
+                )
             }
             IpAddr::V6(local) => {
                 let source = libc::in6_addr { s6_addr: local.octets() };
                 let info = libc::in6_pktinfo { ipi6_addr: source, ipi6_ifindex: 0 };
-                sendmsg(fd, &slices, &[ControlMessage::Ipv6PacketInfo(&info)], MsgFlags::empty(), Some(&client))
+                sendmsg(
+                    fd,
+                    &slices,
+                    &[ControlMessage::Ipv6PacketInfo(&info)],
+                    MsgFlags::empty(),
+                    Some(&client),
+                )
             }
         };
         Ok(sent?)

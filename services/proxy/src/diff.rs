@@ -20,11 +20,15 @@ pub fn diff(old: &Table, new: &Table, node: &NodeName) -> Vec<Route> {
         for (frontend, target) in after.map(|routes| frontends(routes, node)).unwrap_or_default() {
             match stale.remove(&frontend) {
                 Some(known) if known == target => {}
-                Some(known) if known.owner == target.owner => opened.push(Route::SetBackends { frontend, target }),
+                Some(known) if known.owner == target.owner => {
+                    opened.push(Route::SetBackends { frontend, target })
+                }
                 Some(_) | None => opened.push(Route::Listen { frontend, target }),
             }
         }
-        closed.extend(stale.into_iter().map(|(frontend, target)| Route::Close { frontend, owner: target.owner }));
+        closed.extend(
+            stale.into_iter().map(|(frontend, target)| Route::Close { frontend, owner: target.owner }),
+        );
     }
     closed.append(&mut opened);
     closed

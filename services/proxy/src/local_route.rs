@@ -83,12 +83,12 @@ impl Cidr {
     fn masked(self) -> IpAddr {
         let prefix = u32::from(self.prefix);
         match self.base {
-            IpAddr::V4(v4) => {
-                IpAddr::V4((v4.to_bits() & u32::MAX.checked_shl(32u32.saturating_sub(prefix)).unwrap_or(0)).into())
-            }
-            IpAddr::V6(v6) => {
-                IpAddr::V6((v6.to_bits() & u128::MAX.checked_shl(128u32.saturating_sub(prefix)).unwrap_or(0)).into())
-            }
+            IpAddr::V4(v4) => IpAddr::V4(
+                (v4.to_bits() & u32::MAX.checked_shl(32u32.saturating_sub(prefix)).unwrap_or(0)).into(),
+            ),
+            IpAddr::V6(v6) => IpAddr::V6(
+                (v6.to_bits() & u128::MAX.checked_shl(128u32.saturating_sub(prefix)).unwrap_or(0)).into(),
+            ),
         }
     }
 
@@ -194,7 +194,10 @@ mod tests {
         assert_eq!("fd00::5/64".parse::<Cidr>().unwrap().to_string(), "fd00::/64");
         assert_eq!("0.0.0.0/0".parse::<Cidr>().unwrap().to_string(), "0.0.0.0/0");
         let range: Cidr = "10.96.0.0/12".parse().unwrap();
-        assert!(range.contains("10.111.255.255".parse().unwrap()) && !range.contains("10.112.0.0".parse().unwrap()));
+        assert!(
+            range.contains("10.111.255.255".parse().unwrap())
+                && !range.contains("10.112.0.0".parse().unwrap())
+        );
         for wrong in ["10.96.0.0", "10.96.0.0/33", "web/12", ""] {
             assert_eq!(wrong.parse::<Cidr>(), Err(NotACidr(wrong.to_owned())));
         }

@@ -56,7 +56,8 @@ impl PortMetrics {
         let _ = connect_seconds().remove_label_values(&labels);
         let bytes = counter_vec("odeon_proxy_bytes_total", "Bytes relayed for a Service port.", DIRECTED);
         for direction in ["sent", "received"] {
-            let _ = bytes.remove_label_values(&[namespace.as_str(), service.as_str(), port.as_str(), direction]);
+            let _ =
+                bytes.remove_label_values(&[namespace.as_str(), service.as_str(), port.as_str(), direction]);
         }
     }
 }
@@ -82,7 +83,8 @@ impl ProxyMetrics {
             revision: gauge("odeon_proxy_table_revision", "The revision of the route table in force."),
             services: gauge("odeon_proxy_services", "Services in the route table in force."),
             refused_listeners: gauge("odeon_proxy_refused_listeners", "Listeners that could not be opened."),
-            snapshots: counter_vec("odeon_proxy_snapshots_total", snapshots, &[]).with_label_values::<&str>(&[]),
+            snapshots: counter_vec("odeon_proxy_snapshots_total", snapshots, &[])
+                .with_label_values::<&str>(&[]),
         }
     }
 }

@@ -62,7 +62,8 @@ fn answer_dns(config: &Config, keeper: &Keeper<Userspace>, ports: &Ports) -> Vec
     let upstreams = config.dns_upstream.clone();
     let (domain, range) = (&config.cluster_domain, config.service_cidr);
     let dns = Arc::new(Dns::new(keeper.table(), domain, range, upstreams, listening.clone()));
-    let serve_at = |address| AbortOnDropHandle::new(tokio::spawn(serve(Arc::clone(&dns), address, ports.clone())));
+    let serve_at =
+        |address| AbortOnDropHandle::new(tokio::spawn(serve(Arc::clone(&dns), address, ports.clone())));
     listening.into_iter().map(serve_at).collect()
 }
 

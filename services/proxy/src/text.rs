@@ -17,7 +17,9 @@ pub fn table(text: &str) -> Table {
             (other, _) => panic!("what is `{other}`?"),
         }
     }
-    let named = services.into_iter().map(|routes| (format!("{}/{}", routes.namespace, routes.name), Arc::new(routes)));
+    let named = services
+        .into_iter()
+        .map(|routes| (format!("{}/{}", routes.namespace, routes.name), Arc::new(routes)));
     Table { revision: Revision(1), services: named.collect() }
 }
 

@@ -264,10 +264,12 @@ async fn a_port_in_use_hurts_nobody_else_and_is_taken_when_free() {
     let port = squatter.local_addr().unwrap().port();
     let plane = plane(&["127.97.1.1", "127.97.1.2"]);
     let node_port = Frontend { transport: Transport::Tcp, door: Door::NodePort(port) };
-    plane.apply(vec![
-        listen(node_port, &[a.address]),
-        listen(vip(Transport::Tcp, "127.96.10.1:80"), &[a.address]),
-    ]).await;
+    plane
+        .apply(vec![
+            listen(node_port, &[a.address]),
+            listen(vip(Transport::Tcp, "127.96.10.1:80"), &[a.address]),
+        ])
+        .await;
     assert_eq!(who("127.96.10.1:80").await.unwrap().0, "a");
     assert_eq!(who(&format!("127.97.1.2:{port}")).await.unwrap().0, "a");
     assert_eq!(plane.retry(), 1);

@@ -60,7 +60,9 @@ pub fn answer(query: &Message, zone: &Zone<'_>, turn: usize) -> Answer {
     }
     match relative(&question.name, zone.domain) {
         // Before the first table nothing can be said of any name, least of all that it does not exist.
-        Some(_) if zone.table.revision == Revision(0) => Answer::Reply(failure(query, ResponseCode::ServFail)),
+        Some(_) if zone.table.revision == Revision(0) => {
+            Answer::Reply(failure(query, ResponseCode::ServFail))
+        }
         Some(labels) => in_zone(query, question, zone, labels, turn),
         None => reverse(query, question, zone),
     }
@@ -97,7 +99,13 @@ pub fn udp_limit(query: &Message) -> usize {
     query.edns.as_ref().map_or(512, |edns| edns.max_payload().clamp(512, UDP_PAYLOAD)).into()
 }
 
-fn in_zone(query: &Message, question: &Query, zone: &Zone<'_>, mut labels: Vec<String>, turn: usize) -> Answer {
+fn in_zone(
+    query: &Message,
+    question: &Query,
+    zone: &Zone<'_>,
+    mut labels: Vec<String>,
+    turn: usize,
+) -> Answer {
     let mut reply = reply_to(query);
     reply.metadata.authoritative = true;
     let mut owner = question.name.clone();
@@ -254,116 +262,220 @@ mod tests {
 
     #[test]
     fn services_have_addresses() {
-        check("web.default.svc.cluster.local.", "A", expect![[r#"
+        check(
+            "web.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NOERROR
-              web.default.svc.cluster.local. 5 IN A 10.96.0.10"#]]);
-        check("WEB.Default.svc.cluster.local.", "AAAA", expect![[r#"
+              web.default.svc.cluster.local. 5 IN A 10.96.0.10"#]],
+        );
+        check(
+            "WEB.Default.svc.cluster.local.",
+            "AAAA",
+            expect![[r#"
             NOERROR
-              WEB.Default.svc.cluster.local. 5 IN AAAA fd00::10"#]]);
-        check("web.default.svc.cluster.local.", "MX", expect![[r#"
+              WEB.Default.svc.cluster.local. 5 IN AAAA fd00::10"#]],
+        );
+        check(
+            "web.default.svc.cluster.local.",
+            "MX",
+            expect![[r#"
             NODATA
-              authority SOA"#]]);
-        check("nobody.default.svc.cluster.local.", "A", expect![[r#"
+              authority SOA"#]],
+        );
+        check(
+            "nobody.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NXDomain
-              authority SOA"#]]);
+              authority SOA"#]],
+        );
     }
 
     #[test]
     fn headless_services_have_those_of_ready_pods() {
-        check("db.default.svc.cluster.local.", "A", expect![[r#"
+        check(
+            "db.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NOERROR
               db.default.svc.cluster.local. 5 IN A 10.0.0.1
-              db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]]);
-        check("db-1.db.default.svc.cluster.local.", "A", expect![[r#"
+              db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]],
+        );
+        check(
+            "db-1.db.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NOERROR
-              db-1.db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]]);
-        check("db-2.db.default.svc.cluster.local.", "A", expect![[r#"
+              db-1.db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]],
+        );
+        check(
+            "db-2.db.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NXDomain
-              authority SOA"#]]);
-        check("anon.default.svc.cluster.local.", "A", expect![[r#"
+              authority SOA"#]],
+        );
+        check(
+            "anon.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NOERROR
-              anon.default.svc.cluster.local. 5 IN A 10.0.0.7"#]]);
-        check("10-0-0-7.anon.default.svc.cluster.local.", "A", expect![[r#"
+              anon.default.svc.cluster.local. 5 IN A 10.0.0.7"#]],
+        );
+        check(
+            "10-0-0-7.anon.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NOERROR
-              10-0-0-7.anon.default.svc.cluster.local. 5 IN A 10.0.0.7"#]]);
-        check("empty.default.svc.cluster.local.", "A", expect![[r#"
+              10-0-0-7.anon.default.svc.cluster.local. 5 IN A 10.0.0.7"#]],
+        );
+        check(
+            "empty.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NODATA
-              authority SOA"#]]);
+              authority SOA"#]],
+        );
     }
 
     #[test]
     fn ports_have_srv_records() {
-        check("_http._tcp.web.default.svc.cluster.local.", "SRV", expect![[r#"
+        check(
+            "_http._tcp.web.default.svc.cluster.local.",
+            "SRV",
+            expect![[r#"
             NOERROR
               _http._tcp.web.default.svc.cluster.local. 5 IN SRV 0 100 80 web.default.svc.cluster.local.
               additional web.default.svc.cluster.local. 5 IN A 10.96.0.10
-              additional web.default.svc.cluster.local. 5 IN AAAA fd00::10"#]]);
-        check("_sql._tcp.db.default.svc.cluster.local.", "SRV", expect![[r#"
+              additional web.default.svc.cluster.local. 5 IN AAAA fd00::10"#]],
+        );
+        check(
+            "_sql._tcp.db.default.svc.cluster.local.",
+            "SRV",
+            expect![[r#"
             NOERROR
               _sql._tcp.db.default.svc.cluster.local. 5 IN SRV 0 100 5432 db-0.db.default.svc.cluster.local.
               _sql._tcp.db.default.svc.cluster.local. 5 IN SRV 0 100 5432 db-1.db.default.svc.cluster.local.
               additional db-0.db.default.svc.cluster.local. 5 IN A 10.0.0.1
-              additional db-1.db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]]);
-        check("_dns._tcp.web.default.svc.cluster.local.", "SRV", expect![[r#"
+              additional db-1.db.default.svc.cluster.local. 5 IN A 10.0.0.2"#]],
+        );
+        check(
+            "_dns._tcp.web.default.svc.cluster.local.",
+            "SRV",
+            expect![[r#"
             NXDomain
-              authority SOA"#]]);
-        check("_http._tcp.web.default.svc.cluster.local.", "A", expect![[r#"
+              authority SOA"#]],
+        );
+        check(
+            "_http._tcp.web.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NODATA
-              authority SOA"#]]);
+              authority SOA"#]],
+        );
     }
 
     #[test]
     fn addresses_have_names() {
-        check("10.0.96.10.in-addr.arpa.", "PTR", expect![[r#"
+        check(
+            "10.0.96.10.in-addr.arpa.",
+            "PTR",
+            expect![[r#"
             NOERROR
-              10.0.96.10.in-addr.arpa. 5 IN PTR web.default.svc.cluster.local."#]]);
-        check("1.0.0.10.in-addr.arpa.", "PTR", expect![[r#"
+              10.0.96.10.in-addr.arpa. 5 IN PTR web.default.svc.cluster.local."#]],
+        );
+        check(
+            "1.0.0.10.in-addr.arpa.",
+            "PTR",
+            expect![[r#"
             NOERROR
-              1.0.0.10.in-addr.arpa. 5 IN PTR db-0.db.default.svc.cluster.local."#]]);
+              1.0.0.10.in-addr.arpa. 5 IN PTR db-0.db.default.svc.cluster.local."#]],
+        );
         check("99.0.96.10.in-addr.arpa.", "PTR", expect!["NXDomain"]);
         check("8.8.8.8.in-addr.arpa.", "PTR", expect!["FORWARD"]);
     }
 
     #[test]
     fn external_names_are_aliases() {
-        check("out.default.svc.cluster.local.", "A", expect![[r#"
+        check(
+            "out.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NOERROR
               out.default.svc.cluster.local. 5 IN CNAME example.org.
-              and ask for example.org."#]]);
-        check("in.default.svc.cluster.local.", "A", expect![[r#"
+              and ask for example.org."#]],
+        );
+        check(
+            "in.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NOERROR
               in.default.svc.cluster.local. 5 IN CNAME web.default.svc.cluster.local.
-              web.default.svc.cluster.local. 5 IN A 10.96.0.10"#]]);
-        check("out.default.svc.cluster.local.", "CNAME", expect![[r#"
+              web.default.svc.cluster.local. 5 IN A 10.96.0.10"#]],
+        );
+        check(
+            "out.default.svc.cluster.local.",
+            "CNAME",
+            expect![[r#"
             NOERROR
-              out.default.svc.cluster.local. 5 IN CNAME example.org."#]]);
+              out.default.svc.cluster.local. 5 IN CNAME example.org."#]],
+        );
         let Answer::Reply(reply) = ask("loop.default.svc.cluster.local.", "A") else { panic!() };
         assert_eq!(reply.answers.len(), MOST_ALIASES);
     }
 
     #[test]
     fn names_above_names_exist() {
-        check("cluster.local.", "SOA", expect![[r#"
+        check(
+            "cluster.local.",
+            "SOA",
+            expect![[r#"
             NOERROR
-              cluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5"#]]);
-        check("svc.cluster.local.", "A", expect![[r#"
+              cluster.local. 5 IN SOA ns.dns.cluster.local. hostmaster.cluster.local. 1 7200 1800 86400 5"#]],
+        );
+        check(
+            "svc.cluster.local.",
+            "A",
+            expect![[r#"
             NODATA
-              authority SOA"#]]);
-        check("default.svc.cluster.local.", "A", expect![[r#"
+              authority SOA"#]],
+        );
+        check(
+            "default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NODATA
-              authority SOA"#]]);
-        check("other.svc.cluster.local.", "A", expect![[r#"
+              authority SOA"#]],
+        );
+        check(
+            "other.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NXDomain
-              authority SOA"#]]);
-        check("_tcp.web.default.svc.cluster.local.", "A", expect![[r#"
+              authority SOA"#]],
+        );
+        check(
+            "_tcp.web.default.svc.cluster.local.",
+            "A",
+            expect![[r#"
             NODATA
-              authority SOA"#]]);
-        check("10-0-0-9.default.pod.cluster.local.", "A", expect![[r#"
+              authority SOA"#]],
+        );
+        check(
+            "10-0-0-9.default.pod.cluster.local.",
+            "A",
+            expect![[r#"
             NOERROR
-              10-0-0-9.default.pod.cluster.local. 5 IN A 10.0.0.9"#]]);
-        check("dns-version.cluster.local.", "TXT", expect![[r#"
+              10-0-0-9.default.pod.cluster.local. 5 IN A 10.0.0.9"#]],
+        );
+        check(
+            "dns-version.cluster.local.",
+            "TXT",
+            expect![[r#"
             NOERROR
-              dns-version.cluster.local. 5 IN TXT 1.1.0"#]]);
+              dns-version.cluster.local. 5 IN TXT 1.1.0"#]],
+        );
         check("web.default.svc.cluster.local.example.org.", "A", expect!["FORWARD"]);
     }
 

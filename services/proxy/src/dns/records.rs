@@ -27,9 +27,7 @@ pub fn find(table: &Table, domain: &str, labels: &[&str]) -> Option<Found> {
         [address, namespace, "pod"] if table.has_namespace(namespace) => {
             Some(Found::of(vec![address_record(&dashed_address(address)?)]))
         }
-        [service, namespace, "svc"] => {
-            Some(service_records(table.service(namespace, service)?, domain))
-        }
+        [service, namespace, "svc"] => Some(service_records(table.service(namespace, service)?, domain)),
         [protocol @ ("_tcp" | "_udp"), service, namespace, "svc"] => {
             let routes = table.service(namespace, service)?;
             routes.ports.iter().any(|port| speaks(port, protocol)).then(Found::default)
@@ -43,7 +41,8 @@ pub fn find(table: &Table, domain: &str, labels: &[&str]) -> Option<Found> {
         [port, protocol, service, namespace, "svc"] => {
             let routes = table.service(namespace, service)?;
             let wanted = |known: &&PortRoutes| {
-                port.strip_prefix('_').is_some_and(|name| name.eq_ignore_ascii_case(&known.name)) && speaks(known, protocol)
+                port.strip_prefix('_').is_some_and(|name| name.eq_ignore_ascii_case(&known.name))
+                    && speaks(known, protocol)
             };
             let found = ports(routes, domain, routes.ports.iter().filter(wanted));
             routes.ports.iter().any(|known| wanted(&known)).then_some(found)

@@ -106,7 +106,8 @@ impl Dns {
             Step::Silence => None,
             Step::Send(query, reply) => Some((query, reply)),
             Step::Forward(query) => {
-                let mut reply = self.ask(&query).await.unwrap_or_else(|| failure(&query, ResponseCode::ServFail));
+                let mut reply =
+                    self.ask(&query).await.unwrap_or_else(|| failure(&query, ResponseCode::ServFail));
                 reply.metadata.id = query.metadata.id;
                 reply.queries = query.queries.clone();
                 if query.edns.is_none() {

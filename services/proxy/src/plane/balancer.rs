@@ -77,7 +77,10 @@ impl Balancer {
         let mut pool = self.pool.write().unwrap_or_else(PoisonError::into_inner);
         let mut known: HashMap<SocketAddr, Arc<Endpoint>> =
             pool.endpoints.drain(..).map(|endpoint| (endpoint.address, endpoint)).collect();
-        let kept = target.backends.iter().map(|address| known.remove(address).unwrap_or_else(|| Endpoint::new(*address)));
+        let kept = target
+            .backends
+            .iter()
+            .map(|address| known.remove(address).unwrap_or_else(|| Endpoint::new(*address)));
         let endpoints = kept.collect();
         *pool = Pool { endpoints, affinity: target.affinity };
         drop(pool);
@@ -94,7 +97,8 @@ impl Balancer {
         };
         let mut sticky = self.sticky.lock().unwrap_or_else(PoisonError::into_inner);
         let last = sticky.of(client, now, affinity).filter(|address| !tried.contains(address));
-        let last = last.and_then(|address| pool.endpoints.iter().find(|endpoint| endpoint.address == address));
+        let last =
+            last.and_then(|address| pool.endpoints.iter().find(|endpoint| endpoint.address == address));
         let endpoint = last.or_else(|| pool.choose(tried, now, dice))?;
         sticky.remember(client, endpoint.address, now, affinity);
         Some(Lease::new(endpoint))
@@ -236,8 +240,10 @@ mod tests {
     #[test]
     fn open_connections_spread_evenly() {
         let balancer = Balancer::new(&target(&[1, 2, 3, 4], None));
-        let leases: Vec<_> =
-            dice().take(400).map(|dice| balancer.choose(CLIENT, &[], Instant::now(), dice).unwrap()).collect();
+        let leases: Vec<_> = dice()
+            .take(400)
+            .map(|dice| balancer.choose(CLIENT, &[], Instant::now(), dice).unwrap())
+            .collect();
         for port in 1..=4 {
             let count = leases.iter().filter(|lease| lease.address().port() == port).count();
             assert!((95..=105).contains(&count), "port {port}: {count}");
@@ -259,7 +265,9 @@ mod tests {
         assert_eq!(balancer.choose(CLIENT, &good, now, 3).unwrap().address(), bad);
         assert!(balancer.choose(CLIENT, &[bad, good[0]], now, 3).is_none());
         let later = now + EJECTION + Duration::from_millis(1);
-        assert!(dice().take(20).any(|dice| balancer.choose(CLIENT, &[], later, dice).unwrap().address() == bad));
+        assert!(
+            dice().take(20).any(|dice| balancer.choose(CLIENT, &[], later, dice).unwrap().address() == bad)
+        );
     }
 
     #[test]
@@ -268,10 +276,17 @@ mod tests {
         let now = Instant::now();
         let first = balancer.choose(CLIENT, &[], now, 1).unwrap().address();
         for dice in dice().take(20) {
-            assert_eq!(balancer.choose(CLIENT, &[], now + Duration::from_secs(59), dice).unwrap().address(), first);
+            assert_eq!(
+                balancer.choose(CLIENT, &[], now + Duration::from_secs(59), dice).unwrap().address(),
+                first
+            );
         }
         let much_later = now + Duration::from_secs(200);
-        assert!(dice().take(20).any(|dice| balancer.choose(CLIENT, &[], much_later, dice).unwrap().address() != first));
+        assert!(
+            dice()
+                .take(20)
+                .any(|dice| balancer.choose(CLIENT, &[], much_later, dice).unwrap().address() != first)
+        );
         let others: Vec<u16> = [1, 2, 3].into_iter().filter(|port| *port != first.port()).collect();
         let left = balancer.set(&target(&others, Some(60)));
         assert_eq!(left.iter().map(|endpoint| endpoint.address).collect::<Vec<_>>(), [first]);

@@ -38,13 +38,19 @@ impl Ports {
         Ok((sockets.into_iter().map(Into::into).collect(), claim))
     }
 
-    fn open(&self, transport: Transport, address: SocketAddr, count: usize) -> io::Result<(Vec<Socket>, Claim)> {
+    fn open(
+        &self,
+        transport: Transport,
+        address: SocketAddr,
+        count: usize,
+    ) -> io::Result<(Vec<Socket>, Claim)> {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let port = (transport, address.port());
         if !used.contains_key(&port) {
             drop(socket(transport, address, false)?);
         }
-        let sockets = (0..count.max(1)).map(|_| socket(transport, address, true)).collect::<io::Result<Vec<_>>>()?;
+        let sockets =
+            (0..count.max(1)).map(|_| socket(transport, address, true)).collect::<io::Result<Vec<_>>>()?;
         *used.entry(port).or_default() += 1;
         Ok((sockets, Claim { ports: self.clone(), port }))
     }

@@ -34,7 +34,12 @@ thread_local! {
 }
 
 /// Relays until both sides have ended, each of them when its peer did. If one side breaks off, so does the other.
-pub async fn relay(client: &mut TcpStream, backend: &mut TcpStream, sent: &IntCounter, received: &IntCounter) {
+pub async fn relay(
+    client: &mut TcpStream,
+    backend: &mut TcpStream,
+    sent: &IntCounter,
+    received: &IntCounter,
+) {
     let (client_read, client_write) = client.split();
     let (backend_read, backend_write) = backend.split();
     let there = one_way(client_read, backend_write, sent);
@@ -87,7 +92,12 @@ struct Copy {
 }
 
 impl Copy {
-    async fn run(mut self, from: &mut ReadHalf<'_>, to: &mut WriteHalf<'_>, bytes: &IntCounter) -> io::Result<Flow> {
+    async fn run(
+        mut self,
+        from: &mut ReadHalf<'_>,
+        to: &mut WriteHalf<'_>,
+        bytes: &IntCounter,
+    ) -> io::Result<Flow> {
         poll_fn(|context| self.poll(context, from, to, bytes)).await
     }
 

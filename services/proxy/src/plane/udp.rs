@@ -37,7 +37,12 @@ thread_local! {
 pub async fn serve(socket: std::net::UdpSocket, balancer: Arc<Balancer>, closed: CancellationToken) {
     match Datagrams::new(socket) {
         Ok(socket) => {
-            let server = Server { socket: Arc::new(socket), balancer, sessions: HashMap::new(), started: Instant::now() };
+            let server = Server {
+                socket: Arc::new(socket),
+                balancer,
+                sessions: HashMap::new(),
+                started: Instant::now(),
+            };
             closed.run_until_cancelled_owned(server.run()).await;
         }
         Err(error) => warn!(%error, "datagram socket not registered"),
@@ -182,7 +187,9 @@ impl Answers {
     async fn run(self, peer: Peer) {
         while self.upstream.readable().await.is_ok() {
             let received = SCRATCH.with_borrow_mut(|scratch| {
-                self.upstream.try_recv(scratch).map(|length| scratch.get(..length).unwrap_or_default().to_vec())
+                self.upstream
+                    .try_recv(scratch)
+                    .map(|length| scratch.get(..length).unwrap_or_default().to_vec())
             });
             match received {
                 Ok(bytes) => {

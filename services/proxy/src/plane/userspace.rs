@@ -47,8 +47,8 @@ struct Entry {
 }
 
 enum Socket {
-    /// Served, and its port held.
-    Bound(#[expect(dead_code, reason = "held for its drop")] Claim),
+    /// Served.
+    Bound,
     /// Could not be opened, for this reason, which has been logged.
     Refused(Option<io::ErrorKind>),
 }
@@ -125,14 +125,15 @@ impl Userspace {
             let Socket::Refused(known) = socket else { continue };
             match self.open_sockets(frontend.transport, *address) {
                 Ok((bound, claim)) => {
+                    let claim = Arc::new(claim);
                     for (worker, bound) in self.workers.iter().zip(bound) {
                         let (balancer, closed) = (Arc::clone(&entry.balancer), entry.closed.clone());
-                        worker.give(Order { socket: bound, balancer, closed });
+                        worker.give(Order { socket: bound, balancer, closed, claim: Arc::clone(&claim) });
                     }
                     if known.is_some() {
                         info!(%frontend, %address, service = %entry.target.owner, "listening at last");
                     }
-                    *socket = Socket::Bound(claim);
+                    *socket = Socket::Bound;
                 }
                 Err(error) => {
                     if *known != Some(error.kind()) {

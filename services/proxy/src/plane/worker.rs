@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::balancer::Balancer;
+use super::listen::Claim;
 use super::{tcp, udp};
 
 /// How long connections may go on when the proxy stops in order.
@@ -23,6 +24,8 @@ pub struct Order {
     pub balancer: Arc<Balancer>,
     /// Ends the serving.
     pub closed: CancellationToken,
+    /// Keeps the port ours until the socket is closed.
+    pub claim: Arc<Claim>,
 }
 
 /// A socket that is open already.
@@ -76,7 +79,7 @@ impl Drop for Worker {
 async fn serve(mut orders: UnboundedReceiver<Order>) {
     let connections = TaskTracker::new();
     let stopped = CancellationToken::new();
-    while let Some(Order { socket, balancer, closed }) = orders.recv().await {
+    while let Some(Order { socket, balancer, closed, claim }) = orders.recv().await {
         let stopped = stopped.clone();
         let connections = connections.clone();
         tokio::spawn(stopped.run_until_cancelled_owned(async move {
@@ -84,6 +87,7 @@ async fn serve(mut orders: UnboundedReceiver<Order>) {
                 Bound::Tcp(listener) => tcp::serve(listener, balancer, closed, connections).await,
                 Bound::Udp(socket) => udp::serve(socket, balancer, closed).await,
             }
+            drop(claim);
         }));
     }
     stopped.cancel();
