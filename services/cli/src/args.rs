@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
+use crate::bench::Bench;
 use crate::kubeconfig::PrintKubeconfig;
 use crate::service::{AgentOptions, ControllerOptions, ExporterOptions, GatewayOptions, SchedulerOptions};
 use crate::up::Up;
@@ -49,6 +50,7 @@ pub enum Command {
     NatsExporter(ExporterOptions),
     /// Print a kubeconfig for a gateway's key directory
     Kubeconfig(PrintKubeconfig),
+    Bench(Bench),
     /// Print a shell's completion script
     Completion {
         /// Which shell

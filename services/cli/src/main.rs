@@ -1,6 +1,7 @@
 //! The `odeon` binary: every service as a subcommand, `odeon up`, and kubectl-style verbs.
 
 mod args;
+mod bench;
 mod client;
 mod exporter;
 mod failure;
@@ -54,6 +55,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Logs(options) => verbs::logs(&connect().await?, &options).await,
         Command::Rollout(options) => verbs::rollout(&connect().await?, &options).await,
         Command::Why(options) => verbs::why(&connect().await?, &options).await,
+        Command::Bench(options) => bench::bench(&options).await,
         Command::Completion { shell } => {
             args::print_completion(shell);
             Ok(())

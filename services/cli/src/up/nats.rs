@@ -46,6 +46,7 @@ impl NatsChild {
         let child = launch.start().await?;
         // Clients reconnect to the same address, so a server that is started again must have the same port.
         launch.port = launch.await_port(&child).await?;
+        std::fs::write(data.path("nats.url"), format!("nats://127.0.0.1:{}", launch.port)).context("cannot write nats.url")?;
         let (stop, stops) = mpsc::channel(1);
         let (reason, gave_up) = watch::channel(None);
         let port = launch.port;

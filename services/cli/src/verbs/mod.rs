@@ -17,6 +17,7 @@ pub use get::{Get, get};
 pub use logs::{Logs, logs};
 pub use rollout::{Rollout, rollout};
 pub use scale::{Scale, scale};
+pub use table::align;
 pub use why::{Why, why};
 
 /// Which namespace a command is about.
