@@ -209,6 +209,15 @@ mod tests {
             deleted(ResourceId::new("pods"), "web", &Uid::from("u-1")),
         ];
         let text: String = statuses.iter().map(|status| format!("{}\n", status.to_value())).collect();
-        expect![[""]].assert_eq(&text);
+        expect![[r#"
+            {"apiVersion":"v1","code":404,"details":{"group":"apps","kind":"deployments","name":"web"},"kind":"Status","message":"deployments.apps \"web\" not found","metadata":{},"reason":"NotFound","status":"Failure"}
+            {"apiVersion":"v1","code":409,"details":{"kind":"pods","name":"web"},"kind":"Status","message":"pods \"web\" already exists","metadata":{},"reason":"AlreadyExists","status":"Failure"}
+            {"apiVersion":"v1","code":409,"details":{"group":"apps","kind":"deployments","name":"web"},"kind":"Status","message":"Operation cannot be fulfilled on deployments.apps \"web\": the object has been modified; please apply your changes to the latest version and try again","metadata":{},"reason":"Conflict","status":"Failure"}
+            {"apiVersion":"v1","code":422,"details":{"causes":[{"field":"spec.selector","message":"Required value","reason":"FieldValueRequired"}],"group":"apps","kind":"Deployment","name":"web"},"kind":"Status","message":"Deployment.apps \"web\" is invalid: spec.selector: Required value","metadata":{},"reason":"Invalid","status":"Failure"}
+            {"apiVersion":"v1","code":422,"details":{"causes":[{"field":"a","message":"Required value","reason":"FieldValueRequired"},{"field":"b","message":"Required value","reason":"FieldValueRequired"}],"group":"apps","kind":"Deployment","name":"web"},"kind":"Status","message":"Deployment.apps \"web\" is invalid: [a: Required value, b: Required value]","metadata":{},"reason":"Invalid","status":"Failure"}
+            {"apiVersion":"v1","code":403,"details":{"kind":"namespaces","name":"default"},"kind":"Status","message":"namespaces \"default\" is forbidden: this namespace may not be deleted","metadata":{},"reason":"Forbidden","status":"Failure"}
+            {"apiVersion":"v1","code":500,"details":{"causes":[{"message":"boom"}]},"kind":"Status","message":"Internal error occurred: boom","metadata":{},"reason":"InternalError","status":"Failure"}
+            {"apiVersion":"v1","code":200,"details":{"kind":"pods","name":"web","uid":"u-1"},"kind":"Status","metadata":{},"status":"Success"}
+        "#]].assert_eq(&text);
     }
 }

@@ -7,8 +7,11 @@ use serde_ignored::Path;
 use serde_json::Value;
 
 use super::{Decoded, SchemaError};
-use crate::quantity;
+use crate::quantity::{self, Quantity};
 use crate::schema::{self, Field, Message, Shape, Type};
+
+const MALFORMED_QUANTITY: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 /// Decodes, normalises and re-encodes an object of type `T`.
 pub(super) fn decode<T: Resource + DeserializeOwned + Serialize>(mut object: Value) -> Result<Decoded, SchemaError> {
@@ -16,8 +19,13 @@ pub(super) fn decode<T: Resource + DeserializeOwned + Serialize>(mut object: Val
         message: format!(r#"{kind} in version "{}" cannot be handled as a {kind}: {reason}"#, T::VERSION, kind = T::KIND),
     };
     let message = schema::root(T::API_VERSION, T::KIND);
+    let mut well_formed = true;
     if let Some(message) = message {
-        schema::for_each(&mut object, message, Type::Quantity, &mut canonical_quantity);
+        let canonical = &mut |value: &mut Value| well_formed &= canonical_quantity(value);
+        schema::for_each(&mut object, message, Type::Quantity, canonical);
+    }
+    if !well_formed {
+        return Err(refuse(MALFORMED_QUANTITY.into()));
     }
     let mut unknown = Vec::new();
     let mut track = serde_path_to_error::Track::new();
@@ -29,13 +37,16 @@ pub(super) fn decode<T: Resource + DeserializeOwned + Serialize>(mut object: Val
 }
 
 /// Kubernetes stores quantities in one spelling: `1000m` is `1`, a JSON number is a string.
-fn canonical_quantity(value: &mut Value) {
+/// False if it is malformed; values of other types are left to the typed decoding.
+fn canonical_quantity(value: &mut Value) -> bool {
     let text = match value {
         Value::Number(number) => number.to_string(),
         Value::String(text) => text.clone(),
-        _ => return,
+        _ => return true,
     };
+    let well_formed = Quantity::parse(&text).is_some();
     *value = Value::String(quantity::canonical(&text).unwrap_or(text));
+    well_formed
 }
 
 /// `spec.containers[0].imge`.
@@ -54,23 +65,28 @@ fn dotted(path: &Path<'_>) -> String {
 /// Go's words for a value of the wrong type: `json: cannot unmarshal string into Go struct field …`.
 fn explain(root: Option<&'static Message>, path: &serde_path_to_error::Path, error: &str) -> String {
     let found = error.strip_prefix("invalid type: ").or_else(|| error.strip_prefix("invalid value: "));
-    let keys: Vec<&str> = path.iter().filter_map(key).collect();
+    let mut keys: Vec<&str> = path.iter().filter_map(key).collect();
     let place = root.and_then(|root| locate(root, &keys));
-    let (Some(found), Some((owner, field))) = (found, place) else {
+    if let Some(offset) = place.as_ref().and_then(|place| place.bad_base64(error)) {
+        return format!("illegal base64 data at input byte {offset}");
+    }
+    let (Some(found), Some(place)) = (found, place) else {
         return format!("json: {}: {error}", keys.join("."));
     };
+    if place.within {
+        // Go names fields, not the keys of maps.
+        keys.pop();
+    }
     let in_list = matches!(path.iter().last(), Some(serde_path_to_error::Segment::Seq { .. }));
-    let wanted = match (in_list, field.shape) {
-        (true, _) | (_, Shape::One) => go_type(field),
-        (_, Shape::List) => format!("[]{}", go_type(field)),
-        (_, Shape::Map) => format!("map[string]{}", go_type(field)),
+    let one = go_type(place.field);
+    let found = go_value(found, one.starts_with("int"));
+    let wanted = match place.field.shape {
+        Shape::List if !in_list => format!("[]{one}"),
+        Shape::Map if !place.within => format!("map[string]{one}"),
+        Shape::One | Shape::List | Shape::Map => one,
     };
-    format!(
-        "json: cannot unmarshal {} into Go struct field {}.{} of type {wanted}",
-        go_value(found),
-        owner.go_name,
-        keys.join(".")
-    )
+    let owner = place.owner.go_name;
+    format!("json: cannot unmarshal {found} into Go struct field {owner}.{} of type {wanted}", keys.join("."))
 }
 
 fn key(segment: &serde_path_to_error::Segment) -> Option<&str> {
@@ -80,13 +96,32 @@ fn key(segment: &serde_path_to_error::Segment) -> Option<&str> {
     }
 }
 
-/// The message that has the field at the end of the path, and the field.
-fn locate(root: &'static Message, keys: &[&str]) -> Option<(&'static Message, &'static Field)> {
-    let (first, rest) = keys.split_first()?;
+/// Where in the schema a path ends.
+struct Place {
+    owner: &'static Message,
+    field: &'static Field,
+    /// The path ends at a value of a map, not at the map itself.
+    within: bool,
+}
+
+impl Place {
+    /// Where base64 breaks, if that is what the error says.
+    fn bad_base64<'a>(&self, error: &'a str) -> Option<&'a str> {
+        let offset = error.rsplit("offset ").next()?.trim_end_matches('.');
+        let numeric = !offset.is_empty() && offset.bytes().all(|byte| byte.is_ascii_digit());
+        (self.field.kind == Type::Bytes && numeric).then_some(offset)
+    }
+}
+
+fn locate(root: &'static Message, keys: &[&str]) -> Option<Place> {
+    let (first, mut rest) = keys.split_first()?;
     let field = root.field(first)?;
-    let rest = if field.shape == Shape::Map { rest.get(1..).unwrap_or_default() } else { rest };
+    let within = field.shape == Shape::Map && !rest.is_empty();
+    if within {
+        rest = rest.get(1..).unwrap_or_default();
+    }
     match (rest, field.message()) {
-        ([], _) | (_, None) => Some((root, field)),
+        ([], _) | (_, None) => Some(Place { owner: root, field, within }),
         (rest, Some(message)) => locate(message, rest),
     }
 }
@@ -110,10 +145,11 @@ fn go_type(field: &Field) -> String {
     }
 }
 
-/// `string "three", expected i32` as Go names JSON values.
-fn go_value(found: &str) -> String {
+/// `string "three", expected i32` as Go names JSON values. A number that does not fit is quoted.
+fn go_value(found: &str, quoted: bool) -> String {
     let found = found.split(", expected").next().unwrap_or(found);
     match found.split([' ', '`']).next().unwrap_or_default() {
+        "integer" | "floating" if !quoted => "number".into(),
         "integer" | "floating" => format!("number {}", found.split('`').nth(1).unwrap_or_default()).trim_end().into(),
         "boolean" => "bool".into(),
         "map" => "object".into(),

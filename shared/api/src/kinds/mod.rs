@@ -114,3 +114,6 @@ pub fn by_gvk(api_version: &str, kind: &str) -> Option<&'static KindInfo> {
 pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static KindInfo> {
     kinds().iter().find(|known| known.group == group && known.version == version && known.id.plural() == plural)
 }
+
+#[cfg(test)]
+mod tests;

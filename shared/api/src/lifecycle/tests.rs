@@ -1,1 +1,190 @@
 //! Lives of objects, as text.
+
+use expect_test::{Expect, expect};
+use serde_json::{Value, json};
+
+use super::*;
+use crate::ResourceId;
+
+fn kind(id: &'static str) -> &'static KindInfo {
+    crate::kind(ResourceId::new(id)).unwrap()
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-01-01T12:00:00Z").unwrap()
+}
+
+fn yaml(text: &str) -> Value {
+    serde_yaml_ng::from_str(text).unwrap()
+}
+
+fn check(value: &Value, expected: Expect) {
+    expected.assert_eq(&serde_yaml_ng::to_string(value).unwrap());
+}
+
+#[test]
+fn creation() {
+    let mut pod = yaml(
+        "{metadata: {generateName: web-, uid: mine, resourceVersion: '4', managedFields: []}, spec: {containers: []}, status: {phase: Running}}",
+    );
+    prepare_create(&mut pod, kind("pods"), "x7k2p", &Uid::from("u-1"), now());
+    check(&pod, expect![[r#"
+        metadata:
+          creationTimestamp: 2026-01-01T12:00:00Z
+          generateName: web-
+          generation: 1
+          name: web-x7k2p
+          uid: u-1
+        spec:
+          containers: []
+        status:
+          phase: Pending
+          qosClass: BestEffort
+    "#]]);
+    let mut namespace = yaml("{metadata: {name: blue, namespace: odd}, spec: {}}");
+    prepare_create(&mut namespace, kind("namespaces"), "", &Uid::from("u-2"), now());
+    check(&namespace, expect![[r#"
+        metadata:
+          creationTimestamp: 2026-01-01T12:00:00Z
+          generation: 1
+          labels:
+            kubernetes.io/metadata.name: blue
+          name: blue
+          uid: u-2
+        spec: {}
+        status:
+          phase: Active
+    "#]]);
+}
+
+#[test]
+fn update() {
+    let old = yaml(
+        "{metadata: {name: web, namespace: d, uid: u, creationTimestamp: '2026-01-01T00:00:00Z', generation: 3}, spec: {replicas: 1}, status: {replicas: 1}}",
+    );
+    let mut new = yaml("{metadata: {name: web, labels: {a: b}, generation: 9}, spec: {replicas: 2}, status: {replicas: 7}}");
+    prepare_update(&mut new, &old, kind("deployments.apps")).unwrap();
+    check(&new, expect![[r#"
+        metadata:
+          creationTimestamp: 2026-01-01T00:00:00Z
+          generation: 4
+          labels:
+            a: b
+          name: web
+          namespace: d
+          uid: u
+        spec:
+          replicas: 2
+        status:
+          replicas: 1
+    "#]]);
+    let mut same = old.clone();
+    prepare_update(&mut same, &old, kind("deployments.apps")).unwrap();
+    assert_eq!(same, old);
+    let mut status = yaml("{metadata: {name: web, labels: {a: b}}, spec: {replicas: 2}, status: {replicas: 7}}");
+    prepare_status_update(&mut status, &old, kind("deployments.apps")).unwrap();
+    check(&status, expect![[r#"
+        metadata:
+          creationTimestamp: 2026-01-01T00:00:00Z
+          generation: 3
+          name: web
+          namespace: d
+          uid: u
+        spec:
+          replicas: 1
+        status:
+          replicas: 7
+    "#]]);
+    let mut other = yaml("{metadata: {name: web, uid: v}}");
+    let refusal = prepare_update(&mut other, &old, kind("deployments.apps")).unwrap_err();
+    expect!["Precondition failed: UID in precondition: v, UID in object meta: u"].assert_eq(&refusal.to_string());
+}
+
+/// What deleting an object of a kind leads to, in a line.
+fn delete(id: &'static str, object: &str, options: Value) -> String {
+    match request_deletion(&yaml(object), kind(id), &DeleteOptions::from_value(&options), now()) {
+        Ok(Deletion::Remove(_)) => "remove".into(),
+        Ok(Deletion::Already) => "already".into(),
+        Ok(Deletion::Mark(marked)) => format!(
+            "mark at {} grace {} generation {} finalizers {} phase {:?}",
+            text(&marked, "/metadata/deletionTimestamp"),
+            marked.pointer("/metadata/deletionGracePeriodSeconds").unwrap(),
+            marked.pointer("/metadata/generation").unwrap_or(&json!(0)),
+            marked.pointer("/metadata/finalizers").unwrap_or(&json!([])),
+            text(&marked, "/status/phase"),
+        ),
+        Err(refusal) => refusal.to_string(),
+    }
+}
+
+#[test]
+fn deletion() {
+    let bound = "{metadata: {uid: u, generation: 1}, spec: {nodeName: n, terminationGracePeriodSeconds: 20}}";
+    let ending = "{metadata: {deletionTimestamp: '2026-01-01T12:00:30Z', deletionGracePeriodSeconds: 30, generation: 2}, spec: {nodeName: n, terminationGracePeriodSeconds: 30}}";
+    let held = "{metadata: {deletionTimestamp: '2026-01-01T11:00:00Z', deletionGracePeriodSeconds: 0, finalizers: [a/b]}}";
+    let cases = [
+        ("pods", "{spec: {}}", json!({})),
+        ("pods", bound, json!({})),
+        ("pods", bound, json!({"gracePeriodSeconds": 5})),
+        ("pods", bound, json!({"gracePeriodSeconds": 0})),
+        ("pods", bound, json!({"preconditions": {"uid": "v"}})),
+        ("pods", bound, json!({"preconditions": {"uid": "u", "resourceVersion": "7"}})),
+        ("pods", ending, json!({})),
+        ("pods", ending, json!({"gracePeriodSeconds": 60})),
+        ("pods", ending, json!({"gracePeriodSeconds": 10})),
+        ("pods", ending, json!({"gracePeriodSeconds": 0})),
+        ("pods", "{spec: {nodeName: n}, status: {phase: Succeeded}}", json!({})),
+        ("configmaps", "{metadata: {name: c}}", json!({})),
+        ("configmaps", "{metadata: {finalizers: [a/b]}}", json!({})),
+        ("configmaps", held, json!({})),
+        ("deployments.apps", "{metadata: {generation: 4}}", json!({"propagationPolicy": "Foreground"})),
+        ("deployments.apps", "{metadata: {finalizers: [foregroundDeletion]}}", json!({"propagationPolicy": "Orphan"})),
+        ("deployments.apps", "{metadata: {finalizers: [orphan]}}", json!({"propagationPolicy": "Background"})),
+        ("namespaces", "{metadata: {name: n}, spec: {finalizers: [kubernetes]}, status: {phase: Active}}", json!({})),
+        ("namespaces", "{metadata: {name: n}, spec: {}}", json!({})),
+    ];
+    let lines: String = cases
+        .iter()
+        .map(|(id, object, options)| format!("{id} {object} {options}\n  -> {}\n", delete(id, object, options.clone())))
+        .collect();
+    expect![[r#"
+        pods {spec: {}} {}
+          -> remove
+        pods {metadata: {uid: u, generation: 1}, spec: {nodeName: n, terminationGracePeriodSeconds: 20}} {}
+          -> mark at 2026-01-01T12:00:20Z grace 20 generation 2 finalizers [] phase ""
+        pods {metadata: {uid: u, generation: 1}, spec: {nodeName: n, terminationGracePeriodSeconds: 20}} {"gracePeriodSeconds":5}
+          -> mark at 2026-01-01T12:00:05Z grace 5 generation 2 finalizers [] phase ""
+        pods {metadata: {uid: u, generation: 1}, spec: {nodeName: n, terminationGracePeriodSeconds: 20}} {"gracePeriodSeconds":0}
+          -> remove
+        pods {metadata: {uid: u, generation: 1}, spec: {nodeName: n, terminationGracePeriodSeconds: 20}} {"preconditions":{"uid":"v"}}
+          -> Precondition failed: UID in precondition: v, UID in object meta: u
+        pods {metadata: {uid: u, generation: 1}, spec: {nodeName: n, terminationGracePeriodSeconds: 20}} {"preconditions":{"resourceVersion":"7","uid":"u"}}
+          -> Precondition failed: ResourceVersion in precondition: 7, ResourceVersion in object meta: 
+        pods {metadata: {deletionTimestamp: '2026-01-01T12:00:30Z', deletionGracePeriodSeconds: 30, generation: 2}, spec: {nodeName: n, terminationGracePeriodSeconds: 30}} {}
+          -> already
+        pods {metadata: {deletionTimestamp: '2026-01-01T12:00:30Z', deletionGracePeriodSeconds: 30, generation: 2}, spec: {nodeName: n, terminationGracePeriodSeconds: 30}} {"gracePeriodSeconds":60}
+          -> already
+        pods {metadata: {deletionTimestamp: '2026-01-01T12:00:30Z', deletionGracePeriodSeconds: 30, generation: 2}, spec: {nodeName: n, terminationGracePeriodSeconds: 30}} {"gracePeriodSeconds":10}
+          -> mark at 2026-01-01T12:00:10Z grace 10 generation 2 finalizers [] phase ""
+        pods {metadata: {deletionTimestamp: '2026-01-01T12:00:30Z', deletionGracePeriodSeconds: 30, generation: 2}, spec: {nodeName: n, terminationGracePeriodSeconds: 30}} {"gracePeriodSeconds":0}
+          -> remove
+        pods {spec: {nodeName: n}, status: {phase: Succeeded}} {}
+          -> remove
+        configmaps {metadata: {name: c}} {}
+          -> remove
+        configmaps {metadata: {finalizers: [a/b]}} {}
+          -> mark at 2026-01-01T12:00:00Z grace 0 generation 0 finalizers ["a/b"] phase ""
+        configmaps {metadata: {deletionTimestamp: '2026-01-01T11:00:00Z', deletionGracePeriodSeconds: 0, finalizers: [a/b]}} {}
+          -> already
+        deployments.apps {metadata: {generation: 4}} {"propagationPolicy":"Foreground"}
+          -> mark at 2026-01-01T12:00:00Z grace 0 generation 5 finalizers ["foregroundDeletion"] phase ""
+        deployments.apps {metadata: {finalizers: [foregroundDeletion]}} {"propagationPolicy":"Orphan"}
+          -> mark at 2026-01-01T12:00:00Z grace 0 generation 0 finalizers ["orphan"] phase ""
+        deployments.apps {metadata: {finalizers: [orphan]}} {"propagationPolicy":"Background"}
+          -> remove
+        namespaces {metadata: {name: n}, spec: {finalizers: [kubernetes]}, status: {phase: Active}} {}
+          -> mark at 2026-01-01T12:00:00Z grace 0 generation 0 finalizers [] phase "Terminating"
+        namespaces {metadata: {name: n}, spec: {}} {}
+          -> remove
+    "#]].assert_eq(&lines);
+}

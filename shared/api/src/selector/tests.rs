@@ -29,7 +29,27 @@ fn labels() {
             "", "app=web", "app==web", "app!=web", "app in (web, db)", "app notin (web)", "tier", "!tier", "app=web,tier",
             "size>2", "size<2", "tier=", "app in web", "app=web tier", "=a", "a b", "app=web,", "-x=y", "app=(",
         ],
-        expect![[""]],
+        expect![[r#"
+              ->  web db bare
+            app=web  ->  web
+            app==web  ->  web
+            app!=web  ->  db bare
+            app in (web, db)  ->  web db
+            app notin (web)  ->  db bare
+            tier  ->  web
+            !tier  ->  db bare
+            app=web,tier  ->  web
+            size>2  ->  db
+            size<2  ->  
+            tier=  ->  
+            app in web  ->  error: unable to parse requirement: found 'web', expected: '('
+            app=web tier  ->  error: unable to parse requirement: found 'tier', expected: ',' or 'end of string'
+            =a  ->  error: unable to parse requirement: found '=', expected: !, identifier, or 'end of string'
+            a b  ->  error: unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt
+            app=web,  ->  error: unable to parse requirement: found '', expected: identifier after ','
+            -x=y  ->  error: unable to parse requirement: <nil>: Invalid value: "-x": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')
+            app=(  ->  error: unable to parse requirement: found '(', expected: identifier
+        "#]],
     );
 }
 
@@ -58,5 +78,15 @@ fn fields_of_kinds() {
     .iter()
     .map(|(kind, selector)| format!("{kind} {selector}  ->  {}\n", fields(kind, selector, &pod)))
     .collect();
-    expect![[""]].assert_eq(&lines);
+    expect![[r#"
+        pods metadata.name=web  ->  true
+        pods status.phase=Running,spec.nodeName!=n2  ->  true
+        pods status.phase!=Running  ->  false
+        pods spec.hostNetwork=false  ->  true
+        pods spec.foo=1  ->  error: field label not supported: spec.foo
+        configmaps data.x=1  ->  error: "data.x" is not a known field selector: only "metadata.name", "metadata.namespace"
+        pods metadata.name  ->  error: invalid selector: 'metadata.name'; can't understand 'metadata.name'
+        pods   ->  true
+        nodes spec.unschedulable=false  ->  true
+    "#]].assert_eq(&lines);
 }

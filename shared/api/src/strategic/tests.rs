@@ -31,7 +31,37 @@ fn merges_by_key() {
     check(
         POD,
         "spec: {nodeSelector: {a: null, e: f}, containers: [{name: web, image: nginx:2, args: [y], env: [{name: B, value: '3'}, {name: C, value: '4'}]}], tolerations: [{key: l}]}",
-        expect![[""]],
+        expect![[r#"
+            metadata:
+              finalizers:
+              - a
+              - b
+            spec:
+              containers:
+              - args:
+                - y
+                env:
+                - name: A
+                  value: '1'
+                - name: B
+                  value: '3'
+                - name: C
+                  value: '4'
+                image: nginx:2
+                name: web
+                ports:
+                - containerPort: 80
+              - image: fluent
+                name: log
+              nodeSelector:
+                c: d
+                e: f
+              tolerations:
+              - key: l
+              volumes:
+              - emptyDir: {}
+                name: v
+        "#]],
     );
 }
 
@@ -47,7 +77,34 @@ metadata:
   $deleteFromPrimitiveList/finalizers: [a]
   finalizers: [c]
 ",
-        expect![[""]],
+        expect![[r#"
+            metadata:
+              finalizers:
+              - b
+              - c
+            spec:
+              containers:
+              - args:
+                - x
+                env:
+                - name: A
+                  value: '1'
+                - name: B
+                  value: '2'
+                image: nginx
+                name: web
+                ports:
+                - containerPort: 80
+              nodeSelector:
+                a: b
+                c: d
+              tolerations:
+              - key: k
+              volumes:
+              - configMap:
+                  name: cm
+                name: v
+        "#]],
     );
 }
 
@@ -62,13 +119,40 @@ spec:
   nodeSelector: {$patch: replace, z: z}
   volumes: [{$patch: replace}]
 ",
-        expect![[""]],
+        expect![[r#"
+            metadata:
+              finalizers:
+              - a
+              - b
+            spec:
+              containers:
+              - image: fluent
+                name: log
+              - image: x
+                name: new
+              - args:
+                - x
+                env:
+                - name: A
+                  value: '1'
+                - name: B
+                  value: '2'
+                image: nginx
+                name: web
+                ports:
+                - containerPort: 80
+              nodeSelector:
+                z: z
+              tolerations:
+              - key: k
+              volumes: []
+        "#]],
     );
 }
 
 #[test]
 fn refuses_nonsense() {
-    check(POD, "spec: {containers: [{image: x}]}", expect![[""]]);
-    check(POD, "spec: {$patch: explode}", expect![[""]]);
-    check(POD, "[]", expect![[""]]);
+    check(POD, "spec: {containers: [{image: x}]}", expect![[r#"error: map: {"image":"x"} does not contain declared merge key: name"#]]);
+    check(POD, "spec: {$patch: explode}", expect!["error: unknown patch type found: explode"]);
+    check(POD, "[]", expect!["error: cannot unmarshal the patch: it is not a JSON object"]);
 }
