@@ -69,7 +69,7 @@ pub struct HeartbeatAck {
     pub epoch: u64,
 }
 
-/// Keeper → performer on `odeon.node.<node>.assign`.
+/// Keeper → performer on `odeon.node.<node>.assign`. A full one follows every registration at once: listen before registering.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Assign {
     /// Everything the node shall run. What is not in it is surplus.
@@ -178,6 +178,9 @@ pub enum RouteTable {
         services: Vec<ServiceRoutes>,
     },
     /// What changed since `previous`; a proxy that is elsewhere asks for a snapshot. Sent empty every second as a beat.
+    ///
+    /// A table is a function of its revision, and `upserts` are complete Services. So a proxy at `r` applies a delta with
+    /// `previous <= r < revision`, ignores one with `revision <= r`, and asks for a snapshot if `r < previous`.
     Delta {
         /// The table this one builds on.
         previous: Revision,
