@@ -1,4 +1,5 @@
 //! The data plane with real sockets on loopback addresses.
+#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
