@@ -1,0 +1,129 @@
+//! Reads request bodies: JSON, YAML or protobuf in, a checked object of the right kind out.
+
+use api::{KindInfo, json};
+use serde_json::{Value, json as json_value};
+
+use crate::call::Call;
+use crate::failure::Failure;
+
+/// An object that its kind's type understands.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    /// Only fields that the type knows.
+    pub object: Value,
+    /// For `Warning` headers.
+    pub warnings: Vec<String>,
+}
+
+/// The body as it was sent, whatever it is. An empty one is `null`.
+pub fn read(call: &Call) -> Result<Value, Failure> {
+    if call.body.is_empty() {
+        return Ok(Value::Null);
+    }
+    match media_type(&call.content_type) {
+        "" | "application/json" | "*/*" => from_json(&call.body),
+        "application/yaml" | "application/x-yaml" | "text/yaml" => from_yaml(&call.body),
+        _ => Err(Failure::unsupported_media_type()),
+    }
+}
+
+/// The body as an object of the call's kind, for its namespace and name.
+pub fn object(call: &Call) -> Result<Checked, Failure> {
+    let value = read(call)?;
+    if value.is_null() {
+        return Err(Failure::bad_request("the request has no body"));
+    }
+    let mut checked = check(call, value)?;
+    fit_namespace(call, &mut checked.object)?;
+    let name = json::text(&checked.object, "/metadata/name");
+    match &call.path.name {
+        Some(wanted) if !name.is_empty() && name != wanted => Err(Failure::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({wanted})"
+        ))),
+        _ => Ok(checked),
+    }
+}
+
+/// Reads a value through the call's kind; what is unknown is refused, told or ignored as the request wishes.
+pub fn check(call: &Call, mut value: Value) -> Result<Checked, Failure> {
+    let kind = call.kind;
+    fit_kind(kind, &mut value)?;
+    let title = format!("{} in version \"{}\" cannot be handled as a {}", kind.kind, kind.version, kind.kind);
+    let decoded = (kind.decode)(value).map_err(|error| Failure::bad_request(format!("{title}: {error}")))?;
+    let unknown = decoded.unknown.iter().map(|path| format!("unknown field \"{path}\""));
+    let warnings = match call.query.text("fieldValidation") {
+        "Ignore" => Vec::new(),
+        "Strict" if !decoded.unknown.is_empty() => {
+            let list = unknown.collect::<Vec<_>>().join(", ");
+            return Err(Failure::bad_request(format!("{title}: strict decoding error: {list}")));
+        }
+        "" | "Warn" | "Strict" => unknown.collect(),
+        other => {
+            let message =
+                format!("invalid fieldValidation value: \"{other}\": supported values: Ignore, Warn, Strict");
+            return Err(Failure::bad_request(message));
+        }
+    };
+    Ok(Checked { object: decoded.object, warnings })
+}
+
+/// JSON; a failure that names the place.
+pub fn from_json(bytes: &[u8]) -> Result<Value, Failure> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
+    })
+}
+
+/// YAML; also used for apply.
+pub fn from_yaml(bytes: &[u8]) -> Result<Value, Failure> {
+    serde_yaml_ng::from_slice(bytes)
+        .map_err(|error| Failure::bad_request(format!("error decoding YAML: {error}")))
+}
+
+/// `application/json` of `application/json; charset=utf-8`.
+pub fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default().trim()
+}
+
+/// An object may leave out its kind; if it names one, it must be the path's.
+fn fit_kind(kind: &KindInfo, value: &mut Value) -> Result<(), Failure> {
+    let (api_version, kind_name) = (json::text(value, "/apiVersion"), json::text(value, "/kind"));
+    let expected = kind.api_version();
+    if !api_version.is_empty() && api_version != expected {
+        return Err(Failure::bad_request(format!(
+            "the API version in the data ({api_version}) does not match the expected API version ({expected})"
+        )));
+    }
+    if !kind_name.is_empty() && kind_name != kind.kind {
+        let (found, wanted) = (kind_name, kind.kind);
+        return Err(Failure::bad_request(format!(
+            "the kind in the data ({found}) does not match the expected kind ({wanted})"
+        )));
+    }
+    let Some(fields) = value.as_object_mut() else {
+        return Err(Failure::bad_request("couldn't get version/kind; the body is not an object"));
+    };
+    fields.insert("apiVersion".into(), expected.into());
+    fields.insert("kind".into(), kind.kind.into());
+    match fields.entry("metadata").or_insert_with(|| json_value!({})) {
+        Value::Object(_) => Ok(()),
+        absent @ Value::Null => {
+            *absent = json_value!({});
+            Ok(())
+        }
+        _ => Err(Failure::bad_request("metadata is not an object")),
+    }
+}
+
+fn fit_namespace(call: &Call, object: &mut Value) -> Result<(), Failure> {
+    let Some(wanted) = &call.path.namespace else { return Ok(()) };
+    let found = json::text(object, "/metadata/namespace");
+    if !found.is_empty() && found != wanted {
+        let message = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Failure::bad_request(message));
+    }
+    if let Some(metadata) = json::child(object, "metadata") {
+        metadata.insert("namespace".into(), wanted.as_str().into());
+    }
+    Ok(())
+}

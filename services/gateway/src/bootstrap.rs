@@ -1,0 +1,110 @@
+//! Creates what every cluster has: its first namespaces and the `kubernetes` Service. Gateways that start at once do no harm.
+
+use std::net::IpAddr;
+
+use api::journal::JournalEntry;
+use api::{ObjectKey, ResourceId, json, kind, lifecycle};
+use bus::{ChangeTo, Expect, Mutation, WriteError};
+use serde_json::{Value, json as value};
+use tracing::info;
+
+use crate::allocate;
+use crate::context::Context;
+use crate::server::Error;
+
+const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// Creates what is missing and waits until the view holds it.
+pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Error> {
+    for name in NAMESPACES {
+        let namespace = value!({
+            "apiVersion": "v1", "kind": "Namespace",
+            "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
+        });
+        create(context, ObjectKey::cluster(ResourceId::new("namespaces"), name), namespace).await?;
+    }
+    let services = ResourceId::new("services");
+    create(context, ObjectKey::namespaced(services, "default", "kubernetes"), kubernetes_service(context))
+        .await?;
+    create_endpoints(context).await
+}
+
+fn kubernetes_service(context: &Context) -> Value {
+    value!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {
+            "name": "kubernetes", "namespace": "default", "labels": {"component": "apiserver", "provider": "kubernetes"},
+        },
+        "spec": {
+            "type": "ClusterIP", "clusterIP": context.config.service_cidr.address(0).to_string(),
+            "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": context.address.port()}],
+        },
+    })
+}
+
+/// Where the gateway itself is reached, if it knows an address that others can use.
+async fn create_endpoints(context: &Context) -> Result<(), Error> {
+    let listening = Some(context.address.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback());
+    let advertised = context.config.advertise.iter().find_map(|name| name.parse::<IpAddr>().ok());
+    let (Some(address), Some(slices)) = (
+        listening.or(advertised.filter(|ip| !ip.is_loopback())),
+        kind(ResourceId::new("endpointslices.discovery.k8s.io")),
+    ) else {
+        return Ok(());
+    };
+    let name = format!("kubernetes-{}", address.to_string().replace(['.', ':'], "-"));
+    let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+    let slice = value!({
+        "apiVersion": slices.api_version(), "kind": slices.kind,
+        "metadata": {"name": name, "namespace": "default", "labels": {"kubernetes.io/service-name": "kubernetes"}},
+        "addressType": family,
+        "endpoints": [{"addresses": [address.to_string()], "conditions": {"ready": true}}],
+        "ports": [{"name": "https", "port": context.address.port(), "protocol": "TCP"}],
+    });
+    create(context, ObjectKey::namespaced(slices.id, "default", &name), slice).await
+}
+
+async fn create(context: &Context, key: ObjectKey, mut object: Value) -> Result<(), Error> {
+    let Some(kind) = kind(key.resource).filter(|_| context.view.get(&key).is_none()) else { return Ok(()) };
+    let (uid, cause) = (telemetry::clock::fresh_uid(), telemetry::clock::fresh_cause());
+    (kind.default)(&mut object);
+    lifecycle::prepare_create(&mut object, kind, "", &uid, telemetry::clock::now());
+    // An address that another Service holds by now is no reason not to start: the Service then keeps it unreserved.
+    let reservations =
+        allocate::for_object(&context.view, &context.config, &mut object, None).unwrap_or_default();
+    let main =
+        Mutation { key: key.clone(), expect: Expect::Absent, change: ChangeTo::Put(object.clone()), cause };
+    let others = reservations.into_iter().map(|reservation| reservation.into_mutation(cause));
+    let written = context.store.write_atomically(std::iter::once(main).chain(others).collect()).await;
+    let what = key.to_string();
+    match written {
+        Ok(revisions) => {
+            info!(object = %key, "created what every cluster has");
+            context.journal.append(JournalEntry {
+                at_micros: telemetry::clock::now().0,
+                component: "gateway".to_owned(),
+                uid: json::text(&object, "/metadata/uid").into(),
+                cause,
+                trigger: "a gateway started".to_owned(),
+                because: "every cluster has it".to_owned(),
+                commands: vec![format!("create {key}")],
+                targets: vec![key.clone()],
+                outcome: "done".to_owned(),
+                object: Some(key),
+                ..JournalEntry::default()
+            });
+            if let Some(revision) = revisions.first() {
+                context.view.wait_for(*revision).await;
+            }
+            Ok(())
+        }
+        // Another gateway was faster.
+        Err(WriteError::Conflict { current }) => {
+            if let Some(revision) = current {
+                context.view.wait_for(revision).await;
+            }
+            Ok(())
+        }
+        Err(source) => Err(Error::Bootstrap { what, source }),
+    }
+}

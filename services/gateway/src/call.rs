@@ -1,0 +1,74 @@
+//! One request about objects, read: which kind, whose, in which form, with which body.
+
+use api::journal::Cause;
+use api::{KindInfo, ObjectKey, kinds};
+use bytes::Bytes;
+
+use crate::auth::User;
+use crate::events;
+use crate::failure::Failure;
+use crate::negotiate::{self, Form};
+use crate::path::{GroupVersion, ObjectPath, Query};
+
+/// A request about objects.
+pub struct Call {
+    /// The kind that the path names.
+    pub kind: &'static KindInfo,
+    /// The path.
+    pub path: ObjectPath,
+    /// The query.
+    pub query: Query,
+    /// The `Accept` header.
+    pub accept: String,
+    /// The `Content-Type` header.
+    pub content_type: String,
+    /// The client's name for itself: `kubectl/v1.36.0 …`.
+    pub agent: String,
+    /// Who asks.
+    pub user: User,
+    /// The start of the causal chain.
+    pub cause: Cause,
+    /// The body; empty for reads.
+    pub body: Bytes,
+}
+
+impl Call {
+    /// The form in which the answer shows objects.
+    pub fn form(&self) -> Result<Form, Failure> {
+        negotiate::form(&self.accept)
+    }
+
+    /// The key of an object of this call's kind and namespace.
+    pub fn key(&self, name: &str) -> ObjectKey {
+        match &self.path.namespace {
+            Some(namespace) => ObjectKey::namespaced(self.kind.id, namespace, name),
+            None => ObjectKey::cluster(self.kind.id, name),
+        }
+    }
+
+    /// The name that the path gives.
+    pub fn name(&self) -> &str {
+        self.path.name.as_deref().unwrap_or_default()
+    }
+
+    /// Who writes, for the journal and for apply: the field manager, else the client's own name.
+    pub fn manager(&self) -> &str {
+        match self.query.text("fieldManager") {
+            "" => self.agent.split(['/', ' ']).next().filter(|name| !name.is_empty()).unwrap_or("unknown"),
+            manager => manager,
+        }
+    }
+}
+
+/// The kind behind a path's group, version and plural.
+pub fn kind_of(api: &GroupVersion, plural: &str) -> Result<&'static KindInfo, Failure> {
+    served_kinds()
+        .find(|kind| kind.group == api.group && kind.version == api.version && kind.id.plural() == plural)
+        .ok_or_else(Failure::no_such_path)
+}
+
+/// The kinds that the API shows: those of the bucket, and events, which are a view of the journal.
+pub fn served_kinds() -> impl Iterator<Item = &'static KindInfo> {
+    let stored = kinds().iter().filter(|kind| kind.id != events::KIND.id);
+    stored.chain(std::iter::once(events::KIND))
+}

@@ -1,0 +1,76 @@
+//! What all requests share: the bus, the view, the journal, and the gateway's own tables.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Revision;
+use bus::{Bus, Journal, Store, View};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::Config;
+use crate::events::EventTable;
+use crate::failure::Failure;
+use crate::metrics::Metrics;
+
+/// How many requests may run at once; watches and log streams are not counted.
+const IN_FLIGHT: usize = 1_000;
+/// How long a read waits for the view to hold what was written.
+const CATCH_UP: Duration = Duration::from_secs(5);
+
+/// Shared by all requests of a gateway.
+pub struct Context {
+    /// The gateway's flags.
+    pub config: Config,
+    /// For logs of containers.
+    pub bus: Bus,
+    /// Where writes go.
+    pub store: Store,
+    /// Where reads and watches come from.
+    pub view: Arc<View>,
+    /// Where every write is explained.
+    pub journal: Journal,
+    /// Kubernetes' events.
+    pub events: Arc<EventTable>,
+    /// Counters and histograms.
+    pub metrics: Metrics,
+    /// The bearer token of `admin`.
+    pub admin_token: String,
+    /// Where the gateway listens.
+    pub address: SocketAddr,
+    /// One permit per request that runs.
+    pub in_flight: Semaphore,
+    /// Cancelled when the gateway stops: streams end.
+    pub stopping: CancellationToken,
+}
+
+impl Context {
+    /// Everything a gateway has, on a bus that is connected.
+    pub fn new(config: Config, bus: Bus, view: Arc<View>, admin_token: String, address: SocketAddr) -> Self {
+        Self {
+            config,
+            store: bus.store(),
+            journal: bus.journal(),
+            bus,
+            view,
+            events: Arc::new(EventTable::default()),
+            metrics: Metrics::register(),
+            admin_token,
+            address,
+            in_flight: Semaphore::new(IN_FLIGHT),
+            stopping: CancellationToken::new(),
+        }
+    }
+
+    /// Waits until the view holds `revision`; a failure if that takes too long.
+    pub async fn caught_up(&self, revision: Revision) -> Result<(), Failure> {
+        let waiting = tokio::time::timeout(CATCH_UP, self.view.wait_for(revision));
+        waiting.await.map_err(|_| {
+            Failure::timeout(format!(
+                "Too large resource version: {revision}, current: {}",
+                self.view.revision()
+            ))
+        })
+    }
+}

@@ -1,0 +1,142 @@
+//! DELETE of objects and collections: gone at once, or marked until finalizers and grace periods allow.
+
+use api::ObjectKey;
+use api::lifecycle::{DeleteOptions, Deletion, request_deletion};
+use bus::{ChangeTo, Expect, WriteError};
+use serde_json::{Value, json};
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::read::view_of;
+use crate::respond::{self, Response};
+use crate::selection::Selection;
+use crate::table::Shape;
+use crate::{admission, allocate, body, events, explain_write, write};
+
+/// How often a deletion is tried again when others write the same object.
+const ATTEMPTS: usize = 12;
+
+/// What a deletion led to.
+pub enum Outcome {
+    /// The object is gone; this was its last state.
+    Gone(Value),
+    /// It stays for now, like this.
+    Ending(Value),
+}
+
+/// `DELETE` of an object.
+pub async fn one(context: &Context, call: &Call) -> Result<Response, Failure> {
+    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let (options, dry_run) = options_of(call)?;
+    admission::deletion(call, call.name())?;
+    if call.kind.id == events::KIND.id {
+        let event = context.events.forget(&call.key(call.name()));
+        return event
+            .map(|event| gone(call, &event))
+            .ok_or_else(|| Failure::not_found(call.kind, call.name()));
+    }
+    match delete(context, call, &call.key(call.name()), &options, dry_run).await? {
+        // Kubernetes answers with the pod itself even if it is gone.
+        Outcome::Gone(last) if call.kind.id.as_str() == "pods" => {
+            Ok(respond::value(200, &shape.value(&last, telemetry::clock::now())))
+        }
+        Outcome::Gone(last) => Ok(gone(call, &last)),
+        Outcome::Ending(object) => Ok(respond::value(200, &shape.value(&object, telemetry::clock::now()))),
+    }
+}
+
+/// `DELETE` of what is selected in a collection.
+pub async fn collection(context: &Context, call: &Call) -> Result<Response, Failure> {
+    let (options, dry_run) = options_of(call)?;
+    let selection = Selection::of(call)?;
+    let snapshot = selection.now(view_of(context, call));
+    let mut items = Vec::new();
+    for object in &snapshot.objects {
+        let name = &object.key.name;
+        if admission::deletion(call, name).is_err() {
+            continue;
+        }
+        if call.kind.id == events::KIND.id {
+            items.extend(context.events.forget(&object.key));
+            continue;
+        }
+        match delete(context, call, &object.key, &options, dry_run).await {
+            Ok(Outcome::Gone(last) | Outcome::Ending(last)) => items.push(last),
+            Err(failure) if failure.code() == 404 => {}
+            Err(failure) => return Err(failure),
+        }
+    }
+    let list = json!({
+        "kind": format!("{}List", call.kind.kind), "apiVersion": call.kind.api_version(),
+        "metadata": {"resourceVersion": view_of(context, call).revision().to_string()}, "items": items,
+    });
+    Ok(respond::value(200, &list))
+}
+
+/// Deletes an object as `options` wish.
+pub async fn delete(
+    context: &Context,
+    call: &Call,
+    key: &ObjectKey,
+    options: &DeleteOptions,
+    dry_run: bool,
+) -> Result<Outcome, Failure> {
+    for _ in 0..ATTEMPTS {
+        let stored = context.view.get(key).ok_or_else(|| Failure::not_found(call.kind, &key.name))?;
+        let current = stored.value();
+        let deletion = request_deletion(&current, call.kind, options, telemetry::clock::now())
+            .map_err(|refusal| Failure::conflict(call.kind, &key.name, &refusal.to_string()))?;
+        let (object, change, reservations) = match deletion {
+            Deletion::Already => return Ok(Outcome::Ending(current)),
+            Deletion::Mark(marked) => (marked.clone(), ChangeTo::Put(marked), Vec::new()),
+            Deletion::Remove(last) => {
+                let released = allocate::releases(&context.view, &last);
+                (last.clone(), ChangeTo::Delete(last), released)
+            }
+        };
+        let is_gone = matches!(change, ChangeTo::Delete(_));
+        let outcome = |object: Value| if is_gone { Outcome::Gone(object) } else { Outcome::Ending(object) };
+        if dry_run {
+            return Ok(outcome(write::with_revision(object, stored.revision)));
+        }
+        match write::commit(context, call, key, Expect::At(stored.revision), change, reservations).await {
+            Ok(revision) => {
+                explain_write::journal(context, call, key, &object, "delete");
+                context.caught_up(revision).await?;
+                return Ok(outcome(write::with_revision(object, revision)));
+            }
+            Err(WriteError::Conflict { current }) => write::catch_up_after_conflict(context, current).await,
+            Err(error) => return Err(Failure::write(call.kind, &key.name, &error)),
+        }
+    }
+    Err(Failure::modified(call.kind, &key.name))
+}
+
+/// `DeleteOptions` from the body, or from the query as older clients send them.
+fn options_of(call: &Call) -> Result<(DeleteOptions, bool), Failure> {
+    let body = body::read(call)?;
+    let mut options = DeleteOptions::from_value(&body);
+    options.grace = match options.grace {
+        None => call.query.number("gracePeriodSeconds")?,
+        some => some,
+    };
+    if options.propagation.is_none() {
+        let from_query = json!({"propagationPolicy": call.query.text("propagationPolicy")});
+        options.propagation = DeleteOptions::from_value(&from_query).propagation;
+    }
+    let dry_run = call.query.dry_run()? || body.get("dryRun").is_some_and(|all| *all == json!(["All"]));
+    Ok((options, dry_run))
+}
+
+fn gone(call: &Call, last: &Value) -> Response {
+    let mut details = json!({
+        "name": api::json::text(last, "/metadata/name"), "kind": call.kind.id.plural(),
+        "uid": api::json::text(last, "/metadata/uid"),
+    });
+    if !call.kind.group.is_empty() {
+        details["group"] = json!(call.kind.group);
+    }
+    let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
+    respond::value(200, &status)
+}

@@ -1,0 +1,210 @@
+//! Tells clients which groups, versions and resources there are, in the old form and in the aggregated one.
+
+use std::collections::BTreeMap;
+
+use api::KindInfo;
+use bytes::Bytes;
+use serde_json::{Value, json};
+
+use crate::call::served_kinds;
+use crate::context::Context;
+use crate::events;
+use crate::failure::Failure;
+use crate::negotiate::media_ranges;
+use crate::path::GroupVersion;
+use crate::respond::{self, Response};
+use crate::subresources;
+
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
+
+/// `/version`. It speaks as the version of Kubernetes whose API this is.
+pub fn version() -> Response {
+    respond::value(
+        200,
+        &json!({
+            "major": "1", "minor": "35", "gitVersion": concat!("v1.35.0+odeon.", env!("CARGO_PKG_VERSION")),
+            "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
+            "goVersion": "", "compiler": "rustc", "platform": format!("{}/{}", std::env::consts::OS, go_architecture()),
+        }),
+    )
+}
+
+fn go_architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// `/`.
+pub fn paths() -> Response {
+    let groups = group_versions().into_keys().filter(|group| !group.is_empty());
+    let known =
+        ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/readyz", "/version"];
+    let paths: Vec<String> =
+        known.map(str::to_owned).into_iter().chain(groups.map(|group| format!("/apis/{group}"))).collect();
+    respond::value(200, &json!({"paths": paths}))
+}
+
+/// `/api`.
+pub fn core_versions(accept: &str, context: &Context) -> Response {
+    aggregated(accept, |group| group.is_empty()).unwrap_or_else(|| {
+        let address = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": context.address.to_string()}]);
+        respond::value(
+            200,
+            &json!({"kind": "APIVersions", "versions": ["v1"], "serverAddressByClientCIDRs": address}),
+        )
+    })
+}
+
+/// `/apis`.
+pub fn groups(accept: &str) -> Response {
+    aggregated(accept, |group| !group.is_empty()).unwrap_or_else(|| {
+        let named = group_versions().into_iter().filter(|(group, _)| !group.is_empty());
+        let groups: Vec<Value> = named.map(|(group, versions)| group_value(group, &versions)).collect();
+        respond::value(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
+    })
+}
+
+/// `/apis/<group>`.
+pub fn group(name: &str) -> Result<Response, Failure> {
+    let groups = group_versions();
+    let (group, versions) = groups
+        .get_key_value(name)
+        .filter(|(group, _)| !group.is_empty())
+        .ok_or_else(Failure::no_such_path)?;
+    let mut value = group_value(group, versions);
+    value["kind"] = json!("APIGroup");
+    value["apiVersion"] = json!("v1");
+    Ok(respond::value(200, &value))
+}
+
+/// `/api/v1`, `/apis/<group>/<version>`.
+pub fn resources(api: &GroupVersion) -> Result<Response, Failure> {
+    let of_version = served_kinds().filter(|kind| kind.group == api.group && kind.version == api.version);
+    let resources: Vec<Value> = of_version.flat_map(resource_values).collect();
+    if resources.is_empty() {
+        return Err(Failure::no_such_path());
+    }
+    let group_version = match api.group.as_str() {
+        "" => api.version.clone(),
+        group => format!("{group}/{}", api.version),
+    };
+    let list = json!({
+        "kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources,
+    });
+    Ok(respond::value(200, &list))
+}
+
+/// Every group with its versions, the newest first.
+fn group_versions() -> BTreeMap<&'static str, Vec<&'static str>> {
+    let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for kind in served_kinds() {
+        let versions = groups.entry(kind.group).or_default();
+        if !versions.contains(&kind.version) {
+            versions.push(kind.version);
+        }
+    }
+    groups.values_mut().for_each(|versions| versions.sort_by(|a, b| b.cmp(a)));
+    groups
+}
+
+fn group_value(group: &str, versions: &[&str]) -> Value {
+    let entry = |version: &&str| json!({"groupVersion": format!("{group}/{version}"), "version": version});
+    let versions: Vec<Value> = versions.iter().map(entry).collect();
+    json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
+}
+
+fn verbs(kind: &KindInfo) -> Vec<&'static str> {
+    VERBS.into_iter().filter(|verb| kind.id != events::KIND.id || *verb != "update").collect()
+}
+
+fn resource_values(kind: &'static KindInfo) -> Vec<Value> {
+    let plural = kind.id.plural();
+    let mut main = json!({
+        "name": plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
+        "verbs": verbs(kind),
+    });
+    if !kind.short_names.is_empty() {
+        main["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        main["categories"] = json!(kind.categories);
+    }
+    let below = subresources::of_kind(kind).into_iter().map(|sub| {
+        let mut value = json!({
+            "name": format!("{plural}/{}", sub.name), "singularName": "", "namespaced": kind.namespaced,
+            "kind": sub.kind, "verbs": sub.verbs,
+        });
+        if (sub.group, sub.version) != (kind.group, kind.version) {
+            value["group"] = json!(sub.group);
+            value["version"] = json!(sub.version);
+        }
+        value
+    });
+    std::iter::once(main).chain(below).collect()
+}
+
+/// Everything at once, for clients that ask for it (kubectl 1.27 and newer).
+fn aggregated(accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
+    let ranges = media_ranges(accept);
+    let range = ranges.iter().find(|range| range.form == "APIGroupDiscoveryList" || range.takes_json())?;
+    let (version, content_type) = match (range.form.as_str(), range.version.as_str()) {
+        ("APIGroupDiscoveryList", "v2") => {
+            ("v2", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList")
+        }
+        ("APIGroupDiscoveryList", "v2beta1") => {
+            ("v2beta1", "application/json;g=apidiscovery.k8s.io;v=v2beta1;as=APIGroupDiscoveryList")
+        }
+        _ => return None,
+    };
+    let groups = group_versions().into_iter().filter(|(group, _)| wanted(group));
+    let items: Vec<Value> = groups
+        .map(|(group, versions)| {
+            let versions = versions.iter().map(|version| version_value(group, version)).collect::<Vec<_>>();
+            match group {
+                "" => json!({"metadata": {"creationTimestamp": null}, "versions": versions}),
+                name => json!({"metadata": {"name": name, "creationTimestamp": null}, "versions": versions}),
+            }
+        })
+        .collect();
+    let list = json!({
+        "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"), "metadata": {},
+        "items": items,
+    });
+    Some(respond::bytes(200, content_type, Bytes::from(list.to_string())))
+}
+
+fn version_value(group: &str, version: &str) -> Value {
+    let kinds = served_kinds().filter(|kind| kind.group == group && kind.version == version);
+    let resources: Vec<Value> = kinds.map(aggregated_resource).collect();
+    json!({"version": version, "freshness": "Current", "resources": resources})
+}
+
+fn aggregated_resource(kind: &'static KindInfo) -> Value {
+    let response_kind =
+        |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
+    let mut value = json!({
+        "resource": kind.id.plural(), "singularResource": kind.singular,
+        "responseKind": response_kind(kind.group, kind.version, kind.kind),
+        "scope": if kind.namespaced { "Namespaced" } else { "Cluster" }, "verbs": verbs(kind),
+    });
+    if !kind.short_names.is_empty() {
+        value["shortNames"] = json!(kind.short_names);
+    }
+    if !kind.categories.is_empty() {
+        value["categories"] = json!(kind.categories);
+    }
+    let below: Vec<Value> = subresources::of_kind(kind)
+        .into_iter()
+        .map(|sub| {
+            let kind = response_kind(sub.group, sub.version, sub.kind);
+            json!({"subresource": sub.name, "responseKind": kind, "verbs": sub.verbs})
+        })
+        .collect();
+    if !below.is_empty() {
+        value["subresources"] = json!(below);
+    }
+    value
+}

@@ -1,0 +1,237 @@
+//! The events of the last hour, counted by what they are about and what they say, as objects of a view of their own.
+
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use api::journal::{EventView, JournalEntry};
+use api::{ObjectKey, Timestamp, Uid};
+use bus::{ChangeKind, Stored, View};
+use serde_json::{Value, json};
+
+use super::KIND;
+
+/// No more are kept; the oldest go first.
+const MOST: usize = 5_000;
+
+/// Lists and watches read it like any view. Its revisions are journal sequences, doubled: the odd ones are for what is dropped.
+pub struct EventTable {
+    view: Arc<View>,
+    rows: Mutex<Rows>,
+}
+
+#[derive(Default)]
+struct Rows {
+    by_key: HashMap<ObjectKey, Row>,
+    /// The same by when they last happened.
+    by_age: BTreeSet<(Timestamp, ObjectKey)>,
+}
+
+#[derive(Clone, Copy)]
+struct Row {
+    count: i64,
+    first: Timestamp,
+    last: Timestamp,
+}
+
+impl Default for EventTable {
+    fn default() -> Self {
+        Self { view: View::offline(), rows: Mutex::default() }
+    }
+}
+
+impl EventTable {
+    /// The events, as objects.
+    pub fn view(&self) -> &Arc<View> {
+        &self.view
+    }
+
+    /// Adds a journal entry's event, or counts it as a repetition. `uid_of` finds objects that the entry names without a uid.
+    pub fn take_in(&self, sequence: u64, entry: &JournalEntry, uid_of: impl Fn(&ObjectKey) -> Option<Uid>) {
+        let Some(event) = &entry.event else { return };
+        let Some(regarding) = event.regarding.as_ref().or(entry.object.as_ref()) else { return };
+        let uid = match event.regarding.is_none() || event.regarding == entry.object {
+            true => entry.uid.clone(),
+            false => uid_of(regarding).unwrap_or_default(),
+        };
+        let told = Told { regarding, uid: &uid, event, component: &entry.component };
+        let key = told.key();
+        let at = Timestamp(entry.at_micros);
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = match rows.by_key.get(&key).copied() {
+            Some(row) => {
+                rows.by_age.remove(&(row.last, key.clone()));
+                Row { count: row.count.saturating_add(1), first: row.first, last: at.max(row.last) }
+            }
+            None => Row { count: 1, first: at, last: at },
+        };
+        rows.by_age.insert((row.last, key.clone()));
+        rows.by_key.insert(key.clone(), row);
+        let object = told.object(&key, row);
+        self.view.apply(ChangeKind::Put, Stored::test_at(key, object, sequence.saturating_mul(2)));
+        while rows.by_key.len() > MOST {
+            let Some((_, oldest)) = rows.by_age.first().cloned() else { break };
+            self.forget_row(&mut rows, &oldest);
+        }
+    }
+
+    /// Drops what last happened before `limit`.
+    pub fn drop_before(&self, limit: Timestamp) {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((last, key)) = rows.by_age.first().cloned() {
+            if last >= limit {
+                break;
+            }
+            self.forget_row(&mut rows, &key);
+        }
+    }
+
+    /// Drops one event here; other gateways still show it until it is old. Returns it.
+    pub fn forget(&self, key: &ObjectKey) -> Option<Value> {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let event = self.view.get(key)?.value();
+        self.forget_row(&mut rows, key);
+        Some(event)
+    }
+
+    fn forget_row(&self, rows: &mut Rows, key: &ObjectKey) {
+        if let Some(row) = rows.by_key.remove(key) {
+            rows.by_age.remove(&(row.last, key.clone()));
+        }
+        if let Some(stored) = self.view.get(key) {
+            let revision = self.view.revision().0 | 1;
+            self.view.apply(ChangeKind::Deleted, Stored::test_at(key.clone(), stored.value(), revision));
+        }
+    }
+}
+
+/// What an event says.
+struct Told<'a> {
+    regarding: &'a ObjectKey,
+    uid: &'a Uid,
+    event: &'a EventView,
+    component: &'a str,
+}
+
+impl Told<'_> {
+    /// The same on every gateway: repetitions meet under it. Events about cluster-scoped objects live in `default`.
+    fn key(&self) -> ObjectKey {
+        let namespace = self.regarding.namespace.as_deref().unwrap_or("default");
+        let said = (self.regarding, self.uid, &self.event.reason, &self.event.message, self.component);
+        let mut hasher = DefaultHasher::new();
+        said.hash(&mut hasher);
+        let name = format!("{}.{:016x}", self.regarding.name, hasher.finish());
+        ObjectKey::namespaced(KIND.id, namespace, &name)
+    }
+
+    fn object(&self, key: &ObjectKey, row: Row) -> Value {
+        let kind = api::kind(self.regarding.resource);
+        let mut involved = json!({
+            "kind": kind.map_or_else(|| self.regarding.resource.plural(), |kind| kind.kind),
+            "apiVersion": kind.map_or_else(|| "v1".to_owned(), api::KindInfo::api_version),
+            "name": &*self.regarding.name, "uid": self.uid,
+        });
+        if let Some(namespace) = &self.regarding.namespace {
+            involved["namespace"] = json!(&**namespace);
+        }
+        let (controller, host) = self.component.split_once('/').unwrap_or((self.component, ""));
+        let mut source = json!({"component": controller});
+        if !host.is_empty() {
+            source["host"] = json!(host);
+        }
+        let severity = if self.event.severity.is_empty() { "Normal" } else { &self.event.severity };
+        json!({
+            "apiVersion": "v1", "kind": "Event",
+            "metadata": {
+                "name": &*key.name, "namespace": key.namespace(), "uid": uid_from(key), "creationTimestamp": row.first,
+            },
+            "involvedObject": involved, "reason": self.event.reason, "message": self.event.message,
+            "type": severity, "source": source, "count": row.count,
+            "firstTimestamp": row.first, "lastTimestamp": row.last, "eventTime": null,
+            "reportingComponent": controller, "reportingInstance": host,
+        })
+    }
+}
+
+/// A uid that follows from the key, in the form of one.
+fn uid_from(key: &ObjectKey) -> String {
+    let hash = |salt: u8| {
+        let mut hasher = DefaultHasher::new();
+        (salt, key).hash(&mut hasher);
+        hasher.finish()
+    };
+    let (high, low) = (hash(0), hash(1));
+    format!(
+        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
+        high >> 32,
+        (high >> 16) & 0xffff,
+        high & 0xffff,
+        low >> 48,
+        low & 0xffff_ffff_ffff
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use api::ResourceId;
+
+    use super::*;
+
+    fn entry(name: &str, message: &str, seconds: i64) -> JournalEntry {
+        JournalEntry {
+            at_micros: seconds * 1_000_000,
+            component: "agent/node-1".to_owned(),
+            object: Some(ObjectKey::namespaced(ResourceId::new("pods"), "default", name)),
+            uid: Uid::from("u"),
+            event: Some(EventView {
+                severity: "Warning".to_owned(),
+                reason: "BackOff".to_owned(),
+                message: message.to_owned(),
+                regarding: None,
+            }),
+            ..JournalEntry::default()
+        }
+    }
+
+    fn shown(table: &EventTable) -> Vec<String> {
+        let reader = table.view.read();
+        reader
+            .list(KIND.id, Some("default"))
+            .map(|stored| {
+                let event = stored.value();
+                format!(
+                    "{} {} x{} {}..{} by {} on {}",
+                    event["involvedObject"]["name"].as_str().unwrap(),
+                    event["message"].as_str().unwrap(),
+                    event["count"],
+                    event["firstTimestamp"].as_str().unwrap(),
+                    event["lastTimestamp"].as_str().unwrap(),
+                    event["source"]["component"].as_str().unwrap(),
+                    event["source"]["host"].as_str().unwrap(),
+                )
+            })
+            .collect()
+    }
+
+    #[test]
+    fn repetitions_are_counted_and_old_events_dropped() {
+        let table = EventTable::default();
+        for (sequence, (name, message, at)) in
+            (1..).zip([("a", "restarting", 1), ("b", "restarting", 2), ("a", "restarting", 5)])
+        {
+            table.take_in(sequence, &entry(name, message, at), |_| None);
+        }
+        assert_eq!(
+            shown(&table),
+            [
+                "a restarting x2 1970-01-01T00:00:01Z..1970-01-01T00:00:05Z by agent on node-1",
+                "b restarting x1 1970-01-01T00:00:02Z..1970-01-01T00:00:02Z by agent on node-1",
+            ]
+        );
+        table.drop_before(Timestamp(3_000_000));
+        assert_eq!(shown(&table).len(), 1);
+        assert_eq!(table.view.revision().0, 7);
+        table.take_in(4, &entry("b", "restarting", 9), |_| None);
+        assert_eq!(shown(&table).len(), 2);
+    }
+}

@@ -1,0 +1,99 @@
+//! Reads `Accept`: whole objects, a table, or metadata only.
+
+use crate::failure::Failure;
+
+/// The form in which objects are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// As they are.
+    Whole,
+    /// `meta.k8s.io/v1 Table`: `kubectl get`.
+    Table,
+    /// `meta.k8s.io/v1 PartialObjectMetadata`.
+    Metadata,
+}
+
+/// One entry of `Accept`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct MediaRange {
+    /// `application/json`.
+    pub kind: String,
+    /// The `as` parameter.
+    pub form: String,
+    /// The `g` parameter.
+    pub group: String,
+    /// The `v` parameter.
+    pub version: String,
+    /// The `q` parameter in thousandths.
+    pub quality: u32,
+}
+
+/// Reads an `Accept` header, best first. An absent or empty one accepts everything.
+pub fn media_ranges(accept: &str) -> Vec<MediaRange> {
+    let mut ranges: Vec<MediaRange> =
+        accept.split(',').map(str::trim).filter(|text| !text.is_empty()).map(range).collect();
+    if ranges.is_empty() {
+        ranges.push(MediaRange { kind: "*/*".to_owned(), quality: 1000, ..MediaRange::default() });
+    }
+    ranges.sort_by_key(|range| std::cmp::Reverse(range.quality));
+    ranges
+}
+
+fn range(text: &str) -> MediaRange {
+    let mut parts = text.split(';').map(str::trim);
+    let kind = parts.next().unwrap_or_default().to_ascii_lowercase();
+    let mut range = MediaRange { kind, quality: 1000, ..MediaRange::default() };
+    for (key, value) in parts.filter_map(|part| part.split_once('=')) {
+        match key.trim() {
+            "as" => range.form = value.to_owned(),
+            "g" => range.group = value.to_owned(),
+            "v" => range.version = value.to_owned(),
+            "q" => range.quality = value.parse::<f32>().map_or(1000, |q| (q.clamp(0.0, 1.0) * 1000.0) as u32),
+            _ => {}
+        }
+    }
+    range
+}
+
+impl MediaRange {
+    /// JSON satisfies it.
+    pub fn takes_json(&self) -> bool {
+        matches!(self.kind.as_str(), "*/*" | "application/*" | "application/json")
+    }
+}
+
+/// The form of the first range that can be served.
+pub fn form(accept: &str) -> Result<Form, Failure> {
+    let known = |range: &MediaRange| match (range.form.as_str(), range.version.as_str()) {
+        ("", _) => Some(Form::Whole),
+        ("Table", "v1" | "v1beta1") => Some(Form::Table),
+        ("PartialObjectMetadata" | "PartialObjectMetadataList", "v1" | "v1beta1") => Some(Form::Metadata),
+        _ => None,
+    };
+    media_ranges(accept)
+        .iter()
+        .filter(|range| range.takes_json())
+        .find_map(known)
+        .ok_or_else(Failure::not_acceptable)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_clients_send_is_understood() {
+        let table = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json;as=Table;v=v1beta1;g=meta.k8s.io,application/json";
+        assert_eq!(form(table), Ok(Form::Table));
+        assert_eq!(form("application/vnd.kubernetes.protobuf,application/json"), Ok(Form::Whole));
+        assert_eq!(
+            form(
+                "application/vnd.kubernetes.protobuf;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json"
+            ),
+            Ok(Form::Metadata)
+        );
+        assert_eq!(form(""), Ok(Form::Whole));
+        assert_eq!(form("application/json;as=Chair;v=v1,*/*;q=0.1"), Ok(Form::Whole));
+        assert_eq!(form("application/vnd.kubernetes.protobuf").map_err(|failure| failure.code()), Err(406));
+    }
+}

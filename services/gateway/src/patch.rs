@@ -1,0 +1,103 @@
+//! PATCH: JSON, merge and strategic merge patches, and server-side apply.
+
+use api::{json, merge_patch, schema, strategic};
+use serde_json::Value;
+
+use crate::body::{self, Checked};
+use crate::call::Call;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::respond::{self, Response};
+use crate::table::Shape;
+use crate::write::{self, Part};
+use crate::{apply, events};
+
+/// How a patch is written.
+#[derive(Clone, Debug)]
+pub enum Patch {
+    /// RFC 6902.
+    Json(json_patch::Patch),
+    /// RFC 7386.
+    Merge(Value),
+    /// Kubernetes' own: lists merge by keys.
+    Strategic(Value),
+    /// Server-side apply: the fields that a manager wants, and no others.
+    Apply(Value),
+}
+
+impl Patch {
+    /// Reads the request's body as its `Content-Type` says.
+    pub fn read(call: &Call) -> Result<Self, Failure> {
+        match body::media_type(&call.content_type) {
+            "application/json-patch+json" => serde_json::from_slice(&call.body)
+                .map(Self::Json)
+                .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}"))),
+            "application/merge-patch+json" => body::from_json(&call.body).map(Self::Merge),
+            "application/strategic-merge-patch+json" => body::from_json(&call.body).map(Self::Strategic),
+            "application/apply-patch+yaml" => body::from_yaml(&call.body).map(Self::Apply),
+            _ => Err(api::status::unsupported_media_type(&[
+                "application/json-patch+json",
+                "application/merge-patch+json",
+                "application/strategic-merge-patch+json",
+                "application/apply-patch+yaml",
+            ])
+            .into()),
+        }
+    }
+
+    /// Applies it to a value of a type (`apps/v1`, `Deployment`).
+    pub fn apply_to(&self, value: &mut Value, api_version: &str, kind: &str) -> Result<(), Failure> {
+        match self {
+            Self::Json(patch) => json_patch::patch(value, patch).map_err(|error| {
+                Failure::new(422, "Invalid", format!("the patch cannot be applied: {error}"))
+            }),
+            Self::Merge(patch) => {
+                merge_patch::apply(value, patch);
+                Ok(())
+            }
+            Self::Strategic(patch) | Self::Apply(patch) => {
+                strategic::apply(value, patch, schema::root(api_version, kind))
+                    .map_err(|error| Failure::bad_request(error.to_string()))
+            }
+        }
+    }
+}
+
+/// `PATCH` of an object.
+pub async fn answer(context: &Context, call: &Call) -> Result<Response, Failure> {
+    part(context, call, Part::Object).await
+}
+
+/// `PATCH` of a part of an object.
+pub async fn part(context: &Context, call: &Call, part: Part) -> Result<Response, Failure> {
+    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let patch = Patch::read(call)?;
+    if let Patch::Apply(wanted) = patch {
+        return apply::answer(context, call, part, wanted).await;
+    }
+    let edit = |old: &Value| edited(call, &patch, old);
+    if call.kind.id == events::KIND.id {
+        let stored = crate::read::find(context, call)?;
+        let event = events::create(context, call, edit(&stored.value())?.object)?;
+        return Ok(respond::value(200, &shape.value(&event, telemetry::clock::now())));
+    }
+    let (object, warnings) = write::modify(context, call, part, "patch", edit).await?;
+    let mut response = respond::value(200, &shape.value(&object, telemetry::clock::now()));
+    respond::warn(&mut response, &warnings);
+    Ok(response)
+}
+
+fn edited(call: &Call, patch: &Patch, old: &Value) -> Result<Checked, Failure> {
+    let mut new = old.clone();
+    patch.apply_to(&mut new, &call.kind.api_version(), call.kind.kind)?;
+    let checked = body::check(call, new)?;
+    for field in ["/metadata/name", "/metadata/namespace"] {
+        let (wanted, found) = (json::text(&checked.object, field), json::text(old, field));
+        if wanted != found {
+            let message =
+                format!("the name of the object ({wanted}) does not match the name on the URL ({found})");
+            return Err(Failure::bad_request(message));
+        }
+    }
+    Ok(checked)
+}

@@ -1,0 +1,196 @@
+//! Takes a request to the module that answers it: who asks, what is asked, is there room.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use api::journal::Cause;
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use hyper::http::request::Parts;
+use hyper::{Method, Request};
+
+use crate::auth::User;
+use crate::call::{Call, kind_of};
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::path::{self, ObjectPath, Place, Query};
+use crate::respond::{self, Response};
+use crate::{delete, discovery, openapi, patch, read, subresources, watch, why, write};
+
+/// The largest body that is read.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// How long a client may take to send its body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+
+/// What a request turned out to be, for its metrics.
+#[derive(Clone, Copy, Default)]
+struct Seen {
+    verb: &'static str,
+    resource: &'static str,
+}
+
+/// Answers any request; never fails.
+pub async fn answer(context: &Arc<Context>, user: Option<User>, request: Request<Incoming>) -> Response {
+    let started = Instant::now();
+    let mut seen = Seen { verb: verb_of(request.method()), resource: "" };
+    let response = match route(context, user, request, &mut seen).await {
+        Ok(response) => response,
+        Err(failure) => respond::failure(&failure),
+    };
+    context.metrics.request(seen.verb, seen.resource, response.status().as_u16(), started.elapsed());
+    response
+}
+
+async fn route(
+    context: &Arc<Context>,
+    user: Option<User>,
+    request: Request<Incoming>,
+    seen: &mut Seen,
+) -> Result<Response, Failure> {
+    let place = path::parse(request.uri().path())?;
+    match place {
+        Place::Version => return Ok(discovery::version()),
+        Place::Health => return health(context),
+        _ => {}
+    }
+    let bearer = header(request.headers(), &AUTHORIZATION);
+    let user =
+        user.or_else(|| User::of_bearer(bearer, &context.admin_token)).ok_or_else(Failure::unauthorized)?;
+    if !user.may_do_everything() {
+        let path = request.uri().path();
+        let message = format!("forbidden: User \"{}\" cannot {} path \"{path}\"", user.name, seen.verb);
+        return Err(Failure::new(403, "Forbidden", message));
+    }
+    let query = Query::parse(request.uri().query().unwrap_or_default());
+    let accept = header(request.headers(), &ACCEPT).to_owned();
+    match place {
+        Place::Objects(path) => objects(context, user, request, path, query, seen).await,
+        _ if request.method() != Method::GET && request.method() != Method::HEAD => {
+            Err(Failure::method_not_allowed())
+        }
+        Place::CoreVersions => Ok(discovery::core_versions(&accept, context)),
+        Place::Groups => Ok(discovery::groups(&accept)),
+        Place::Group(group) => discovery::group(&group),
+        Place::Resources(api) => discovery::resources(&api),
+        Place::OpenApi(rest) => openapi::answer(&rest, &accept),
+        Place::Metrics => {
+            Ok(respond::bytes(200, "text/plain; version=0.0.4", Bytes::from(telemetry::metrics::render())))
+        }
+        Place::Why => why::answer(context, &query).await,
+        Place::Journal => why::journal(context, &query).await,
+        Place::Root => Ok(discovery::paths()),
+        Place::Version | Place::Health => Err(Failure::no_such_path()),
+    }
+}
+
+/// Reads the request whole, then answers it.
+async fn objects(
+    context: &Arc<Context>,
+    user: User,
+    request: Request<Incoming>,
+    path: ObjectPath,
+    query: Query,
+    seen: &mut Seen,
+) -> Result<Response, Failure> {
+    let kind = kind_of(&path.api, &path.plural)?;
+    let (parts, body) = request.into_parts();
+    seen.resource = kind.id.as_str();
+    seen.verb = precise_verb(&parts.method, &path, &query);
+    if kind.namespaced && path.namespace.is_none() && (path.name.is_some() || parts.method == Method::POST)
+        || !kind.namespaced && path.namespace.is_some()
+    {
+        return Err(Failure::no_such_path());
+    }
+    let _permit = match matches!(seen.verb, "WATCH" | "LOG") {
+        true => None,
+        false => Some(context.in_flight.try_acquire().map_err(|_| Failure::too_many_requests())?),
+    };
+    let body = read_body(body).await?;
+    let call = call_of(kind, user, path, query, &parts, body);
+    dispatch(context, call, &parts.method).await
+}
+
+async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
+    if call.path.subresource.is_some() {
+        return subresources::answer(context, call, method).await;
+    }
+    match (method.as_str(), call.path.name.is_some()) {
+        ("GET", _) if call.query.flag("watch") => watch::start(context, &call),
+        ("GET" | "HEAD", true) => read::get(context, &call).await,
+        ("GET" | "HEAD", false) => read::list(context, &call).await,
+        ("POST", false) => write::create(context, &call).await,
+        ("PUT", true) => write::update(context, &call).await,
+        ("PATCH", true) => patch::answer(context, &call).await,
+        ("DELETE", true) => delete::one(context, &call).await,
+        ("DELETE", false) => delete::collection(context, &call).await,
+        _ => Err(Failure::method_not_allowed()),
+    }
+}
+
+fn call_of(
+    kind: &'static api::KindInfo,
+    user: User,
+    path: ObjectPath,
+    query: Query,
+    parts: &Parts,
+    body: Bytes,
+) -> Call {
+    let parent = Cause::parse(header(&parts.headers, &HeaderName::from_static("traceparent")));
+    Call {
+        kind,
+        path,
+        query,
+        accept: header(&parts.headers, &ACCEPT).to_owned(),
+        content_type: header(&parts.headers, &CONTENT_TYPE).to_owned(),
+        agent: header(&parts.headers, &USER_AGENT).to_owned(),
+        user,
+        cause: parent.map_or_else(telemetry::clock::fresh_cause, telemetry::clock::child_of),
+        body,
+    }
+}
+
+async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
+    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(api::status::too_large(format!("Request entity too large: limit is {BODY_LIMIT}")).into())
+        }
+        Ok(Err(error)) => Err(Failure::bad_request(format!("failed to read the body: {error}"))),
+        Err(_) => Err(Failure::timeout("the body did not arrive in time")),
+    }
+}
+
+fn health(context: &Context) -> Result<Response, Failure> {
+    match *context.bus.connected().borrow() {
+        true => Ok(respond::bytes(200, "text/plain", Bytes::from_static(b"ok"))),
+        false => Err(Failure::unavailable("the bus is not reachable")),
+    }
+}
+
+fn header<'a>(headers: &'a hyper::HeaderMap, name: &HeaderName) -> &'a str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
+}
+
+fn verb_of(method: &Method) -> &'static str {
+    match method.as_str() {
+        "GET" | "HEAD" => "GET",
+        "POST" => "POST",
+        "PUT" => "PUT",
+        "PATCH" => "PATCH",
+        "DELETE" => "DELETE",
+        _ => "OTHER",
+    }
+}
+
+fn precise_verb(method: &Method, path: &ObjectPath, query: &Query) -> &'static str {
+    match (verb_of(method), path.name.is_some(), path.subresource.as_deref()) {
+        ("GET", true, Some("log")) => "LOG",
+        ("GET", _, None) if query.flag("watch") => "WATCH",
+        ("GET", false, None) => "LIST",
+        ("DELETE", false, None) => "DELETECOLLECTION",
+        (verb, _, _) => verb,
+    }
+}

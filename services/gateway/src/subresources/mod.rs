@@ -1,0 +1,110 @@
+//! What stands below an object's path: its status, its scale, and the verbs of pods.
+
+mod binding;
+mod eviction;
+mod log;
+mod scale;
+
+use std::sync::Arc;
+
+use hyper::Method;
+use serde_json::Value;
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::respond::{self, Response};
+use crate::write::{self, Part};
+use crate::{body, patch, read};
+
+/// Answers a request about a subresource.
+pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
+    let subresource = call.path.subresource.clone().unwrap_or_default();
+    match (subresource.as_str(), method.as_str()) {
+        ("status", "GET") if call.kind.has_status => read::get(context, &call).await,
+        ("status", "PUT") if call.kind.has_status => write::replace(context, &call, Part::Status).await,
+        ("status", "PATCH") if call.kind.has_status => patch::part(context, &call, Part::Status).await,
+        ("scale", "GET" | "PUT" | "PATCH") if call.kind.has_scale => {
+            scale::answer(context, &call, method).await
+        }
+        ("finalize", "PUT") if call.kind.id.as_str() == "namespaces" => finalize(context, &call).await,
+        ("binding", "POST") if is_pod(&call) => binding::create(context, &call).await,
+        ("eviction", "POST") if is_pod(&call) => eviction::create(context, &call).await,
+        ("log", "GET") if is_pod(&call) => log::stream(context, &call).await,
+        ("status" | "scale" | "finalize" | "binding" | "eviction" | "log", _) => {
+            Err(Failure::method_not_allowed())
+        }
+        _ => Err(Failure::no_such_path()),
+    }
+}
+
+/// Subresources that a kind has, for discovery: name, kind with its group and version, verbs.
+pub fn of_kind(kind: &api::KindInfo) -> Vec<Subresource> {
+    let mut found = Vec::new();
+    let own =
+        |name, verbs| Subresource { name, group: kind.group, version: kind.version, kind: kind.kind, verbs };
+    if kind.has_status {
+        found.push(own("status", &["get", "patch", "update"]));
+    }
+    if kind.has_scale {
+        let verbs: &[&str] = &["get", "patch", "update"];
+        found.push(Subresource { name: "scale", group: "autoscaling", version: "v1", kind: "Scale", verbs });
+    }
+    match kind.id.as_str() {
+        "namespaces" => found.push(own("finalize", &["update"])),
+        "pods" => found.extend([
+            Subresource { name: "binding", group: "", version: "v1", kind: "Binding", verbs: &["create"] },
+            Subresource {
+                name: "eviction",
+                group: "policy",
+                version: "v1",
+                kind: "Eviction",
+                verbs: &["create"],
+            },
+            Subresource { name: "log", group: "", version: "v1", kind: "Pod", verbs: &["get"] },
+        ]),
+        _ => {}
+    }
+    found
+}
+
+/// A subresource, as discovery tells of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Subresource {
+    /// `scale`.
+    pub name: &'static str,
+    /// The group of its kind.
+    pub group: &'static str,
+    /// The version of its kind.
+    pub version: &'static str,
+    /// Its kind: `Scale`.
+    pub kind: &'static str,
+    /// What can be done with it.
+    pub verbs: &'static [&'static str],
+}
+
+fn is_pod(call: &Call) -> bool {
+    call.kind.id.as_str() == "pods"
+}
+
+/// `PUT namespaces/<name>/finalize`: only the spec's finalizers change, and the namespace goes when none is left.
+async fn finalize(context: &Context, call: &Call) -> Result<Response, Failure> {
+    let wanted = body::object(call)?
+        .object
+        .pointer("/spec/finalizers")
+        .cloned()
+        .unwrap_or_else(|| Value::Array(Vec::new()));
+    let edit = |namespace: &mut Value| {
+        if let Some(spec) = api::json::child(namespace, "spec") {
+            spec.insert("finalizers".into(), wanted.clone());
+        }
+        Ok(())
+    };
+    write::rewrite(context, call, "update", edit).await.map(|object| respond::value(200, &object))
+}
+
+/// `Status: Success`, the answer of subresources that are verbs.
+fn success() -> Response {
+    let status = serde_json::json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "code": 201});
+    respond::value(201, &status)
+}

@@ -1,0 +1,113 @@
+//! `autoscaling/v1 Scale`: how many replicas are wanted and how many there are.
+
+use api::json::{self, int, text};
+use hyper::Method;
+use serde_json::{Value, json as value};
+
+use crate::body::{self, Checked};
+use crate::call::Call;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::patch::Patch;
+use crate::read;
+use crate::respond::{self, Response};
+use crate::write::{self, Part};
+
+/// `GET`, `PUT` and `PATCH` of a scale.
+pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<Response, Failure> {
+    let object = match method.as_str() {
+        "GET" => read::find(context, call)?.value(),
+        "PUT" => {
+            let wanted = body::read(call)?;
+            write::modify(context, call, Part::Object, "scale", |old| rescaled(call, old, &wanted)).await?.0
+        }
+        _ => {
+            let patch = Patch::read(call)?;
+            let edit = |old: &Value| {
+                let mut scale = scale_of(old);
+                patch.apply_to(&mut scale, "autoscaling/v1", "Scale")?;
+                rescaled(call, old, &scale)
+            };
+            write::modify(context, call, Part::Object, "scale", edit).await?.0
+        }
+    };
+    Ok(respond::value(200, &scale_of(&object)))
+}
+
+/// The scale of an object.
+fn scale_of(object: &Value) -> Value {
+    let mut metadata = serde_json::Map::new();
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        metadata.extend(
+            object
+                .pointer("/metadata")
+                .and_then(|all| all.get(field))
+                .map(|one| (field.to_owned(), one.clone())),
+        );
+    }
+    value!({
+        "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
+        "spec": {"replicas": int(object, "/spec/replicas").unwrap_or_default()},
+        "status": {
+            "replicas": int(object, "/status/replicas").unwrap_or_default(),
+            "selector": selector_text(object.pointer("/spec/selector").unwrap_or(&Value::Null)),
+        },
+    })
+}
+
+/// The object with the replicas of a scale; a `resourceVersion` in the scale must be the object's.
+fn rescaled(call: &Call, old: &Value, scale: &Value) -> Result<Checked, Failure> {
+    let name = text(scale, "/metadata/name");
+    if !name.is_empty() && name != call.name() {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            call.name()
+        )));
+    }
+    let mut new = old.clone();
+    let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or(value!(0));
+    if let Some(spec) = json::child(&mut new, "spec") {
+        spec.insert("replicas".into(), replicas);
+    }
+    let insists = text(scale, "/metadata/resourceVersion");
+    if let Some(metadata) = json::child(&mut new, "metadata").filter(|_| !insists.is_empty()) {
+        metadata.insert("resourceVersion".into(), insists.into());
+    }
+    body::check(call, new)
+}
+
+/// A label selector as a query would have it.
+fn selector_text(selector: &Value) -> String {
+    let equal = json::entries(selector, "/matchLabels")
+        .map(|(key, label)| format!("{key}={}", label.as_str().unwrap_or_default()));
+    let expressions = json::items(selector, "/matchExpressions").iter().map(|expression| {
+        let key = text(expression, "/key");
+        let values: Vec<&str> = json::items(expression, "/values").iter().filter_map(Value::as_str).collect();
+        match text(expression, "/operator") {
+            "In" => format!("{key} in ({})", values.join(",")),
+            "NotIn" => format!("{key} notin ({})", values.join(",")),
+            "DoesNotExist" => format!("!{key}"),
+            _ => key.to_owned(),
+        }
+    });
+    equal.chain(expressions).collect::<Vec<_>>().join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_scale_tells_how_many_and_of_what() {
+        let deployment = value!({
+            "metadata": {"name": "web", "namespace": "default", "labels": {"a": "b"}},
+            "spec": {"replicas": 3, "selector": {"matchLabels": {"app": "web"}, "matchExpressions": [
+                {"key": "tier", "operator": "In", "values": ["a", "b"]}, {"key": "canary", "operator": "DoesNotExist"}]}},
+            "status": {"replicas": 2},
+        });
+        let scale = scale_of(&deployment);
+        assert_eq!(scale["spec"]["replicas"], 3);
+        assert_eq!(scale["status"], value!({"replicas": 2, "selector": "app=web,tier in (a,b),!canary"}));
+        assert_eq!(scale["metadata"], value!({"name": "web", "namespace": "default"}));
+    }
+}

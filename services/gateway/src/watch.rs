@@ -1,0 +1,288 @@
+//! Watches: what a selection holds, then every change of it, as a stream of JSON events composed from encoded bytes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::Revision;
+use bus::{Change, ChangeKind, Changes, Expired, Stored, View};
+use bytes::{Bytes, BytesMut};
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_util::sync::CancellationToken;
+
+use crate::call::Call;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::metrics::WatchGuard;
+use crate::negotiate::Form;
+use crate::read::view_of;
+use crate::respond::{self, Response, StreamError};
+use crate::selection::Selection;
+use crate::table::Shape;
+
+/// How long a watch lasts that does not say so itself.
+const LASTS: Duration = Duration::from_secs(45 * 60);
+/// How often an idle watch says how far it is.
+const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// Pieces under way to a client that is slow.
+const UNDER_WAY: usize = 4;
+/// The annotation of the bookmark that ends the initial events.
+const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
+
+/// `GET …?watch=true`.
+pub fn start(context: &Arc<Context>, call: &Call) -> Result<Response, Failure> {
+    let watch = Watch {
+        view: Arc::clone(view_of(context, call)),
+        selection: Selection::of(call)?,
+        shape: Shape::of(call.kind, call.form()?, &call.query)?,
+        beginning: Beginning::of(call)?,
+        bookmarks: call.query.flag("allowWatchBookmarks"),
+        lasts: call
+            .query
+            .number::<u64>("timeoutSeconds")?
+            .filter(|s| *s > 0)
+            .map_or(LASTS, Duration::from_secs),
+        stopping: context.stopping.clone(),
+        _open: context.metrics.watch(call.kind.id.as_str()),
+    };
+    let (sender, receiver) = mpsc::channel(UNDER_WAY);
+    tokio::spawn(watch.run(sender));
+    Ok(respond::stream("application/json", ReceiverStream::new(receiver)))
+}
+
+/// Where a watch begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beginning {
+    /// With what there is, as ADDED events; `bookmarked` says when they are all sent.
+    Present { bookmarked: bool },
+    /// After a revision that the client has seen.
+    After(Revision),
+}
+
+impl Beginning {
+    fn of(call: &Call) -> Result<Self, Failure> {
+        let query = &call.query;
+        let revision = query.number::<u64>("resourceVersion")?.unwrap_or_default();
+        let matching = query.text("resourceVersionMatch");
+        if query.flag("sendInitialEvents") {
+            return match matching {
+                "NotOlderThan" => Ok(Self::Present { bookmarked: true }),
+                _ => Err(forbidden_options(
+                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
+                )),
+            };
+        }
+        if !matching.is_empty() && query.text("sendInitialEvents").is_empty() {
+            return Err(forbidden_options(
+                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
+            ));
+        }
+        Ok(match revision {
+            0 => Self::Present { bookmarked: false },
+            revision => Self::After(Revision(revision)),
+        })
+    }
+}
+
+fn forbidden_options(why: &str) -> Failure {
+    let message = format!("ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: {why}");
+    Failure::new(422, "Invalid", message)
+}
+
+struct Watch {
+    view: Arc<View>,
+    selection: Selection,
+    shape: Shape,
+    beginning: Beginning,
+    bookmarks: bool,
+    lasts: Duration,
+    stopping: CancellationToken,
+    _open: WatchGuard,
+}
+
+type Sender = mpsc::Sender<Result<Bytes, StreamError>>;
+
+impl Watch {
+    /// Ends when the client goes, when its time is over, or when the gateway stops.
+    async fn run(self, sender: Sender) {
+        let stopping = self.stopping.clone();
+        let lasts = self.lasts;
+        let client = sender.clone();
+        tokio::select! {
+            () = self.follow(&sender) => {}
+            () = client.closed() => {}
+            () = stopping.cancelled() => {}
+            () = tokio::time::sleep(lasts) => {}
+        }
+    }
+
+    async fn follow(&self, sender: &Sender) {
+        let (position, first, changes) = match self.begin().await {
+            Ok(begun) => begun,
+            Err(expired) => return self.send_expired(sender, expired).await,
+        };
+        if !first.is_empty() && sender.send(Ok(first)).await.is_err() {
+            return;
+        }
+        if let Err(expired) = self.go_on(sender, changes, position).await {
+            self.send_expired(sender, expired).await;
+        }
+    }
+
+    /// The first piece, and the changes that follow it.
+    async fn begin(&self) -> Result<(Revision, Bytes, Changes), Expired> {
+        let mut piece = BytesMut::new();
+        match self.beginning {
+            Beginning::Present { bookmarked } => {
+                let snapshot = self.selection.now(&self.view);
+                let changes = self.view.changes(snapshot.revision)?;
+                for object in &snapshot.objects {
+                    self.write_event(&mut piece, "ADDED", object);
+                }
+                if bookmarked && self.bookmarks {
+                    self.write_bookmark(&mut piece, snapshot.revision, true);
+                }
+                Ok((snapshot.revision, piece.freeze(), changes))
+            }
+            Beginning::After(revision) => {
+                let (history, changes) = self.view.resume(revision).await?;
+                history.iter().for_each(|change| self.write_change(&mut piece, change));
+                let position = history.last().map_or(revision, |change| change.revision());
+                Ok((position, piece.freeze(), changes))
+            }
+        }
+    }
+
+    async fn go_on(
+        &self,
+        sender: &Sender,
+        mut changes: Changes,
+        mut position: Revision,
+    ) -> Result<(), Expired> {
+        let mut bookmark_at = Instant::now() + BOOKMARK_EVERY;
+        loop {
+            let mut piece = BytesMut::new();
+            tokio::select! {
+                batch = changes.next_batch() => {
+                    let batch = batch?;
+                    batch.iter().for_each(|change| self.write_change(&mut piece, change));
+                    position = batch.last().map_or(position, |change| change.revision());
+                }
+                () = tokio::time::sleep_until(bookmark_at), if self.bookmarks => {
+                    self.write_bookmark(&mut piece, position, false);
+                    bookmark_at = Instant::now() + BOOKMARK_EVERY;
+                }
+            }
+            if !piece.is_empty() && sender.send(Ok(piece.freeze())).await.is_err() {
+                return Ok(());
+            }
+        }
+    }
+
+    async fn send_expired(&self, sender: &Sender, expired: Expired) {
+        let message = match expired.asked {
+            Revision(0) => "the watch fell behind: the changes it has not seen are no longer kept".to_owned(),
+            asked => format!("too old resource version: {asked} ({})", expired.oldest),
+        };
+        let event = json!({"type": "ERROR", "object": Failure::expired(message).to_value()});
+        let _ = sender.send(Ok(Bytes::from(format!("{event}\n")))).await;
+    }
+
+    fn write_change(&self, piece: &mut BytesMut, change: &Change) {
+        if !self.selection.concerns(change.key()) {
+            return;
+        }
+        let matches = |object: &Arc<Stored>| self.selection.matches(object);
+        match seen(change, matches) {
+            Some(Seen::Added) => self.write_event(piece, "ADDED", &change.object),
+            Some(Seen::Modified) => self.write_event(piece, "MODIFIED", &change.object),
+            Some(Seen::Deleted) => self.write_event(piece, "DELETED", &change.object),
+            None => {}
+        }
+    }
+
+    fn write_event(&self, piece: &mut BytesMut, kind: &str, object: &Stored) {
+        let shown = self.shape.one(object, telemetry::clock::now());
+        piece.reserve(shown.len() + 40);
+        piece.extend_from_slice(b"{\"type\":\"");
+        piece.extend_from_slice(kind.as_bytes());
+        piece.extend_from_slice(b"\",\"object\":");
+        piece.extend_from_slice(&shown);
+        piece.extend_from_slice(b"}\n");
+    }
+
+    fn write_bookmark(&self, piece: &mut BytesMut, revision: Revision, ends_initial_events: bool) {
+        let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        if ends_initial_events {
+            metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
+        }
+        let kind = self.shape.kind;
+        let object = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata});
+        let shown: Value = match self.shape.form {
+            Form::Whole => object,
+            Form::Table | Form::Metadata => self.shape.value(&object, telemetry::clock::now()),
+        };
+        piece.extend_from_slice(format!("{}\n", json!({"type": "BOOKMARK", "object": shown})).as_bytes());
+    }
+}
+
+/// What a change is for someone who sees only a part of the objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Added,
+    Modified,
+    Deleted,
+}
+
+/// An object that starts to match is added, one that stops is deleted.
+fn seen(change: &Change, matches: impl Fn(&Arc<Stored>) -> bool) -> Option<Seen> {
+    let now = change.kind == ChangeKind::Put && matches(&change.object);
+    // Read back from history, the state before is not known: the client is told more rather than less.
+    let unknown = |previous: &Arc<Stored>| previous.revision == change.object.revision;
+    let before = match (&change.previous, change.kind) {
+        (Some(previous), ChangeKind::Put) if unknown(previous) => true,
+        (Some(previous), _) => matches(previous),
+        (None, ChangeKind::Put) => false,
+        (None, ChangeKind::Deleted) => matches(&change.object),
+    };
+    match (before, now) {
+        (false, true) => Some(Seen::Added),
+        (true, true) => Some(Seen::Modified),
+        (true, false) => Some(Seen::Deleted),
+        (false, false) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::{ObjectKey, ResourceId};
+    use bus::ChangeKind::{Deleted, Put};
+
+    use super::*;
+
+    fn stored(app: &str, revision: u64) -> Arc<Stored> {
+        let key = ObjectKey::namespaced(ResourceId::new("pods"), "default", "a");
+        Stored::test_at(key, json!({"metadata": {"name": "a", "labels": {"app": app}}}), revision)
+    }
+
+    fn check(kind: ChangeKind, previous: Option<&str>, now: &str, expected: Option<Seen>) {
+        let change = Change { kind, object: stored(now, 2), previous: previous.map(|app| stored(app, 1)) };
+        let web = |object: &Arc<Stored>| object.metadata.labels.get("app").is_some_and(|app| &**app == "web");
+        assert_eq!(seen(&change, web), expected, "{kind:?} {previous:?} -> {now}");
+    }
+
+    #[test]
+    fn selectors_turn_changes_into_additions_and_deletions() {
+        check(Put, None, "web", Some(Seen::Added));
+        check(Put, None, "api", None);
+        check(Put, Some("web"), "web", Some(Seen::Modified));
+        check(Put, Some("api"), "web", Some(Seen::Added));
+        check(Put, Some("web"), "api", Some(Seen::Deleted));
+        check(Put, Some("api"), "api", None);
+        check(Deleted, Some("web"), "web", Some(Seen::Deleted));
+        check(Deleted, Some("api"), "api", None);
+        check(Deleted, None, "web", Some(Seen::Deleted));
+    }
+}

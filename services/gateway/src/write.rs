@@ -1,0 +1,278 @@
+//! The write pipeline: decode, default, allocate, validate, admit, compare-and-set, explain, and wait until it can be read.
+
+use api::kinds::FieldError;
+use api::lifecycle::{self, Refusal};
+use api::names_for::suffix_from;
+use api::{ObjectKey, Revision, json};
+use bus::{ChangeTo, Expect, Mutation, Stored, WriteError};
+use serde_json::Value;
+
+use crate::allocate::{self, Reservation};
+use crate::body::{self, Checked};
+use crate::call::Call;
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::respond::{self, Response};
+use crate::table::Shape;
+use crate::{admission, events, explain_write};
+
+/// How often a write is tried again when others write the same object.
+const ATTEMPTS: usize = 12;
+
+/// Which part of an object a request may write.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Everything but status.
+    Object,
+    /// Status.
+    Status,
+}
+
+/// `POST` to a collection.
+pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure> {
+    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let checked = body::object(call)?;
+    if call.kind.id == events::KIND.id {
+        let event = events::create(context, call, checked.object)?;
+        return Ok(respond::value(201, &shape.value(&event, telemetry::clock::now())));
+    }
+    let object = create_object(context, call, checked.object).await?;
+    let mut response = respond::value(201, &shape.value(&object, telemetry::clock::now()));
+    respond::warn(&mut response, &checked.warnings);
+    Ok(response)
+}
+
+/// `PUT` of an object or its status.
+pub async fn update(context: &Context, call: &Call) -> Result<Response, Failure> {
+    replace(context, call, Part::Object).await
+}
+
+/// `PUT` of a part.
+pub async fn replace(context: &Context, call: &Call, part: Part) -> Result<Response, Failure> {
+    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let checked = body::object(call)?;
+    let (object, warnings) = modify(context, call, part, "update", |_| Ok(checked.clone())).await?;
+    let mut response = respond::value(200, &shape.value(&object, telemetry::clock::now()));
+    respond::warn(&mut response, &warnings);
+    Ok(response)
+}
+
+/// Creates an object that is decoded; returns it as stored.
+pub async fn create_object(context: &Context, call: &Call, decoded: Value) -> Result<Value, Failure> {
+    let dry_run = call.query.dry_run()?;
+    admission::creation(context, call, &decoded)?;
+    let generated = json::text(&decoded, "/metadata/name").is_empty();
+    if generated && json::text(&decoded, "/metadata/generateName").is_empty() {
+        let message = "Required value: name or generateName is required".to_owned();
+        let error = FieldError { field: "metadata.name".to_owned(), reason: "FieldValueRequired", message };
+        return Err(Failure::invalid(call.kind, "", &[error]));
+    }
+    if !json::text(&decoded, "/metadata/resourceVersion").is_empty() {
+        return Err(Failure::bad_request("resourceVersion should not be set on objects to be created"));
+    }
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        let (object, reservations) = prepare_creation(context, call, decoded.clone())?;
+        let name = json::text(&object, "/metadata/name").to_owned();
+        let key = call.key(&name);
+        if dry_run {
+            return match context.view.get(&key) {
+                Some(_) if !generated => Err(Failure::already_exists(call.kind, &name)),
+                _ => Ok(object),
+            };
+        }
+        match commit(context, call, &key, Expect::Absent, ChangeTo::Put(object.clone()), reservations).await {
+            Ok(revision) => {
+                explain_write::journal(context, call, &key, &object, "create");
+                return readable(context, object, revision).await;
+            }
+            Err(WriteError::Conflict { current }) => {
+                catch_up_after_conflict(context, current).await;
+                let taken = context.view.get(&key).is_some();
+                last = Some(Failure::already_exists(call.kind, &name));
+                if taken && !generated {
+                    break;
+                }
+            }
+            Err(error) => return Err(Failure::write(call.kind, &name, &error)),
+        }
+    }
+    Err(last.unwrap_or_else(|| Failure::timeout("the object could not be created now, please try again")))
+}
+
+fn prepare_creation(
+    context: &Context,
+    call: &Call,
+    mut object: Value,
+) -> Result<(Value, Vec<Reservation>), Failure> {
+    (call.kind.default)(&mut object);
+    let (uid, now) = (telemetry::clock::fresh_uid(), telemetry::clock::now());
+    lifecycle::prepare_create(&mut object, call.kind, &suffix_from(rand::random()), &uid, now);
+    let name = json::text(&object, "/metadata/name").to_owned();
+    let reservations = allocate::for_object(&context.view, &context.config, &mut object, None)
+        .map_err(|errors| Failure::invalid(call.kind, &name, &errors))?;
+    let errors = (call.kind.validate)(&object, None);
+    match errors.is_empty() {
+        true => Ok((object, reservations)),
+        false => Err(Failure::invalid(call.kind, &name, &errors)),
+    }
+}
+
+/// Changes an object that exists: `edit` turns what is stored into what is wanted. Tried again while others write, unless the edited
+/// object insists on a `resourceVersion`. Returns what is stored then, and warnings.
+pub async fn modify(
+    context: &Context,
+    call: &Call,
+    part: Part,
+    verb: &'static str,
+    edit: impl Fn(&Value) -> Result<Checked, Failure>,
+) -> Result<(Value, Vec<String>), Failure> {
+    let dry_run = call.query.dry_run()?;
+    for _ in 0..ATTEMPTS {
+        let stored = crate::read::find(context, call)?;
+        let old = stored.value();
+        let Checked { object: mut new, warnings } = edit(&old)?;
+        let insists = json::text(&new, "/metadata/resourceVersion").to_owned();
+        if !insists.is_empty() && insists != stored.revision.to_string() {
+            return Err(Failure::modified(call.kind, call.name()));
+        }
+        let reservations = prepare_modification(context, call, part, &mut new, &old)?;
+        if same_but_for_revision(&new, &old) {
+            return Ok((old, warnings));
+        }
+        if dry_run {
+            return Ok((with_revision(new, stored.revision), warnings));
+        }
+        if let Some(object) = store_modification(context, call, &stored, new, reservations, verb).await? {
+            return Ok((object, warnings));
+        }
+    }
+    Err(Failure::modified(call.kind, call.name()))
+}
+
+/// Changes an object past the rules for clients: for subresources whose meaning is the change itself.
+pub async fn rewrite(
+    context: &Context,
+    call: &Call,
+    verb: &'static str,
+    edit: impl Fn(&mut Value) -> Result<(), Failure>,
+) -> Result<Value, Failure> {
+    let dry_run = call.query.dry_run()?;
+    for _ in 0..ATTEMPTS {
+        let stored = crate::read::find(context, call)?;
+        let mut object = stored.value();
+        edit(&mut object)?;
+        if dry_run {
+            return Ok(object);
+        }
+        if let Some(object) = store_modification(context, call, &stored, object, Vec::new(), verb).await? {
+            return Ok(object);
+        }
+    }
+    Err(Failure::modified(call.kind, call.name()))
+}
+
+fn prepare_modification(
+    context: &Context,
+    call: &Call,
+    part: Part,
+    new: &mut Value,
+    old: &Value,
+) -> Result<Vec<Reservation>, Failure> {
+    let refused = |refusal: Refusal| Failure::conflict(call.kind, call.name(), &refusal.to_string());
+    if part == Part::Status {
+        lifecycle::prepare_status_update(new, old, call.kind).map_err(refused)?;
+        return Ok(Vec::new());
+    }
+    allocate::inherit(new, old);
+    (call.kind.default)(new);
+    lifecycle::prepare_update(new, old, call.kind).map_err(refused)?;
+    let reservations = allocate::for_object(&context.view, &context.config, new, Some(old))
+        .map_err(|errors| Failure::invalid(call.kind, call.name(), &errors))?;
+    let errors = (call.kind.validate)(new, Some(old));
+    match errors.is_empty() {
+        true => Ok(reservations),
+        false => Err(Failure::invalid(call.kind, call.name(), &errors)),
+    }
+}
+
+/// `None`: someone else has written meanwhile.
+async fn store_modification(
+    context: &Context,
+    call: &Call,
+    stored: &Stored,
+    new: Value,
+    mut reservations: Vec<Reservation>,
+    verb: &'static str,
+) -> Result<Option<Value>, Failure> {
+    let ends = lifecycle::after_finalizers_removed(&new, call.kind);
+    let change = match ends {
+        true => {
+            reservations = allocate::releases(&context.view, &new);
+            ChangeTo::Delete(new.clone())
+        }
+        false => ChangeTo::Put(new.clone()),
+    };
+    match commit(context, call, &stored.key, Expect::At(stored.revision), change, reservations).await {
+        Ok(revision) => {
+            explain_write::journal(context, call, &stored.key, &new, verb);
+            readable(context, new, revision).await.map(Some)
+        }
+        Err(WriteError::Conflict { current }) => {
+            catch_up_after_conflict(context, current).await;
+            Ok(None)
+        }
+        Err(error) => Err(Failure::write(call.kind, &stored.key.name, &error)),
+    }
+}
+
+/// Writes an object together with what is reserved for it, all or nothing. The object comes first, so that whoever sees a reservation
+/// sees its holder.
+pub async fn commit(
+    context: &Context,
+    call: &Call,
+    key: &ObjectKey,
+    expect: Expect,
+    change: ChangeTo,
+    reservations: Vec<Reservation>,
+) -> Result<Revision, WriteError> {
+    let main = Mutation { key: key.clone(), expect, change, cause: call.cause };
+    if reservations.is_empty() {
+        return context.store.write(main).await;
+    }
+    let others = reservations.into_iter().map(|reservation| reservation.into_mutation(call.cause));
+    let revisions = context.store.write_atomically(std::iter::once(main).chain(others).collect()).await?;
+    // The object's own revision answers the client.
+    revisions
+        .first()
+        .copied()
+        .ok_or_else(|| WriteError::Unknown("the batch was acknowledged without revisions".to_owned()))
+}
+
+/// Waits until the write can be read here, then shows the object as it was written.
+async fn readable(context: &Context, object: Value, revision: Revision) -> Result<Value, Failure> {
+    context.caught_up(revision).await?;
+    Ok(with_revision(object, revision))
+}
+
+/// After a conflict, the next attempt shall see what caused it.
+pub async fn catch_up_after_conflict(context: &Context, current: Option<Revision>) {
+    match current {
+        Some(revision) => drop(context.caught_up(revision).await),
+        None => tokio::time::sleep(std::time::Duration::from_millis(5)).await,
+    }
+}
+
+/// The object with its `resourceVersion`.
+pub fn with_revision(mut object: Value, revision: Revision) -> Value {
+    if let Some(metadata) = json::child(&mut object, "metadata") {
+        metadata.insert("resourceVersion".into(), revision.to_string().into());
+    }
+    object
+}
+
+fn same_but_for_revision(new: &Value, old: &Value) -> bool {
+    let version =
+        old.pointer("/metadata/resourceVersion").and_then(Value::as_str).and_then(|text| text.parse().ok());
+    with_revision(new.clone(), Revision(version.unwrap_or_default())) == *old
+}
