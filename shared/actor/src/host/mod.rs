@@ -1,6 +1,6 @@
 //! Runs resource actors over the bucket's view: wakes them by its changes, lets them decide, performs what they decide.
 
-mod brain;
+pub(crate) mod brain;
 mod routing;
 mod turn;
 
