@@ -46,7 +46,8 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
     let identity = config.identity.unwrap_or_else(fresh_identity);
     let view = bus.view().await.map_err(Error::View)?;
     let facts = Facts::new();
-    let joined = Partitions::join(&bus, "controller", &identity, partitions::COUNT).await.map_err(Error::Join)?;
+    let joined =
+        Partitions::join(&bus, "controller", &identity, partitions::COUNT).await.map_err(Error::Join)?;
     let shares = Arc::new(joined);
     let host = Host::builder(&bus, &view, &identity, &facts)
         .partitions(&shares)

@@ -95,7 +95,8 @@ impl Scribe {
             Outcome::Bind { pod, .. } => (pod, bind),
             Outcome::Unplaced { pod, .. } => (pod, tell),
         };
-        let stored: Option<Arc<Stored>> = self.view.get(&pod.key).filter(|stored| stored.revision == pod.revision);
+        let stored: Option<Arc<Stored>> =
+            self.view.get(&pod.key).filter(|stored| stored.revision == pod.revision);
         let Some(stored) = stored else { return Err(pod.clone()) };
         let mut value = stored.value();
         change(&mut value, &outcome, clock::now());
@@ -124,7 +125,10 @@ fn bind(value: &mut Value, outcome: &Outcome, now: Timestamp) {
     if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("nodeName".to_owned(), json!(node));
     }
-    set_condition(value, json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}));
+    set_condition(
+        value,
+        json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}),
+    );
 }
 
 fn tell(value: &mut Value, outcome: &Outcome, now: Timestamp) {
@@ -145,7 +149,9 @@ fn set_condition(value: &mut Value, mut condition: Value) {
     let Some(conditions) = conditions.as_array_mut() else { return };
     match conditions.iter_mut().find(|known| known.get("type") == condition.get("type")) {
         Some(known) => {
-            if let (true, Some(since)) = (known.get("status") == condition.get("status"), known.get("lastTransitionTime")) {
+            if let (true, Some(since)) =
+                (known.get("status") == condition.get("status"), known.get("lastTransitionTime"))
+            {
                 let since = since.clone();
                 if let Some(fields) = condition.as_object_mut() {
                     fields.insert("lastTransitionTime".to_owned(), since);

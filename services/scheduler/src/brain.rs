@@ -118,12 +118,7 @@ impl Brain {
 
     /// Pods that wait for a node, those that fit nowhere included.
     pub fn waiting(&self) -> usize {
-        self.queue.len()
-    }
-
-    /// The nodes and what is left of them.
-    pub fn cluster(&self) -> &Cluster {
-        &self.cluster
+        self.queue.size()
     }
 }
 

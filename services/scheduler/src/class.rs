@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use api::quantity::Quantity;
 use api::views::{
-    Container, LabelSelector, NodeSelectorTerm, Pod, PreferredSchedulingTerm, Toleration, TopologySpreadConstraint,
+    Container, LabelSelector, NodeSelectorTerm, Pod, PreferredSchedulingTerm, Toleration,
+    TopologySpreadConstraint,
 };
 use api::{Object, Uid};
 use serde::{Deserialize, Serialize};
@@ -164,7 +165,11 @@ impl Classes {
             host_ports,
             node_selector: spec.node_selector.clone(),
             required: required_terms(&spec.affinity),
-            preferred: spec.affinity.node_affinity.preferred_during_scheduling_ignored_during_execution.clone(),
+            preferred: spec
+                .affinity
+                .node_affinity
+                .preferred_during_scheduling_ignored_during_execution
+                .clone(),
             tolerations: spec.tolerations.clone(),
             spread: spec.topology_spread_constraints.clone(),
             near,
@@ -189,7 +194,8 @@ impl Classes {
             return;
         }
         self.by_content.retain(|_, class| Arc::strong_count(class) > 1);
-        let used: std::collections::HashSet<_> = self.by_content.values().filter_map(|class| class.group).collect();
+        let used: std::collections::HashSet<_> =
+            self.by_content.values().filter_map(|class| class.group).collect();
         self.groups.retain(|_, group| used.contains(group));
         self.prune_at = self.by_content.len() * 2;
     }
@@ -240,7 +246,9 @@ fn container_request(container: &Container) -> Amounts {
     for (name, quantity) in &resources.requests {
         amounts.put(name, *quantity);
     }
-    for (name, quantity) in resources.limits.iter().filter(|(name, _)| !resources.requests.contains_key(*name)) {
+    for (name, quantity) in
+        resources.limits.iter().filter(|(name, _)| !resources.requests.contains_key(*name))
+    {
         amounts.put(name, *quantity);
     }
     amounts

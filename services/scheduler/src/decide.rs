@@ -131,7 +131,9 @@ impl Frontier {
             count => format!("{count} of its siblings"),
         };
         let (name, left, fitting, live) = (&node.name, room(class, node), self.fitting, self.live);
-        format!("{name} is the best of {fitting} nodes that fit, of {live}: it has {siblings} and {left}% of room left")
+        format!(
+            "{name} is the best of {fitting} nodes that fit, of {live}: it has {siblings} and {left}% of room left"
+        )
     }
 }
 
@@ -167,7 +169,8 @@ pub fn explain(class: &PodClass, cluster: &Cluster) -> Verdict {
     if live > NAMED_NODES {
         named.push(format!("and {} more nodes", live - NAMED_NODES));
     }
-    let mut reasons: Vec<String> = counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    let mut reasons: Vec<String> =
+        counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     reasons.sort();
     Verdict {
         message: format!("0/{live} nodes are available: {}.", reasons.join(", ")),

@@ -53,7 +53,9 @@ impl fmt::Display for Misfit<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unschedulable => f.write_str("node(s) were unschedulable"),
-            Self::Taint(taint) => write!(f, "node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value),
+            Self::Taint(taint) => {
+                write!(f, "node(s) had untolerated taint {{{}: {}}}", taint.key, taint.value)
+            }
             Self::NotReady => f.write_str("node(s) were not ready"),
             Self::Unwanted => f.write_str("node(s) didn't match Pod's node affinity/selector"),
             Self::Port(_) => f.write_str("node(s) didn't have free ports for the requested pod ports"),
@@ -120,7 +122,9 @@ fn check<'a>(
     if node.unschedulable && !tolerates("node.kubernetes.io/unschedulable", &class.tolerations) {
         tell(Misfit::Unschedulable)?;
     }
-    if let Some(taint) = node.taints.iter().find(|taint| repels(taint) && !tolerated(taint, &class.tolerations)) {
+    if let Some(taint) =
+        node.taints.iter().find(|taint| repels(taint) && !tolerated(taint, &class.tolerations))
+    {
         tell(Misfit::Taint(taint))?;
     }
     if !node.ready && !tolerates("node.kubernetes.io/not-ready", &class.tolerations) {
@@ -157,7 +161,8 @@ fn resources<'a>(
         ("memory", *memory, has.memory - used.memory),
         ("ephemeral-storage", *disk, has.disk - used.disk),
     ];
-    let others = other.iter().map(|(name, asked)| (name.as_str(), *asked, has.other(name) - used.other(name)));
+    let others =
+        other.iter().map(|(name, asked)| (name.as_str(), *asked, has.other(name) - used.other(name)));
     for (resource, asked, free) in stated.into_iter().chain(others) {
         if asked > 0 && asked > free {
             short = true;
@@ -207,10 +212,10 @@ pub fn wanted(class: &PodClass, node: &NodeInfo) -> bool {
 /// Whether one node selector term holds. An empty term holds of nothing (Kubernetes' rule).
 pub fn term_holds(term: &NodeSelectorTerm, node: &NodeInfo) -> bool {
     let empty = term.match_expressions.is_empty() && term.match_fields.is_empty();
-    let label = |it: &NodeSelectorRequirement| holds(it, node.labels.get(it.key.as_str()).map(|value| &**value));
-    let field = |it: &NodeSelectorRequirement| {
-        holds(it, (it.key == "metadata.name").then(|| node.name.as_str()))
-    };
+    let label =
+        |it: &NodeSelectorRequirement| holds(it, node.labels.get(it.key.as_str()).map(|value| &**value));
+    let field =
+        |it: &NodeSelectorRequirement| holds(it, (it.key == "metadata.name").then(|| node.name.as_str()));
     !empty && term.match_expressions.iter().all(label) && term.match_fields.iter().all(field)
 }
 

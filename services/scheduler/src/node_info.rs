@@ -101,7 +101,11 @@ impl NodeInfo {
     }
 }
 
-fn count_down<K: Eq + std::hash::Hash, V>(counts: &mut HashMap<K, V>, key: &K, count: fn(&mut V) -> &mut u32) {
+fn count_down<K: Eq + std::hash::Hash, V>(
+    counts: &mut HashMap<K, V>,
+    key: &K,
+    count: fn(&mut V) -> &mut u32,
+) {
     if let Some(value) = counts.get_mut(key) {
         let count = count(value);
         *count = count.saturating_sub(1);

@@ -122,8 +122,10 @@ impl Queue {
         };
         let class = pod.class.id;
         self.places.insert(pod.uid.clone(), Place { order: order.clone(), parked: Some(class) });
-        let parked =
-            self.parked.entry(class).or_insert_with(|| Parked { verdict: verdict.clone(), pods: BTreeMap::new() });
+        let parked = self
+            .parked
+            .entry(class)
+            .or_insert_with(|| Parked { verdict: verdict.clone(), pods: BTreeMap::new() });
         parked.verdict = verdict;
         parked.pods.insert(order, pod);
     }
@@ -151,13 +153,8 @@ impl Queue {
     }
 
     /// Pods that wait, parked or not.
-    pub fn len(&self) -> usize {
+    pub fn size(&self) -> usize {
         self.places.len()
-    }
-
-    /// Nobody waits.
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
     }
 
     /// There is something to try.

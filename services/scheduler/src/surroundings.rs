@@ -24,11 +24,17 @@ impl Domains {
         node.labels.get(&self.key).map(|domain| self.counts.get(domain).copied().unwrap_or(0))
     }
 
-    fn count(cluster: &Cluster, key: &str, eligible: impl Fn(&NodeInfo) -> bool, meant: impl Fn(&PodClass) -> bool) -> Self {
+    fn count(
+        cluster: &Cluster,
+        key: &str,
+        eligible: impl Fn(&NodeInfo) -> bool,
+        meant: impl Fn(&PodClass) -> bool,
+    ) -> Self {
         let mut counts: HashMap<Arc<str>, u32> = HashMap::new();
         for node in cluster.nodes().iter().filter(|node| node.exists && eligible(node)) {
             let Some(domain) = node.labels.get(key) else { continue };
-            let here = node.classes.values().filter(|(class, _)| meant(class)).map(|(_, count)| count).sum::<u32>();
+            let here =
+                node.classes.values().filter(|(class, _)| meant(class)).map(|(_, count)| count).sum::<u32>();
             *counts.entry(domain.clone()).or_default() += here;
         }
         Self { key: key.into(), counts }
@@ -95,7 +101,8 @@ impl Surroundings {
 }
 
 fn spread(class: &PodClass, rule: &TopologySpreadConstraint, cluster: &Cluster) -> Spread {
-    let meant = |other: &PodClass| other.namespace == class.namespace && rule.label_selector.matches(&other.labels);
+    let meant =
+        |other: &PodClass| other.namespace == class.namespace && rule.label_selector.matches(&other.labels);
     let domains = Domains::count(cluster, &rule.topology_key, |node| filter::wanted(class, node), meant);
     Spread {
         least: domains.counts.values().copied().min().unwrap_or(0),

@@ -1,0 +1,6 @@
+//! Text tables: a cluster in, decisions out.
+
+mod cluster;
+mod placement;
+mod refusals;
+mod safety;

@@ -89,7 +89,11 @@ struct News {
 type AllNews = HashMap<NodeName, News>;
 
 impl Assigner {
-    async fn assign(mut self, mut inbox: mpsc::UnboundedReceiver<NodeName>, mut applied: bus::Subscription<Applied>) {
+    async fn assign(
+        mut self,
+        mut inbox: mpsc::UnboundedReceiver<NodeName>,
+        mut applied: bus::Subscription<Applied>,
+    ) {
         let mut changes = self.restart();
         let mut look_again = NOTHING_DRAINS;
         loop {
@@ -135,7 +139,8 @@ impl Assigner {
                 let Some(users) = self.users.get(change.key()) else { return };
                 let reader = self.keeper.view.read();
                 for pod in users {
-                    let node = reader.get(pod).and_then(|stored| stored.object::<Pod>().spec.node_name.clone());
+                    let node =
+                        reader.get(pod).and_then(|stored| stored.object::<Pod>().spec.node_name.clone());
                     if let Some(node) = node {
                         news.entry(node).or_default().upserts.insert(pod.clone());
                     }
@@ -195,8 +200,12 @@ impl Assigner {
     fn look_at_gates(&mut self, news: &mut AllNews) -> Duration {
         let moved = std::mem::take(&mut self.moved);
         self.refresh_offers(&moved);
-        let alive: Vec<Revision> =
-            self.proxies.values().filter(|(_, at)| at.elapsed() < PROXY_ALIVE).map(|(revision, _)| *revision).collect();
+        let alive: Vec<Revision> = self
+            .proxies
+            .values()
+            .filter(|(_, at)| at.elapsed() < PROXY_ALIVE)
+            .map(|(revision, _)| *revision)
+            .collect();
         let mut look_again = NOTHING_DRAINS;
         for (uid, pod) in self.draining.iter_mut().filter(|(_, pod)| !pod.open) {
             let offer = pod.offer.unwrap_or(Offer::Offered);
@@ -242,9 +251,13 @@ impl Assigner {
 
     /// A node says that it is not where we are: it gets everything, unless what it needs is on its way.
     async fn catch_up(&mut self, node: &NodeName) {
-        let Some(presence) = self.keeper.facts.presence(node).filter(|_| self.keeper.owns(node)) else { return };
-        let on_its_way =
-            self.sent.get(node).is_some_and(|sent| sent.epoch == presence.epoch && sent.at.elapsed() < ON_ITS_WAY);
+        let Some(presence) = self.keeper.facts.presence(node).filter(|_| self.keeper.owns(node)) else {
+            return;
+        };
+        let on_its_way = self
+            .sent
+            .get(node)
+            .is_some_and(|sent| sent.epoch == presence.epoch && sent.at.elapsed() < ON_ITS_WAY);
         if on_its_way && self.keeper.sequences.contains_key(node) {
             return;
         }

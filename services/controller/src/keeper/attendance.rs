@@ -25,7 +25,8 @@ pub fn start(
     shells: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) {
-    let attendance = Attendance { keeper: keeper.clone(), deadlines: BinaryHeap::new(), watched: HashSet::new() };
+    let attendance =
+        Attendance { keeper: keeper.clone(), deadlines: BinaryHeap::new(), watched: HashSet::new() };
     let stop = shutdown.clone().cancelled_owned();
     shells.spawn(async move {
         tokio::select! {
@@ -91,7 +92,9 @@ impl Attendance {
                 let mut orphaned = HashSet::new();
                 for pod in reader.list(Pod::ID, None) {
                     let bound = pod.object::<Pod>().spec.node_name.clone();
-                    orphaned.extend(bound.filter(|node| keeper.owns(node) && reader.get(&node_key(node)).is_none()));
+                    orphaned.extend(
+                        bound.filter(|node| keeper.owns(node) && reader.get(&node_key(node)).is_none()),
+                    );
                 }
                 (reader.revision(), orphaned)
             };
@@ -112,8 +115,10 @@ impl Attendance {
     }
 
     fn observe(&mut self, batch: &[Arc<Change>]) {
-        let nodes = batch.iter().filter(|change| change.key().resource == Node::ID);
-        for change in nodes.filter(|change| self.keeper.partitions.owns(change.key())) {
+        for change in batch.iter().filter(|change| change.key().resource == Node::ID) {
+            if !self.keeper.partitions.owns(change.key()) {
+                continue;
+            }
             match change.kind {
                 ChangeKind::Put => self.take_over(&change.object, clock::now()),
                 ChangeKind::Deleted => {

@@ -51,7 +51,11 @@ struct Broadcaster {
 }
 
 impl Broadcaster {
-    async fn broadcast(mut self, mut requests: Subscription<IgnoredAny>, mut tables: Subscription<RouteTable>) {
+    async fn broadcast(
+        mut self,
+        mut requests: Subscription<IgnoredAny>,
+        mut tables: Subscription<RouteTable>,
+    ) {
         let mut changes = self.load();
         let mut beat = tokio::time::interval(BEAT);
         beat.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -71,7 +71,10 @@ pub fn offers(reader: &Reader<'_>, namespace: &str, pods: &HashSet<Uid>) -> Hash
     // A pod that a Service selects may have left its slices altogether: then the slices' last change tells since when.
     for stored in reader.list(Service::ID, Some(namespace)) {
         let service = stored.object::<Service>();
-        let Some(revision) = written.get(&*stored.key.name).filter(|_| !service.spec.selector.is_empty()) else { continue };
+        let Some(revision) = written.get(&*stored.key.name).filter(|_| !service.spec.selector.is_empty())
+        else {
+            continue;
+        };
         for uid in pods {
             let labels = reader.by_uid(uid).map(|pod| &pod.metadata.labels);
             let selected = labels.is_some_and(|labels| {

@@ -85,7 +85,8 @@ impl Keeper {
         let now = clock::now();
         let mut heard = Heard::Stranger { epoch: 0 };
         if self.facts.presence(node).is_some() {
-            self.facts.update_presence(node, |presence| heard = hear(presence, &heartbeat, reply.is_some(), now));
+            self.facts
+                .update_presence(node, |presence| heard = hear(presence, &heartbeat, reply.is_some(), now));
         }
         let epoch = match heard {
             Heard::Stranger { epoch } => {
@@ -118,7 +119,9 @@ impl Keeper {
             return;
         }
         let answer = match serde_json::from_str::<Value>(&registration.object) {
-            Err(error) => Some(Registered { epoch: 0, refused: Some(format!("the Node object is not JSON: {error}")) }),
+            Err(error) => {
+                Some(Registered { epoch: 0, refused: Some(format!("the Node object is not JSON: {error}")) })
+            }
             Ok(offered) => self.admit(&registration, offered, cause.unwrap_or_default()).await,
         };
         // Without an answer the agent asks again.
@@ -132,7 +135,12 @@ impl Keeper {
     }
 
     /// Writes the Node object with a new epoch; `None` if it cannot be written now.
-    async fn admit(&self, registration: &Register, offered: Value, cause: api::journal::Cause) -> Option<Registered> {
+    async fn admit(
+        &self,
+        registration: &Register,
+        offered: Value,
+        cause: api::journal::Cause,
+    ) -> Option<Registered> {
         let (node, key) = (&registration.node, node_key(&registration.node));
         let store = self.bus.store();
         for _ in 0..ATTEMPTS {
@@ -141,8 +149,14 @@ impl Keeper {
             let epoch = current.as_deref().map_or(0, epoch_of).max(known) + 1;
             let existing = current.as_ref().map(|stored| stored.value());
             let cause = clock::child_of(cause);
-            let object =
-                registered(existing.as_ref(), offered.clone(), &key, epoch, &clock::fresh_uid(), clock::now());
+            let object = registered(
+                existing.as_ref(),
+                offered.clone(),
+                &key,
+                epoch,
+                &clock::fresh_uid(),
+                clock::now(),
+            );
             let expect = current.as_ref().map_or(Expect::Absent, |stored| Expect::At(stored.revision));
             let mutation = Mutation { key: key.clone(), expect, change: ChangeTo::Put(object), cause };
             match store.write(mutation).await {
@@ -156,7 +170,9 @@ impl Keeper {
                     self.host.wake(&key, "registered");
                     return Some(Registered { epoch, refused: None });
                 }
-                Err(WriteError::Conflict { current }) => self.view.wait_for(current.unwrap_or_default()).await,
+                Err(WriteError::Conflict { current }) => {
+                    self.view.wait_for(current.unwrap_or_default()).await
+                }
                 Err(error) => {
                     warn!(%node, error = %telemetry::chain(&error), "failed to write a registered node");
                     return None;

@@ -76,8 +76,17 @@ impl Keeper {
         let hands = Hands::new(&bus, &view, &identity, Node::ID.as_str());
         let (behind, behind_inbox) = mpsc::unbounded_channel();
         let (heard, heard_inbox) = mpsc::unbounded_channel();
-        let keeper =
-            Arc::new(Self { bus, view, facts, partitions, host, hands, sequences: DashMap::new(), behind, heard });
+        let keeper = Arc::new(Self {
+            bus,
+            view,
+            facts,
+            partitions,
+            host,
+            hands,
+            sequences: DashMap::new(),
+            behind,
+            heard,
+        });
         let mut shells = JoinSet::new();
         attendance::start(&keeper, heard_inbox, &mut shells, shutdown);
         assigner::start(&keeper, behind_inbox, &mut shells, shutdown).await?;

@@ -57,7 +57,12 @@ fn tainted_node_of(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
 }
 
 /// One patch for everything that is not as it should be; none if all is.
-fn keep_in_order(me: &Object<Node>, standing: &Standing, taints: Vec<Taint>, now: Timestamp) -> Option<Write> {
+fn keep_in_order(
+    me: &Object<Node>,
+    standing: &Standing,
+    taints: Vec<Taint>,
+    now: Timestamp,
+) -> Option<Write> {
     let mut merge = serde_json::Map::new();
     let mut reasons = Vec::new();
     let mut event = None;
@@ -139,7 +144,9 @@ fn conditions(me: &Object<Node>, standing: &Standing, now: Timestamp) -> Option<
         Standing::Lost(_) => ("Unknown", "NodeStatusUnknown", "agent stopped posting heartbeats".to_owned()),
     };
     let known = me.status.conditions.iter().find(|condition| condition.kind == "Ready");
-    if known.is_some_and(|it| (it.status.as_str(), it.reason.as_str(), it.message.as_str()) == (status, reason, &message)) {
+    if known.is_some_and(|it| {
+        (it.status.as_str(), it.reason.as_str(), it.message.as_str()) == (status, reason, &message)
+    }) {
         return None;
     }
     let since = known.filter(|known| known.status == status).and_then(|known| known.last_transition_time);
@@ -157,7 +164,11 @@ fn conditions(me: &Object<Node>, standing: &Standing, now: Timestamp) -> Option<
 }
 
 fn changed(me: &Object<Node>, status: &str) -> bool {
-    me.status.conditions.iter().find(|condition| condition.kind == "Ready").is_none_or(|known| known.status != status)
+    me.status
+        .conditions
+        .iter()
+        .find(|condition| condition.kind == "Ready")
+        .is_none_or(|known| known.status != status)
 }
 
 fn said(status: &str) -> &'static str {

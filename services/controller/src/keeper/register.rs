@@ -13,7 +13,14 @@ pub fn epoch_of(node: &Stored) -> u64 {
 }
 
 /// The Node object to write. `offered` is the agent's; `existing` the stored one.
-pub fn registered(existing: Option<&Value>, offered: Value, key: &ObjectKey, epoch: u64, uid: &Uid, now: Timestamp) -> Value {
+pub fn registered(
+    existing: Option<&Value>,
+    offered: Value,
+    key: &ObjectKey,
+    epoch: u64,
+    uid: &Uid,
+    now: Timestamp,
+) -> Value {
     let labels = labels(&offered, &key.name);
     let mut node = match existing {
         Some(existing) => refreshed(existing.clone(), &offered),
@@ -48,7 +55,8 @@ fn created(mut offered: Value, key: &ObjectKey, uid: &Uid, now: Timestamp) -> Va
 /// The stored node with the agent's status; whether it is Ready is the keeper's to say.
 fn refreshed(mut node: Value, offered: &Value) -> Value {
     let ready = items(node.pointer("/status/conditions")).into_iter().filter(is_ready);
-    let conditions: Vec<Value> = others(offered.pointer("/status/conditions")).into_iter().chain(ready).collect();
+    let conditions: Vec<Value> =
+        others(offered.pointer("/status/conditions")).into_iter().chain(ready).collect();
     let mut status = offered.get("status").cloned().unwrap_or_default();
     edit(&mut status, &[], |status| {
         status.insert("conditions".to_owned(), Value::Array(conditions));
@@ -80,7 +88,8 @@ fn labels(offered: &Value, name: &str) -> Map<String, Value> {
     if let Some(architecture) = info("architecture") {
         labels.insert("kubernetes.io/arch".to_owned(), architecture);
     }
-    labels.extend(offered.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default());
+    labels
+        .extend(offered.pointer("/metadata/labels").and_then(Value::as_object).cloned().unwrap_or_default());
     labels
 }
 

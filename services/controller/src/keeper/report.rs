@@ -20,7 +20,9 @@ pub enum Verdict {
 
 /// Decides about one report of an agent that is entitled to speak for `node`.
 pub fn judge(current: Option<&Stored>, node: &NodeName, report: &PodReport, now: Timestamp) -> Verdict {
-    let Some(stored) = current.filter(|stored| stored.metadata.uid == report.uid) else { return Verdict::Unknown };
+    let Some(stored) = current.filter(|stored| stored.metadata.uid == report.uid) else {
+        return Verdict::Unknown;
+    };
     let mut pod = stored.value();
     if pod.pointer("/spec/nodeName").and_then(Value::as_str) != Some(node.as_str()) {
         return Verdict::Unknown;
@@ -58,8 +60,10 @@ fn put_status(pod: &mut Value, mut status: Map<String, Value>) -> bool {
     }
     let own = status.remove("conditions").and_then(|own| own.as_array().cloned()).unwrap_or_default();
     let foreign = old.get("conditions").and_then(Value::as_array).into_iter().flatten();
-    let mut conditions: Vec<Value> =
-        foreign.filter(|known| !own.iter().any(|own| own.get("type") == known.get("type"))).cloned().collect();
+    let mut conditions: Vec<Value> = foreign
+        .filter(|known| !own.iter().any(|own| own.get("type") == known.get("type")))
+        .cloned()
+        .collect();
     conditions.extend(own);
     status.insert("conditions".to_owned(), Value::Array(conditions));
     if let Some(class) = old.get("qosClass") {

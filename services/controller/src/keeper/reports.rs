@@ -144,7 +144,11 @@ impl Clerk {
             ChangeTo::Delete(_) => format!("delete {}", case.report.key),
             ChangeTo::Put(_) | ChangeTo::PutBytes(_) => format!("report {}", case.report.key),
         };
-        journal.append(JournalEntry { because: because.clone(), commands: vec![command], ..entry(node, case, events.next()) });
+        journal.append(JournalEntry {
+            because: because.clone(),
+            commands: vec![command],
+            ..entry(node, case, events.next())
+        });
         for event in events {
             let because = event.message.clone();
             journal.append(JournalEntry { because, ..entry(node, case, Some(event)) });

@@ -33,7 +33,9 @@ pub fn routes(service: &Object<Service>, slices: &[Arc<Object<EndpointSlice>>]) 
 
 fn affinity(service: &Object<Service>) -> u32 {
     let config = service.spec.session_affinity_config.as_ref();
-    let seconds = config.and_then(|config| config.pointer("/clientIP/timeoutSeconds")).and_then(serde_json::Value::as_u64);
+    let seconds = config
+        .and_then(|config| config.pointer("/clientIP/timeoutSeconds"))
+        .and_then(serde_json::Value::as_u64);
     u32::try_from(seconds.unwrap_or(AFFINITY_SECONDS)).unwrap_or(u32::MAX)
 }
 

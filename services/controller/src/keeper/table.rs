@@ -37,7 +37,8 @@ impl Table {
         }
         for stored in reader.list(Service::ID, None) {
             let own = slices.remove(&stored.key).unwrap_or_default();
-            let newest = own.iter().map(|slice| slice.revision).max().unwrap_or_default().max(stored.revision);
+            let newest =
+                own.iter().map(|slice| slice.revision).max().unwrap_or_default().max(stored.revision);
             table.services.insert(stored.key.clone(), (routes(&stored.object(), &own), newest));
         }
         table
@@ -128,7 +129,11 @@ fn touched_by(change: &Change) -> Vec<ObjectKey> {
         Service::ID => vec![change.key().clone()],
         EndpointSlice::ID => {
             let states = [Some(&change.object), change.previous.as_ref()];
-            states.into_iter().flatten().filter_map(|stored| service_of(&stored.key, &stored.metadata.labels)).collect()
+            states
+                .into_iter()
+                .flatten()
+                .filter_map(|stored| service_of(&stored.key, &stored.metadata.labels))
+                .collect()
         }
         _ => Vec::new(),
     }

@@ -1,0 +1,1 @@
+//! The keeper with a real bus.
