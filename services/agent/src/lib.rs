@@ -1,1 +1,12 @@
-//! TODO
+//! The agent: performs a node and its pods, with the Docker engine or, for scale and tests, hollowly.
+
+pub mod config;
+pub mod metrics;
+pub mod node;
+pub mod pod;
+pub mod run;
+pub mod runtime;
+pub mod sandbox;
+
+pub use config::{Config, HollowConfig, RuntimeKind};
+pub use run::{Error, cleanup, run};

@@ -1,0 +1,21 @@
+//! The Pod performer: what a pod wants, what its containers do, and what follows from both.
+
+pub mod ask;
+pub mod content;
+pub mod decide;
+pub mod env;
+pub mod fields;
+pub mod hands;
+pub mod lifecycle;
+pub mod observe;
+pub mod outcome;
+pub mod performer;
+pub mod phase;
+pub mod plan;
+pub mod probe;
+pub mod spec;
+pub mod state;
+pub mod status;
+#[cfg(test)]
+mod tests;
+mod tls;

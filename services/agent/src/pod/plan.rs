@@ -1,0 +1,309 @@
+//! What a pod wants of its node, in the form that deciding needs; the rest is read from the object when it is used.
+
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::messages::{AssignedPod, ConfigObject};
+use api::{NodeName, ObjectKey, ResourceId, Revision};
+use bytes::Bytes;
+use k8s_openapi::api::core::v1 as k8s;
+
+use super::probe::{self, ProbePlan};
+use crate::runtime::PodRef;
+
+/// The grace period of pods that name none.
+const DEFAULT_GRACE: u64 = 30;
+
+/// A pod as assigned to this node.
+#[derive(Clone, Debug)]
+pub struct PodPlan {
+    /// Names it in the runtime.
+    pub pod: PodRef,
+    /// Where its object lives.
+    pub key: ObjectKey,
+    /// The object's revision.
+    pub revision: Revision,
+    /// Counts changes of its spec.
+    pub generation: i64,
+    /// Init containers and sidecars in order, then the others.
+    pub containers: Vec<ContainerPlan>,
+    /// What happens to containers that end.
+    pub restart_policy: RestartPolicy,
+    /// How long it may take to end.
+    pub grace: Duration,
+    /// It shares the node's network.
+    pub host_network: bool,
+    /// How long it may be active.
+    pub deadline: Option<Duration>,
+    /// It must never run twice: it is stopped when the node's lease ends.
+    pub unique: bool,
+    /// It has volumes, or files of ConfigMaps and Secrets.
+    pub volumes: bool,
+    /// Changes when what its volumes and variables show changes.
+    pub config_hash: u64,
+    /// Conditions of others that it waits for.
+    pub readiness_gates: Vec<String>,
+    /// `Guaranteed`, `Burstable`, `BestEffort`.
+    pub qos: &'static str,
+    /// The status that was last written.
+    pub status: k8s::PodStatus,
+    /// The object as stored, for `full`.
+    object: Bytes,
+    /// ConfigMaps and Secrets that it uses.
+    config: Arc<[ConfigObject]>,
+}
+
+/// A container as deciding sees it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ContainerPlan {
+    /// Its name.
+    pub name: Arc<str>,
+    /// When it runs.
+    pub kind: ContainerKind,
+    /// Its image.
+    pub image: Arc<str>,
+    /// What it is made from: another hash means another container.
+    pub hash: String,
+    /// Its probes.
+    pub probes: Vec<ProbePlan>,
+    /// It has a hook after the start.
+    pub post_start: bool,
+    /// It has a hook before the end.
+    pub pre_stop: bool,
+    /// Its log's end is its message when it fails.
+    pub fallback_to_logs: bool,
+}
+
+/// When a container runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContainerKind {
+    /// To its end, before the others.
+    Init,
+    /// Started among the init containers, ended after the others.
+    Sidecar,
+    /// As long as the pod.
+    App,
+}
+
+/// What happens to containers that end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RestartPolicy {
+    /// They are restarted.
+    Always,
+    /// They are restarted if they failed.
+    OnFailure,
+    /// They have ended.
+    Never,
+}
+
+/// An assignment could not be read.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to read the object of pod `{pod}`")]
+pub struct PlanError {
+    /// Which pod.
+    pub pod: ObjectKey,
+    /// Why.
+    #[source]
+    pub source: bus::CodecError,
+}
+
+/// A pod's object and the configuration that it uses, read for one operation.
+pub struct FullPod {
+    /// The object.
+    pub pod: k8s::Pod,
+    /// ConfigMaps by name.
+    pub config_maps: BTreeMap<String, k8s::ConfigMap>,
+    /// Secrets by name.
+    pub secrets: BTreeMap<String, k8s::Secret>,
+}
+
+impl PodPlan {
+    /// Reads an assignment.
+    pub fn read(node: &NodeName, assigned: AssignedPod) -> Result<Self, PlanError> {
+        let object = Bytes::from(assigned.object.into_vec());
+        let pod: k8s::Pod =
+            bus::decode(&object).map_err(|source| PlanError { pod: assigned.key.clone(), source })?;
+        let spec = pod.spec.unwrap_or_default();
+        let metadata = pod.metadata;
+        let seconds = |seconds: i64| Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let inits = spec.init_containers.iter().flatten().map(|container| {
+            let sidecar = container.restart_policy.as_deref() == Some("Always");
+            ContainerPlan::read(container, if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init })
+        });
+        let apps = spec.containers.iter().map(|container| ContainerPlan::read(container, ContainerKind::App));
+        let owners = metadata.owner_references.iter().flatten();
+        let annotation =
+            |name| metadata.annotations.as_ref().and_then(|all| all.get(name)).map(String::as_str);
+        let unique =
+            owners.into_iter().any(|owner| owner.controller == Some(true) && owner.kind == "StatefulSet")
+                || annotation("odeon.dev/unique") == Some("true");
+        let config: Arc<[ConfigObject]> = assigned.config.into();
+        Ok(Self {
+            pod: PodRef {
+                node: node.clone(),
+                namespace: assigned.key.namespace().into(),
+                name: Arc::clone(&assigned.key.name),
+                uid: assigned.uid,
+            },
+            key: assigned.key,
+            revision: assigned.revision,
+            generation: metadata.generation.unwrap_or(0),
+            containers: inits.chain(apps).collect(),
+            restart_policy: match spec.restart_policy.as_deref() {
+                Some("OnFailure") => RestartPolicy::OnFailure,
+                Some("Never") => RestartPolicy::Never,
+                _ => RestartPolicy::Always,
+            },
+            grace: spec.termination_grace_period_seconds.map_or(Duration::from_secs(DEFAULT_GRACE), seconds),
+            host_network: spec.host_network.unwrap_or(false),
+            deadline: spec.active_deadline_seconds.map(seconds),
+            unique,
+            volumes: spec.volumes.iter().flatten().next().is_some(),
+            config_hash: config_hash(&metadata, &config),
+            readiness_gates: spec
+                .readiness_gates
+                .iter()
+                .flatten()
+                .map(|gate| gate.condition_type.clone())
+                .collect(),
+            qos: qos_class(&spec.containers, spec.init_containers.as_deref().unwrap_or_default()),
+            status: pod.status.unwrap_or_default(),
+            object,
+            config,
+        })
+    }
+
+    /// A pod that runs here and that nobody knows: all that can be done is to end it.
+    pub fn unknown(pod: PodRef, grace: Duration, containers: impl Iterator<Item = Arc<str>>) -> Self {
+        let containers = containers.map(|name| ContainerPlan {
+            name,
+            kind: ContainerKind::App,
+            image: "".into(),
+            hash: String::new(),
+            probes: Vec::new(),
+            post_start: false,
+            pre_stop: false,
+            fallback_to_logs: false,
+        });
+        Self {
+            key: ObjectKey::namespaced(ResourceId::new("pods"), &pod.namespace, &pod.name),
+            pod,
+            revision: Revision(0),
+            generation: 0,
+            containers: containers.collect(),
+            restart_policy: RestartPolicy::Never,
+            grace,
+            host_network: false,
+            deadline: None,
+            unique: false,
+            volumes: false,
+            config_hash: 0,
+            readiness_gates: Vec::new(),
+            qos: "BestEffort",
+            status: k8s::PodStatus::default(),
+            object: Bytes::new(),
+            config: Arc::new([]),
+        }
+    }
+
+    /// Reads everything. Fails as `read` would have.
+    pub fn full(&self) -> Result<FullPod, PlanError> {
+        let failed = |source| PlanError { pod: self.key.clone(), source };
+        let mut full = FullPod {
+            pod: bus::decode(&self.object).map_err(failed)?,
+            config_maps: BTreeMap::new(),
+            secrets: BTreeMap::new(),
+        };
+        for object in self.config.iter() {
+            match object.resource.as_str() {
+                "secrets" => {
+                    full.secrets.insert(object.name.clone(), bus::decode(&object.object).map_err(failed)?);
+                }
+                _ => {
+                    full.config_maps
+                        .insert(object.name.clone(), bus::decode(&object.object).map_err(failed)?);
+                }
+            }
+        }
+        Ok(full)
+    }
+
+    /// The container of that name.
+    pub fn container(&self, name: &str) -> Option<&ContainerPlan> {
+        self.containers.iter().find(|container| &*container.name == name)
+    }
+
+    /// Containers of one kind, in order.
+    pub fn of_kind(&self, kind: ContainerKind) -> impl DoubleEndedIterator<Item = &ContainerPlan> {
+        self.containers.iter().filter(move |container| container.kind == kind)
+    }
+
+    /// The status of a condition that another part of the cluster writes.
+    pub fn foreign_condition(&self, kind: &str) -> Option<&k8s::PodCondition> {
+        self.status.conditions.iter().flatten().find(|condition| condition.type_ == kind)
+    }
+}
+
+impl ContainerPlan {
+    fn read(container: &k8s::Container, kind: ContainerKind) -> Self {
+        let hook = |pick: fn(&k8s::Lifecycle) -> &Option<k8s::LifecycleHandler>| {
+            container.lifecycle.as_ref().is_some_and(|lifecycle| pick(lifecycle).is_some())
+        };
+        Self {
+            name: container.name.as_str().into(),
+            kind,
+            image: container.image.as_deref().unwrap_or_default().into(),
+            // Of a container that runs only the image may change; resources change in place or not at all.
+            hash: format!("{:016x}", hash_of(&(&container.name, &container.image))),
+            probes: probe::plans(container),
+            post_start: hook(|lifecycle| &lifecycle.post_start),
+            pre_stop: hook(|lifecycle| &lifecycle.pre_stop),
+            fallback_to_logs: container.termination_message_policy.as_deref()
+                == Some("FallbackToLogsOnError"),
+        }
+    }
+}
+
+fn hash_of<T: Hash>(value: &T) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}
+
+fn config_hash(
+    metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    config: &[ConfigObject],
+) -> u64 {
+    let revisions: Vec<_> =
+        config.iter().map(|object| (object.resource.as_str(), &object.name, object.revision.0)).collect();
+    hash_of(&(&metadata.labels, &metadata.annotations, revisions))
+}
+
+/// The quality-of-service class, by Kubernetes' rules.
+fn qos_class(apps: &[k8s::Container], inits: &[k8s::Container]) -> &'static str {
+    let amount =
+        |list: Option<&BTreeMap<String, k8s_openapi::apimachinery::pkg::api::resource::Quantity>>, name| {
+            let text = &list?.get(name)?.0;
+            api::quantity::Quantity::parse(text)
+                .filter(|quantity| quantity.milli > 0)
+                .map(|quantity| quantity.milli)
+        };
+    let mut any = false;
+    let mut guaranteed = true;
+    for container in apps.iter().chain(inits) {
+        for resource in ["cpu", "memory"] {
+            let resources = container.resources.as_ref();
+            let request = amount(resources.and_then(|all| all.requests.as_ref()), resource);
+            let limit = amount(resources.and_then(|all| all.limits.as_ref()), resource);
+            any |= request.is_some() || limit.is_some();
+            guaranteed &= limit.is_some() && (request.is_none() || request == limit);
+        }
+    }
+    match (any, guaranteed) {
+        (false, _) => "BestEffort",
+        (true, true) => "Guaranteed",
+        (true, false) => "Burstable",
+    }
+}

@@ -1,0 +1,269 @@
+//! Turns a pod's object into what the runtime is asked to make.
+
+use std::time::Duration;
+
+use api::quantity::Quantity;
+use k8s_openapi::api::core::v1 as k8s;
+
+use super::content::VOLUMES;
+use super::env::Environment;
+use super::fields::Place;
+use super::plan::{ContainerPlan, FullPod, PodPlan};
+use crate::runtime::{ContainerId, ContainerSpec, HostPort, Mount, MountSource, SandboxSpec, VolumeSpec};
+
+/// Names, for pods that use the cluster's DNS.
+#[derive(Clone, Debug, Default)]
+pub struct ClusterDns {
+    /// The server: the node's proxy.
+    pub server: Option<String>,
+    /// `cluster.local`.
+    pub domain: String,
+}
+
+/// What the sandbox is made from.
+pub fn sandbox(plan: &PodPlan, full: &FullPod, attempt: u32, dns: &ClusterDns) -> SandboxSpec {
+    let spec = full.pod.spec.clone().unwrap_or_default();
+    let (dns_servers, dns_searches, dns_options) = resolver(plan, &spec, dns);
+    let security = spec.security_context.as_ref();
+    SandboxSpec {
+        pod: plan.pod.clone(),
+        attempt,
+        grace: plan.grace,
+        host_network: plan.host_network,
+        hostname: spec
+            .hostname
+            .clone()
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| host_name(&plan.pod.name)),
+        dns_servers,
+        dns_searches,
+        dns_options,
+        hosts: spec
+            .host_aliases
+            .iter()
+            .flatten()
+            .flat_map(|alias| alias.hostnames.iter().flatten().map(|name| (alias.ip.clone(), name.clone())))
+            .collect(),
+        host_ports: spec
+            .containers
+            .iter()
+            .chain(spec.init_containers.iter().flatten())
+            .flat_map(host_ports)
+            .collect(),
+        mounts: volumes(plan, &spec)
+            .into_iter()
+            .map(|(name, volume)| Mount {
+                source: MountSource::Volume { name: volume.name, sub_path: None },
+                path: format!("/{VOLUMES}/{name}"),
+                read_only: false,
+            })
+            .collect(),
+        sysctls: security
+            .and_then(|security| security.sysctls.as_ref())
+            .into_iter()
+            .flatten()
+            .map(|sysctl| (sysctl.name.clone(), sysctl.value.clone()))
+            .collect(),
+    }
+}
+
+/// The engine's volumes of a pod, by the names that its object gives them.
+pub fn volumes(plan: &PodPlan, spec: &k8s::PodSpec) -> Vec<(String, VolumeSpec)> {
+    let mut volumes = Vec::new();
+    for volume in spec.volumes.iter().flatten() {
+        let memory = match (&volume.empty_dir, &volume.secret) {
+            (Some(empty), _) if empty.medium.as_deref() == Some("Memory") => {
+                let limit = empty.size_limit.as_ref().and_then(|limit| Quantity::parse(&limit.0));
+                Some(limit.and_then(|limit| u64::try_from(limit.ceil_units()).ok()))
+            }
+            // A secret never reaches a disk.
+            (None, Some(_)) => Some(None),
+            (_, _) => None,
+        };
+        let filled = volume.empty_dir.is_some()
+            || volume.config_map.is_some()
+            || volume.secret.is_some()
+            || volume.downward_api.is_some()
+            || volume.projected.is_some();
+        if filled {
+            let name = format!("odeon-{}-{}", plan.pod.uid, volume.name);
+            volumes.push((volume.name.clone(), VolumeSpec { name, pod: plan.pod.clone(), memory }));
+        }
+    }
+    volumes
+}
+
+/// What a container is made from, or why it cannot be made.
+pub fn container(
+    plan: &PodPlan,
+    full: &FullPod,
+    container: &ContainerPlan,
+    (attempt, sandbox): (u32, &ContainerId),
+    place: &Place,
+) -> Result<ContainerSpec, String> {
+    let pod = full.pod.spec.clone().unwrap_or_default();
+    let spec = pod
+        .containers
+        .iter()
+        .chain(pod.init_containers.iter().flatten())
+        .find(|spec| spec.name == *container.name)
+        .ok_or_else(|| format!("the pod has no container \"{}\"", container.name))?;
+    let environment = Environment::of(full, spec, place)?;
+    let expanded =
+        |list: &Option<Vec<String>>| list.iter().flatten().map(|text| environment.expand(text)).collect();
+    let mut made = ContainerSpec {
+        pod: Some(plan.pod.clone()),
+        name: container.name.clone(),
+        attempt,
+        spec_hash: container.hash.clone(),
+        grace: plan.grace,
+        sandbox: Some(sandbox.clone()),
+        image: container.image.to_string(),
+        command: expanded(&spec.command),
+        args: expanded(&spec.args),
+        env: environment.lines(),
+        working_dir: spec.working_dir.clone().filter(|path| !path.is_empty()),
+        mounts: mounts(plan, &pod, spec, &environment)?,
+        tty: spec.tty.unwrap_or(false),
+        stdin: spec.stdin.unwrap_or(false),
+        share_processes: pod.share_process_namespace.unwrap_or(false),
+        ..Default::default()
+    };
+    restrict(&mut made, &pod, spec);
+    limit(&mut made, spec);
+    Ok(made)
+}
+
+/// How an image is fetched: `Always`, `IfNotPresent`, `Never`.
+pub fn pull_policy<'a>(full: &'a FullPod, container: &ContainerPlan) -> &'a str {
+    let spec = full.pod.spec.as_ref();
+    let all =
+        spec.into_iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
+    let own =
+        all.filter(|spec| spec.name == *container.name).find_map(|spec| spec.image_pull_policy.as_deref());
+    let last = container.image.rsplit('/').next().unwrap_or_default();
+    let floating = !last.contains('@') && (!last.contains(':') || last.ends_with(":latest"));
+    own.filter(|policy| !policy.is_empty()).unwrap_or(if floating { "Always" } else { "IfNotPresent" })
+}
+
+/// The pod's name, as far as a host name may be long.
+fn host_name(pod: &str) -> String {
+    pod.chars().take(63).collect::<String>().trim_end_matches(['-', '.']).to_owned()
+}
+
+fn resolver(
+    plan: &PodPlan,
+    spec: &k8s::PodSpec,
+    dns: &ClusterDns,
+) -> (Vec<String>, Vec<String>, Vec<String>) {
+    let policy = spec.dns_policy.as_deref().unwrap_or("ClusterFirst");
+    let cluster = match policy {
+        "ClusterFirstWithHostNet" => true,
+        "ClusterFirst" => !plan.host_network,
+        _ => false,
+    };
+    let (mut servers, mut searches, mut options) = (Vec::new(), Vec::new(), Vec::new());
+    if let (true, Some(server)) = (cluster, &dns.server) {
+        let (domain, namespace) = (&dns.domain, &plan.pod.namespace);
+        servers.push(server.clone());
+        searches = vec![format!("{namespace}.svc.{domain}"), format!("svc.{domain}"), domain.clone()];
+        options.push("ndots:5".to_owned());
+    }
+    if let Some(config) = &spec.dns_config {
+        servers.extend(config.nameservers.iter().flatten().cloned());
+        searches.extend(config.searches.iter().flatten().cloned());
+        for option in config.options.iter().flatten() {
+            let name = option.name.clone().unwrap_or_default();
+            options.retain(|known: &String| known.split(':').next() != Some(name.as_str()));
+            options.push(option.value.as_ref().map_or(name.clone(), |value| format!("{name}:{value}")));
+        }
+    }
+    (servers, searches, options)
+}
+
+fn host_ports(container: &k8s::Container) -> Vec<HostPort> {
+    let ports = container.ports.iter().flatten().filter_map(|port| {
+        Some(HostPort {
+            container: u16::try_from(port.container_port).ok()?,
+            host: u16::try_from(port.host_port?).ok().filter(|port| *port > 0)?,
+            protocol: port.protocol.as_deref().unwrap_or("TCP").to_lowercase(),
+            address: port.host_ip.clone().unwrap_or_default(),
+        })
+    });
+    ports.collect()
+}
+
+fn mounts(
+    plan: &PodPlan,
+    pod: &k8s::PodSpec,
+    container: &k8s::Container,
+    environment: &Environment,
+) -> Result<Vec<Mount>, String> {
+    let known = volumes(plan, pod);
+    let mut mounts = Vec::new();
+    for mount in container.volume_mounts.iter().flatten() {
+        let volume = pod.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+        let volume = volume.ok_or_else(|| format!("volume \"{}\" does not exist", mount.name))?;
+        let sub_path = match (&mount.sub_path, &mount.sub_path_expr) {
+            (Some(path), _) if !path.is_empty() => Some(path.clone()),
+            (_, Some(path)) if !path.is_empty() => Some(environment.expand(path)),
+            (_, _) => None,
+        };
+        let made = known.iter().find(|(name, _)| *name == mount.name);
+        let source = match (made, &volume.host_path) {
+            (Some((_, made)), _) => MountSource::Volume { name: made.name.clone(), sub_path },
+            (None, Some(host)) => MountSource::Host(match sub_path {
+                Some(sub_path) => format!("{}/{sub_path}", host.path.trim_end_matches('/')),
+                None => host.path.clone(),
+            }),
+            (None, None) => {
+                return Err(format!("volume \"{}\" is of a kind that this node cannot mount", mount.name));
+            }
+        };
+        let files = volume.empty_dir.is_none() && volume.host_path.is_none();
+        let read_only = mount.read_only.unwrap_or(false) || files;
+        mounts.push(Mount { source, path: mount.mount_path.clone(), read_only });
+    }
+    Ok(mounts)
+}
+
+fn restrict(made: &mut ContainerSpec, pod: &k8s::PodSpec, container: &k8s::Container) {
+    let (own, shared) = (container.security_context.as_ref(), pod.security_context.as_ref());
+    let user = own.and_then(|own| own.run_as_user).or(shared.and_then(|shared| shared.run_as_user));
+    let group = own.and_then(|own| own.run_as_group).or(shared.and_then(|shared| shared.run_as_group));
+    made.user = match (user, group) {
+        (Some(user), Some(group)) => Some(format!("{user}:{group}")),
+        (Some(user), None) => Some(user.to_string()),
+        (None, Some(group)) => Some(format!("0:{group}")),
+        (None, None) => None,
+    };
+    if let Some(shared) = shared {
+        let extra = shared.supplemental_groups.iter().flatten().chain(&shared.fs_group);
+        made.groups = extra.map(i64::to_string).collect();
+    }
+    let Some(own) = own else { return };
+    made.privileged = own.privileged.unwrap_or(false);
+    made.read_only = own.read_only_root_filesystem.unwrap_or(false);
+    made.no_new_privileges = own.allow_privilege_escalation == Some(false);
+    if let Some(capabilities) = &own.capabilities {
+        made.capabilities_add = capabilities.add.clone().unwrap_or_default();
+        made.capabilities_drop = capabilities.drop.clone().unwrap_or_default();
+    }
+}
+
+fn limit(made: &mut ContainerSpec, container: &k8s::Container) {
+    let Some(resources) = &container.resources else { return };
+    let amount = |map: &Option<std::collections::BTreeMap<String, _>>, name: &str| {
+        let quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity = map.as_ref()?.get(name)?;
+        Quantity::parse(&quantity.0).map(|quantity| quantity.milli).filter(|milli| *milli > 0)
+    };
+    let number = |value: i128| i64::try_from(value).unwrap_or(i64::MAX);
+    made.nano_cpus = amount(&resources.limits, "cpu").map(|milli| number(milli.saturating_mul(1_000_000)));
+    let share = amount(&resources.requests, "cpu").or_else(|| amount(&resources.limits, "cpu"));
+    made.cpu_shares =
+        Some(share.map_or(2, |milli| number(milli.saturating_mul(1024) / 1000).clamp(2, 262_144)));
+    made.memory = amount(&resources.limits, "memory").map(|milli| number(milli / 1000));
+}
+
+/// How long a hook or probe may take at most when its own limit is gone.
+pub const LONGEST_HOOK: Duration = Duration::from_secs(3600);
