@@ -13,6 +13,8 @@ pub mod laws;
 pub mod partitions;
 mod remedy;
 mod stage;
+#[cfg(test)]
+mod toy;
 mod world;
 mod write;
 

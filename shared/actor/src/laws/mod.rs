@@ -55,3 +55,6 @@ pub fn hold_for<A: ResourceActor<Command = Write>>(cluster: &str) {
 pub fn story<A: ResourceActor<Command = Write>>(cluster: &str, expect: Expect) {
     Laws::of::<A>().story(cluster, expect);
 }
+
+#[cfg(test)]
+mod tests;

@@ -14,7 +14,7 @@ use super::simulation::{Player, Pods, Simulation};
 use crate::{ResourceActor, World, Write};
 
 /// Rounds after which a world that still changes is said not to settle.
-const MOST_ROUNDS: usize = 300;
+const MOST_ROUNDS: usize = 120;
 /// How often time is moved on to the next wake after everything was quiet.
 const MOST_WAKES: usize = 20;
 /// Schedules that are tried.

@@ -287,3 +287,6 @@ pub(crate) fn ago(duration: Duration) -> Value {
 fn ago_time(duration: Duration) -> Timestamp {
     Timestamp(NOW.0 - i64::try_from(duration.as_micros()).unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;
