@@ -7,7 +7,7 @@ use api::Revision;
 use rmp_serde::{Deserializer, Serializer};
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
 use serde::ser::{self, SerializeMap};
-use serde::{Serialize, Serializer as _};
+use serde::Serialize;
 use serde_transcode::Transcoder;
 
 /// A value that does not fit the wire, or bytes that are not what was expected.

@@ -1,14 +1,41 @@
-//! The journal of decisions.
+//! The journal of decisions: written in batches beside the work, read by object, trace or time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use api::journal::JournalEntry;
 use api::{ObjectKey, ResourceId, Timestamp};
+use async_nats::{Client, HeaderMap, Request};
+use bytes::Bytes;
 use futures::Stream;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{sleep, timeout};
+use tracing::{debug, warn};
 
-use crate::BusError;
+use crate::connection::Inner;
+use crate::error::BusError;
+use crate::provision::{JOURNAL_PREFIX, JOURNAL_STREAM};
+use crate::subject::token;
+use crate::tail::{Entry, Start, Tail};
+use crate::{codec, metrics};
+
+/// So many entries may wait to be written; more are dropped rather than stalling the work.
+const WAITING: usize = 16_384;
+/// At most so many go out together.
+const BATCH: usize = 500;
+/// Entries are gathered for so long.
+const GATHER: Duration = Duration::from_millis(100);
+/// Fewer entries than this go out one by one: a batch costs the server more.
+const FEW: usize = 5;
+/// How long a batch may take before it is given up.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The first guess of how far back a reader has to go for one entry that matches.
+const REACH: u64 = 16;
 
 /// Which entries to read. Empty: all.
 #[derive(Clone, Debug, Default)]
 pub struct JournalFilter {
-    /// Only entries about this collection.
+    /// Only entries about objects of this collection.
     pub resource: Option<ResourceId>,
     /// Only entries about objects in this namespace.
     pub namespace: Option<String>,
@@ -30,33 +57,269 @@ impl JournalFilter {
 
     /// Entries about one object.
     pub fn object(key: &ObjectKey) -> Self {
-        Self {
-            resource: Some(key.resource),
-            namespace: key.namespace.as_deref().map(str::to_owned),
-            name: Some(key.name.as_ref().to_owned()),
-            ..Self::default()
+        let namespace = Some(key.namespace.as_deref().unwrap_or("_").to_owned());
+        Self { resource: Some(key.resource), namespace, name: Some(key.name.as_ref().to_owned()), ..Self::default() }
+    }
+
+    /// Entries of one causal chain.
+    pub fn trace(trace_id: u128) -> Self {
+        Self { trace: Some(trace_id), ..Self::default() }
+    }
+
+    fn subject(&self) -> String {
+        let any = || "*".to_owned();
+        let resource = self.resource.map_or_else(any, resource_token);
+        let namespace = self.namespace.as_deref().map_or_else(any, token);
+        let name = self.name.as_deref().map_or_else(any, token);
+        format!("{JOURNAL_PREFIX}{resource}.{namespace}.{name}")
+    }
+
+    /// What the subject cannot tell.
+    fn matches(&self, entry: &JournalEntry) -> bool {
+        let same_name = match (&self.name, &entry.object) {
+            (Some(name), Some(object)) => *name == *object.name,
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        same_name
+            && self.trace.is_none_or(|trace| entry.cause.trace_id == trace)
+            && self.since.is_none_or(|since| entry.at_micros >= since.0)
+            && (!self.events_only || entry.event.is_some())
+    }
+}
+
+/// Every decision with its cause, kept for days. Cheap to clone.
+#[derive(Clone)]
+pub struct Journal {
+    pub(crate) writer: JournalWriter,
+    pub(crate) bus: Arc<Inner>,
+}
+
+impl Journal {
+    /// Appends an entry. Never blocks and never fails: an entry that does not fit into the queue is counted and dropped.
+    pub fn append(&self, entry: JournalEntry) {
+        if self.writer.queue.try_send(Work::Entry(Box::new(entry))).is_err() {
+            metrics::journal("dropped", 1);
+        }
+    }
+
+    /// The newest `limit` entries that match, oldest first, with their sequences.
+    pub async fn read(
+        &self,
+        filter: &JournalFilter,
+        limit: usize,
+    ) -> Result<Vec<(u64, JournalEntry)>, BusError> {
+        let stream = self.bus.jetstream.get_stream(JOURNAL_STREAM).await;
+        let state = stream.map_err(|error| BusError::read(JOURNAL_STREAM, error))?.cached_info().state.clone();
+        let (first, last) = (state.first_sequence, state.last_sequence);
+        let mut reach = REACH.saturating_mul(u64::try_from(limit).unwrap_or(u64::MAX)).max(REACH);
+        loop {
+            let after = last.saturating_sub(reach).max(first.saturating_sub(1));
+            let (mut found, is_old_enough) = self.read_after(filter, after).await?;
+            if found.len() >= limit || after < first || is_old_enough {
+                found.drain(..found.len().saturating_sub(limit));
+                return Ok(found);
+            }
+            reach = reach.saturating_mul(8);
+        }
+    }
+
+    /// Entries after a sequence, or only new ones; goes on for ever, over every outage.
+    pub async fn follow(
+        &self,
+        after: Option<u64>,
+    ) -> Result<impl Stream<Item = (u64, JournalEntry)> + Send + Unpin + 'static, BusError> {
+        let start = after.map_or(Start::New, Start::After);
+        let tail = Tail::open(&self.bus.jetstream, JOURNAL_STREAM, &[], start).await?;
+        let bus = Arc::clone(&self.bus);
+        let following = Following { bus, tail: Some(tail), after, ready: Vec::new() };
+        Ok(Box::pin(futures::stream::unfold(following, Following::next)))
+    }
+
+    /// Matching entries after a sequence, and whether the filter's time lies within what was read.
+    async fn read_after(
+        &self,
+        filter: &JournalFilter,
+        after: u64,
+    ) -> Result<(Vec<(u64, JournalEntry)>, bool), BusError> {
+        let subjects = [filter.subject()];
+        let (mut found, mut position, mut is_old_enough) = (Vec::new(), after, false);
+        'open: loop {
+            let mut tail =
+                Tail::open(&self.bus.jetstream, JOURNAL_STREAM, &subjects, Start::After(position)).await?;
+            let mut pending = tail.pending_at_start;
+            while pending > 0 {
+                let Ok(batch) = tail.next_batch().await else { continue 'open };
+                for stored in &batch {
+                    (position, pending) = (stored.sequence, stored.pending);
+                    let Some(entry) = read_entry(stored) else { continue };
+                    is_old_enough |= filter.since.is_some_and(|since| entry.at_micros < since.0);
+                    if filter.matches(&entry) {
+                        found.push((stored.sequence, entry));
+                    }
+                }
+            }
+            tail.close().await;
+            return Ok((found, is_old_enough));
         }
     }
 }
 
-/// Every decision with its cause, kept for days.
-#[derive(Clone)]
-pub struct Journal {
-    pub(crate) bus: crate::Bus,
+/// A reader that follows.
+struct Following {
+    bus: Arc<Inner>,
+    tail: Option<Tail>,
+    /// The last sequence that was handed over.
+    after: Option<u64>,
+    /// Read and not handed over yet, newest first.
+    ready: Vec<(u64, JournalEntry)>,
 }
 
-impl Journal {
-    /// Appends; never blocks, never fails.
-    pub fn append(&self, _entry: JournalEntry) {}
-    /// The newest `limit` entries that match, oldest first, with their sequences.
-    pub async fn read(&self, _filter: &JournalFilter, _limit: usize) -> Result<Vec<(u64, JournalEntry)>, BusError> {
-        Ok(Vec::new())
+impl Following {
+    async fn next(mut self) -> Option<((u64, JournalEntry), Self)> {
+        loop {
+            if let Some(entry) = self.ready.pop() {
+                self.after = Some(entry.0);
+                return Some((entry, self));
+            }
+            let start = self.after.map_or(Start::New, Start::After);
+            let tail = match self.tail.take() {
+                Some(tail) => Ok(tail),
+                None => Tail::open(&self.bus.jetstream, JOURNAL_STREAM, &[], start).await,
+            };
+            let Ok(mut tail) = tail else {
+                sleep(GATHER).await;
+                continue;
+            };
+            if let Ok(batch) = tail.next_batch().await {
+                let entries = batch.iter().filter_map(|stored| Some((stored.sequence, read_entry(stored)?)));
+                self.ready = entries.collect();
+                self.ready.reverse();
+                self.tail = Some(tail);
+            }
+        }
     }
-    /// Entries after a sequence, or new ones.
-    pub async fn follow(
-        &self,
-        _after: Option<u64>,
-    ) -> Result<impl Stream<Item = (u64, JournalEntry)> + Send + Unpin + 'static, BusError> {
-        Ok(futures::stream::empty())
+}
+
+/// The way to the task that writes.
+#[derive(Clone)]
+pub(crate) struct JournalWriter {
+    queue: mpsc::Sender<Work>,
+}
+
+enum Work {
+    Entry(Box<JournalEntry>),
+    /// Tell when everything before is written.
+    Flush(oneshot::Sender<()>),
+}
+
+impl JournalWriter {
+    pub(crate) fn start(client: Client, connected: watch::Receiver<bool>) -> Self {
+        let (queue, waiting) = mpsc::channel(WAITING);
+        tokio::spawn(write(client, connected, waiting));
+        Self { queue }
     }
+
+    /// Returns when everything that was appended before is written, or cannot be.
+    pub(crate) async fn flush(&self) {
+        let (done, is_done) = oneshot::channel();
+        if timeout(PATIENCE, self.queue.send(Work::Flush(done))).await.is_ok_and(|sent| sent.is_ok()) {
+            let _ = timeout(PATIENCE, is_done).await;
+        }
+    }
+}
+
+/// Gathers entries and sends them, until nobody appends any more.
+async fn write(client: Client, mut connected: watch::Receiver<bool>, mut waiting: mpsc::Receiver<Work>) {
+    while let Some(first) = waiting.recv().await {
+        let (mut entries, mut flushed) = (Vec::new(), Vec::new());
+        sort(first, &mut entries, &mut flushed);
+        let gathered = sleep(GATHER);
+        tokio::pin!(gathered);
+        while entries.len() < BATCH && flushed.is_empty() {
+            tokio::select! {
+                work = waiting.recv() => match work {
+                    Some(work) => sort(work, &mut entries, &mut flushed),
+                    None => break,
+                },
+                () = &mut gathered => break,
+            }
+        }
+        if connected.wait_for(|connected| *connected).await.is_ok() && !entries.is_empty() {
+            send(&client, &entries).await;
+        }
+        flushed.into_iter().for_each(|done| {
+            let _ = done.send(());
+        });
+    }
+}
+
+fn sort(work: Work, entries: &mut Vec<JournalEntry>, flushed: &mut Vec<oneshot::Sender<()>>) {
+    match work {
+        Work::Entry(entry) => entries.push(*entry),
+        Work::Flush(done) => flushed.push(done),
+    }
+}
+
+/// One atomic batch costs one fsync, whatever its size. Lost entries are counted, not sent again: they might appear twice.
+async fn send(client: &Client, entries: &[JournalEntry]) {
+    let id = client.new_inbox().rsplit('.').next().unwrap_or_default().to_owned();
+    let encoded: Vec<(String, Bytes)> = entries
+        .iter()
+        .filter_map(|entry| Some((subject_of(entry), Bytes::from(codec::encode(entry).ok()?))))
+        .collect();
+    let count = encoded.len();
+    let is_batch = count >= FEW;
+    for (sequence, (subject, payload)) in (1..).zip(encoded) {
+        metrics::sent(&subject);
+        let mut headers = HeaderMap::new();
+        if is_batch {
+            headers.insert("Nats-Batch-Id", id.as_str());
+            headers.insert("Nats-Batch-Sequence", sequence.to_string());
+        }
+        if sequence < count {
+            let _ = client.publish_with_headers(subject, headers, payload).await;
+            continue;
+        }
+        if is_batch {
+            headers.insert("Nats-Batch-Commit", "1");
+        }
+        let request = Request::new().headers(headers).payload(payload).timeout(Some(PATIENCE));
+        match client.send_request(subject, request).await {
+            Ok(answer) if !is_error(&answer.payload) => metrics::journal("written", count),
+            Ok(answer) => {
+                metrics::journal("lost", count);
+                warn!(entries = count, answer = %String::from_utf8_lossy(&answer.payload), "journal entries refused");
+            }
+            Err(error) => {
+                metrics::journal("lost", count);
+                debug!(entries = count, %error, "journal entries may be lost");
+            }
+        }
+    }
+}
+
+fn is_error(answer: &[u8]) -> bool {
+    serde_json::from_slice::<serde_json::Value>(answer).is_ok_and(|answer| answer.get("error").is_some())
+}
+
+fn subject_of(entry: &JournalEntry) -> String {
+    match &entry.object {
+        Some(key) => {
+            let (resource, namespace) = (resource_token(key.resource), key.namespace.as_deref().unwrap_or("_"));
+            format!("{JOURNAL_PREFIX}{resource}.{}.{}", token(namespace), token(&key.name))
+        }
+        None => format!("{JOURNAL_PREFIX}_._.{}", token(&entry.component)),
+    }
+}
+
+fn resource_token(resource: ResourceId) -> String {
+    resource.as_str().replace('.', "/")
+}
+
+fn read_entry(stored: &Entry) -> Option<JournalEntry> {
+    metrics::received(&stored.subject);
+    codec::decode(&stored.payload)
+        .inspect_err(|error| warn!(%error, sequence = stored.sequence, "a journal entry is not readable"))
+        .ok()
 }

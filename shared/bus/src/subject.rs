@@ -127,8 +127,8 @@ mod tests {
             a..b -> a.%2Eb
             .a -> %2Ea
             a. -> a%2E
-            ... -> %2E%2E%2E
-            ü  -> ü%C2%A0
+            ... -> %2E.%2E
+            ü  -> ü%C2%A0
         "#]]
         .assert_eq(&text);
     }

@@ -1,23 +1,119 @@
-//! A real server for tests.
+//! A real `nats-server` for tests: own port, own store directory, gone when dropped.
+#![expect(clippy::panic, clippy::expect_used, reason = "a test that has no server cannot go on")]
 
-/// A `nats-server` process with its own port and store directory, killed when dropped.
-pub struct NatsServer {}
+use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+use tokio::time::sleep;
+
+use crate::{Bus, BusConfig, Layout};
+
+/// How long the server may take to start.
+const START: Duration = Duration::from_secs(20);
+
+/// A running server.
+pub struct NatsServer {
+    child: Option<Child>,
+    port: u16,
+    directory: TempDir,
+    /// More lines of configuration.
+    extra: String,
+}
 
 impl NatsServer {
-    /// Starts one.
+    /// Starts a server that syncs every write, as the real one does.
     pub async fn start() -> Self {
-        Self {}
+        Self::start_with("").await
     }
+
+    /// Starts a server with more lines of configuration.
+    pub async fn start_with(extra: &str) -> Self {
+        let directory = TempDir::new().expect("a temporary directory");
+        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|it| it.local_addr()).expect("a free port").port();
+        let mut server = Self { child: None, port, directory, extra: extra.to_owned() };
+        server.run().await;
+        server
+    }
+
     /// Where it listens.
     pub fn url(&self) -> String {
-        String::new()
+        format!("nats://127.0.0.1:{}", self.port)
     }
-    /// Kills it and starts it again on the same port and store.
-    pub async fn restart(&mut self) {}
-    /// Kills it.
-    pub async fn kill(&mut self) {}
-    /// A connected and provisioned bus.
-    pub async fn bus(&self) -> crate::Bus {
-        crate::Bus::connect(crate::BusConfig::default()).await.unwrap_or_else(|_| std::process::abort())
+
+    /// Kills it (SIGKILL) and starts it again on the same port and store.
+    pub async fn restart(&mut self) {
+        self.kill();
+        self.run().await;
+    }
+
+    /// Kills it (SIGKILL).
+    pub fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+
+    /// Starts it again after `kill`.
+    pub async fn run(&mut self) {
+        let config = self.directory.path().join("nats.conf");
+        let store = self.directory.path().join("store");
+        let text = format!(
+            "listen: \"127.0.0.1:{}\"\nmax_payload: 2MB\njetstream {{ store_dir: {store:?}, sync_interval: always }}\n{}\n",
+            self.port, self.extra
+        );
+        std::fs::write(&config, text).expect("the configuration is written");
+        let log = std::fs::File::create(self.directory.path().join("log")).expect("a log file");
+        let child = Command::new(binary())
+            .arg("-c")
+            .arg(&config)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("nats-server starts: put it on the PATH or name it in ODEON_NATS_SERVER");
+        self.child = Some(child);
+        let deadline = Instant::now() + START;
+        while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
+            if Instant::now() > deadline {
+                let log = std::fs::read_to_string(self.directory.path().join("log")).unwrap_or_default();
+                panic!("nats-server does not listen: {log}");
+            }
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// A new connection.
+    pub async fn connect(&self) -> Bus {
+        let config = BusConfig { servers: vec![self.url()], name: "test".to_owned(), ..BusConfig::default() };
+        Bus::connect(config).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// A new connection to a bucket that is laid out.
+    pub async fn bus(&self) -> Bus {
+        let bus = self.connect().await;
+        let deadline = Instant::now() + START;
+        while let Err(error) = bus.provision(Layout::default()).await {
+            assert!(Instant::now() < deadline, "{error}");
+            sleep(Duration::from_millis(20)).await;
+        }
+        bus
+    }
+}
+
+impl Drop for NatsServer {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+fn binary() -> PathBuf {
+    let local = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../bin/nats-server"));
+    match std::env::var_os("ODEON_NATS_SERVER") {
+        Some(named) => named.into(),
+        None if local.exists() => local,
+        None => "nats-server".into(),
     }
 }

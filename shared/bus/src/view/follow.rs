@@ -14,6 +14,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::{ChangeKind, View};
+use crate::connection::becomes;
 use crate::error::BusError;
 use crate::metrics;
 use crate::provision::{STATE_STREAM, is_missing, watch_window};
@@ -96,7 +97,7 @@ impl Follower {
                     sleep(RETRY_AFTER).await;
                 }
             }
-            let _ = self.connected.wait_for(|connected| *connected).await;
+            becomes(&mut self.connected, true).await;
         }
     }
 
@@ -120,7 +121,7 @@ impl Follower {
                     }
                     Err(end) => return Ok(end.reason()),
                 },
-                _ = connected.wait_for(|connected| !connected) => return Ok("disconnected"),
+                () = becomes(&mut connected, false) => return Ok("disconnected"),
                 _ = check.tick() => {
                     let info = timeout(CHECK_EVERY, self.info()).await;
                     if let Ok(Ok(info)) = info && loading.is_none() && self.is_replaced(&info) {

@@ -40,6 +40,10 @@ impl Window {
         Self { length, created_nanos: i128::MIN, ticks: VecDeque::new() }
     }
 
+    pub(crate) fn length(&self) -> Duration {
+        self.length
+    }
+
     pub(crate) fn stream_created(&mut self, at_nanos: i128) {
         self.created_nanos = at_nanos;
         self.ticks.clear();

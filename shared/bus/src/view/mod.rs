@@ -195,6 +195,11 @@ impl View {
         self.window().tick(at_nanos, revision);
     }
 
+    /// How long deletions are remembered.
+    pub(crate) fn watch_window(&self) -> Duration {
+        self.window().length()
+    }
+
     /// The change that a write made, if it is recent.
     pub(crate) fn find_write(&self, key: &ObjectKey, write_id: &str) -> Option<Revision> {
         let is_it = |change: &Change| {

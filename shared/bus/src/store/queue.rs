@@ -1,0 +1,154 @@
+//! Decides which waiting writes go out next, and whether one by one or as one atomic batch.
+
+use std::collections::{HashSet, VecDeque};
+
+use api::ObjectKey;
+
+use super::LARGEST_BATCH;
+use super::unit::Unit;
+
+/// A batch costs the server several times what one message costs: up to so many writes go out one by one.
+const FEW: usize = 6;
+/// While a batch is on its way, a second one is worth its cost from so many writes on.
+const MANY: usize = 64;
+/// At most about so many bytes go out together.
+const LARGEST_BYTES: usize = 4 << 20;
+
+/// Writes that wait, and the objects that are being written.
+#[derive(Default)]
+pub(super) struct Queue {
+    waiting: VecDeque<Unit>,
+    /// Two writes of one object are never on their way at the same time.
+    busy: HashSet<ObjectKey>,
+    singles: usize,
+    batches: usize,
+}
+
+/// What goes out together.
+pub(super) enum Departure {
+    /// One message by itself.
+    Single(Unit),
+    /// One atomic batch.
+    Batch(Vec<Unit>),
+}
+
+impl Queue {
+    /// A new write.
+    pub(super) fn push(&mut self, unit: Unit) {
+        self.waiting.push_back(unit);
+    }
+
+    /// A write that has to be tried again, before others.
+    pub(super) fn push_again(&mut self, unit: Unit) {
+        self.release(&unit);
+        self.waiting.push_front(unit);
+    }
+
+    /// The unit's objects may be written again.
+    pub(super) fn release(&mut self, unit: &Unit) {
+        for key in unit.keys() {
+            self.busy.remove(key);
+        }
+    }
+
+    /// A single message or a batch has landed.
+    pub(super) fn landed(&mut self, was_batch: bool) {
+        match was_batch {
+            true => self.batches = self.batches.saturating_sub(1),
+            false => self.singles = self.singles.saturating_sub(1),
+        }
+    }
+
+    /// Waiting units of which `give_up` says so.
+    pub(super) fn take_if(&mut self, give_up: impl Fn(&Unit) -> bool) -> Vec<Unit> {
+        let (gone, waiting) = std::mem::take(&mut self.waiting).into_iter().partition(give_up);
+        self.waiting = waiting;
+        Vec::from_iter::<VecDeque<Unit>>(gone)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// What can go out now.
+    pub(super) fn depart(&mut self) -> Vec<Departure> {
+        let is_worth_it = match self.batches {
+            0 => true,
+            1 => self.waiting.len() >= MANY || self.waiting.front().is_some_and(|unit| unit.alone),
+            _ => false,
+        };
+        if !is_worth_it {
+            return Vec::new();
+        }
+        let (picked, waiting) = self.pick();
+        self.waiting = waiting;
+        if picked.is_empty() {
+            return Vec::new();
+        }
+        let mutations: usize = picked.iter().map(|unit| unit.writes.len()).sum();
+        let all_single = picked.iter().all(|unit| unit.writes.len() == 1);
+        if picked.first().is_some_and(|unit| unit.alone) || (all_single && self.may_go_singly(mutations)) {
+            return picked.into_iter().map(|unit| self.send_off(unit)).collect();
+        }
+        let may_batch = match self.batches {
+            0 => self.singles == 0 || mutations > FEW,
+            _ => mutations >= MANY,
+        };
+        if !may_batch {
+            for unit in picked.into_iter().rev() {
+                self.waiting.push_front(unit);
+            }
+            return Vec::new();
+        }
+        self.batches += 1;
+        picked.iter().for_each(|unit| self.busy.extend(unit.keys().cloned()));
+        vec![Departure::Batch(picked)]
+    }
+
+    fn may_go_singly(&self, mutations: usize) -> bool {
+        self.batches == 0 && self.singles + mutations <= FEW
+    }
+
+    fn send_off(&mut self, unit: Unit) -> Departure {
+        self.busy.extend(unit.keys().cloned());
+        match unit.writes.len() {
+            1 => {
+                self.singles += 1;
+                Departure::Single(unit)
+            }
+            _ => {
+                self.batches += 1;
+                Departure::Batch(vec![unit])
+            }
+        }
+    }
+
+    /// The writes that fit into one departure, and the rest. A write never overtakes an earlier one of the same object; what is
+    /// to go alone goes with others that are to go alone.
+    fn pick(&mut self) -> (Vec<Unit>, VecDeque<Unit>) {
+        let (mut picked, mut rest) = (Vec::new(), VecDeque::new());
+        let mut blocked: HashSet<ObjectKey> = HashSet::new();
+        let (mut mutations, mut bytes) = (0, 0);
+        let alone = self.waiting.front().is_some_and(|unit| unit.alone);
+        let mut waiting = std::mem::take(&mut self.waiting).into_iter();
+        for unit in waiting.by_ref() {
+            let fits = mutations + unit.writes.len() <= LARGEST_BATCH
+                && (picked.is_empty() || bytes + unit.size() <= LARGEST_BYTES);
+            let free = unit.keys().all(|key| !self.busy.contains(key) && !blocked.contains(key));
+            blocked.extend(unit.keys().cloned());
+            match fits && free && unit.alone == alone {
+                true => {
+                    mutations += unit.writes.len();
+                    bytes += unit.size();
+                    picked.push(unit);
+                }
+                false => rest.push_back(unit),
+            }
+            if mutations >= LARGEST_BATCH || bytes >= LARGEST_BYTES {
+                break;
+            }
+        }
+        rest.extend(waiting);
+        (picked, rest)
+    }
+}

@@ -1,0 +1,5 @@
+//! The bus against a real server.
+
+mod messages;
+mod store;
+mod support;
