@@ -27,7 +27,9 @@ impl AnyActor for Collector {
     const NAME: &'static str = "collector";
 
     fn concerns(object: &Stored) -> bool {
-        object.metadata.is_terminating() || !object.metadata.owner_references.is_empty() || stranded::is_bound(object)
+        object.metadata.is_terminating()
+            || !object.metadata.owner_references.is_empty()
+            || stranded::is_bound(object)
     }
 
     fn wakes() -> Vec<Wake> {
@@ -53,7 +55,8 @@ impl AnyActor for Collector {
 /// The dependents of an object that is gone, or that has begun to wait for them.
 fn left_behind(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
     let metadata = &change.object.metadata;
-    let waited_before = change.previous.as_ref().is_some_and(|previous| waits_for_dependents(&previous.metadata));
+    let waited_before =
+        change.previous.as_ref().is_some_and(|previous| waits_for_dependents(&previous.metadata));
     if change.kind == ChangeKind::Deleted || waits_for_dependents(metadata) && !waited_before {
         return reader.owned_by(&metadata.uid).map(|dependent| dependent.key.clone()).collect();
     }
@@ -63,7 +66,9 @@ fn left_behind(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
 /// Owners that wait for an object which has changed, gone, or changed hands.
 fn waiting_owners(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
     let states = std::iter::once(&change.object).chain(&change.previous);
-    let owners = states.flat_map(|stored| &stored.metadata.owner_references).filter_map(|owner| reader.by_uid(&owner.uid));
+    let owners = states
+        .flat_map(|stored| &stored.metadata.owner_references)
+        .filter_map(|owner| reader.by_uid(&owner.uid));
     let waiting = owners.filter(|owner| holds(&owner.metadata, FOREGROUND) || holds(&owner.metadata, ORPHAN));
     let mut keys: Vec<ObjectKey> = waiting.map(|owner| owner.key.clone()).collect();
     keys.sort();
@@ -92,7 +97,11 @@ fn end(me: &Stored, reader: &Reader<'_>) -> Vec<Write> {
     }
     if waits_for_dependents(&me.metadata) {
         let blocks = |dependent: &&Arc<Stored>| {
-            dependent.metadata.owner_references.iter().any(|owner| owner.uid == *uid && owner.block_owner_deletion)
+            dependent
+                .metadata
+                .owner_references
+                .iter()
+                .any(|owner| owner.uid == *uid && owner.block_owner_deletion)
         };
         return match reader.owned_by(uid).any(|dependent| blocks(&dependent)) {
             true => Vec::new(),

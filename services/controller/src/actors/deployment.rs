@@ -34,8 +34,12 @@ impl ResourceActor for DeploymentActor {
     }
 
     fn decide(me: &Object<Deployment>, world: &World<'_>, now: Timestamp) -> Decision<Self> {
-        let owner =
-            Owner { api_version: "apps/v1", kind: "Deployment", metadata: &me.metadata, selector: &me.spec.selector };
+        let owner = Owner {
+            api_version: "apps/v1",
+            kind: "Deployment",
+            metadata: &me.metadata,
+            selector: &me.spec.selector,
+        };
         let managed = world.controlled_by::<ReplicaSet>(&me.metadata.uid);
         let mut claims = Vec::new();
         let mut sets = Vec::new();
@@ -56,7 +60,11 @@ impl ResourceActor for DeploymentActor {
             step(&mut rollout, world);
         }
         let (status, wake_after) = rollout.status();
-        Decision { commands: rollout.into_writes(), status: (status != me.status).then_some(status), wake_after }
+        Decision {
+            commands: rollout.into_writes(),
+            status: (status != me.status).then_some(status),
+            wake_after,
+        }
     }
 }
 
@@ -90,7 +98,8 @@ fn would_adopt(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
         return Vec::new();
     }
     let deployments = reader.list(Deployment::ID, Some(&set.namespace));
-    let matching = deployments.filter(|stored| stored.object::<Deployment>().spec.selector.matches(&set.labels));
+    let matching =
+        deployments.filter(|stored| stored.object::<Deployment>().spec.selector.matches(&set.labels));
     matching.map(|stored| stored.key.clone()).collect()
 }
 

@@ -42,7 +42,11 @@ impl ResourceActor for NamespaceActor {
         }
         let conditions = contents.conditions(&me.status.conditions, now);
         let status = NamespaceStatus { phase: "Terminating".into(), conditions };
-        Decision { commands: contents.deletions(), status: (status != me.status).then_some(status), wake_after: None }
+        Decision {
+            commands: contents.deletions(),
+            status: (status != me.status).then_some(status),
+            wake_after: None,
+        }
     }
 }
 

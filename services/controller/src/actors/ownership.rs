@@ -88,7 +88,9 @@ pub(super) fn references_json(references: &[OwnerReference]) -> Value {
             "name": reference.name,
             "uid": reference.uid,
         });
-        for (flag, set) in [("controller", reference.controller), ("blockOwnerDeletion", reference.block_owner_deletion)] {
+        for (flag, set) in
+            [("controller", reference.controller), ("blockOwnerDeletion", reference.block_owner_deletion)]
+        {
             if set && let Some(fields) = value.as_object_mut() {
                 fields.insert(flag.into(), Value::Bool(true));
             }
@@ -128,7 +130,9 @@ pub(super) fn orphans<'a, K: Resource>(
 /// Whether the namespace is being deleted: nothing new is made in it.
 pub(super) fn namespace_ends(world: &World<'_>, namespace: &str) -> bool {
     let reader: &Reader<'_> = world;
-    reader.get(&ObjectKey::cluster(Namespace::ID, namespace)).is_some_and(|found| found.metadata.is_terminating())
+    reader
+        .get(&ObjectKey::cluster(Namespace::ID, namespace))
+        .is_some_and(|found| found.metadata.is_terminating())
 }
 
 #[cfg(test)]
@@ -139,7 +143,8 @@ mod tests {
     fn claims_follow_selector_and_controller() {
         let selector: LabelSelector = serde_json::from_value(json!({"matchLabels": {"app": "web"}})).unwrap();
         let metadata = Metadata { uid: "me".into(), ..Metadata::default() };
-        let owner = Owner { api_version: "apps/v1", kind: "ReplicaSet", metadata: &metadata, selector: &selector };
+        let owner =
+            Owner { api_version: "apps/v1", kind: "ReplicaSet", metadata: &metadata, selector: &selector };
         let candidate = |labels: Value, controller: &str| -> Metadata {
             let references = match controller {
                 "" => json!([]),

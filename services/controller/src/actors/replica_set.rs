@@ -61,7 +61,9 @@ fn would_adopt(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
         return Vec::new();
     }
     let sets = reader.list(ReplicaSet::ID, Some(&pod.namespace));
-    sets.filter(|set| set.object::<ReplicaSet>().spec.selector.matches(&pod.labels)).map(|set| set.key.clone()).collect()
+    sets.filter(|set| set.object::<ReplicaSet>().spec.selector.matches(&pod.labels))
+        .map(|set| set.key.clone())
+        .collect()
 }
 
 /// Makes what is missing, all at once, or deletes what is too much; tells when to look again.
@@ -97,7 +99,9 @@ fn balance(
 fn create(me: &Object<ReplicaSet>, world: &World<'_>, count: usize, because: &str) -> Vec<Write> {
     let reader: &Reader<'_> = world;
     let key = |name: &str| ObjectKey::namespaced(Pod::ID, me.key.namespace(), name);
-    let names = free_names(&format!("{}-", me.key.name), &me.metadata.uid, count, |name| reader.get(&key(name)).is_some());
+    let names = free_names(&format!("{}-", me.key.name), &me.metadata.uid, count, |name| {
+        reader.get(&key(name)).is_some()
+    });
     let writes = names.into_iter().map(|name| Write::Create {
         key: key(&name),
         object: pod(me, &name),
@@ -111,7 +115,9 @@ fn create(me: &Object<ReplicaSet>, world: &World<'_>, count: usize, because: &st
 fn pod(me: &Object<ReplicaSet>, name: &str) -> Value {
     let mut metadata = Map::new();
     for field in ["labels", "annotations", "finalizers"] {
-        if let Some(value) = me.spec.template.pointer("/metadata").and_then(|of| of.get(field)).filter(|of| !of.is_null()) {
+        if let Some(value) =
+            me.spec.template.pointer("/metadata").and_then(|of| of.get(field)).filter(|of| !of.is_null())
+        {
             metadata.insert(field.into(), value.clone());
         }
     }
@@ -136,7 +142,8 @@ fn delete(pod: &Object<Pod>, because: &str) -> Write {
 
 /// The status of a ReplicaSet that has these counts.
 fn status_with(me: &Object<ReplicaSet>, counts: [usize; 4]) -> ReplicaSetStatus {
-    let [replicas, fully_labeled, ready, available] = counts.map(|count| i32::try_from(count).unwrap_or(i32::MAX));
+    let [replicas, fully_labeled, ready, available] =
+        counts.map(|count| i32::try_from(count).unwrap_or(i32::MAX));
     ReplicaSetStatus {
         observed_generation: me.metadata.generation,
         replicas,

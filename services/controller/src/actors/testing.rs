@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actor::{AnyActor, Facts, ResourceActor, World, Write};
+use actor::{AnyActor, Facts, Propagation, ResourceActor, World, Write};
 use api::{ObjectKey, Resource, ResourceId, Timestamp};
 use bus::{ChangeKind, Stored, View};
 use serde_json::{Map, Value, json};
@@ -143,10 +143,17 @@ impl Cluster {
                 self.change(key, |value| merge_patch(value, merge));
                 self.remove_if_free(key);
             }
-            Write::Delete { key, grace, .. } => {
+            Write::Delete { key, grace, propagation, .. } => {
                 let runs = self.objects[key].0.pointer("/spec/nodeName").is_some() && *grace != Some(0);
                 let now = self.now;
                 self.change(key, |value| {
+                    match propagation {
+                        Propagation::Background => {}
+                        Propagation::Foreground => {
+                            value["metadata"]["finalizers"] = json!(["foregroundDeletion"])
+                        }
+                        Propagation::Orphan => value["metadata"]["finalizers"] = json!(["orphan"]),
+                    }
                     value["metadata"]["deletionTimestamp"] = json!(now);
                     value["metadata"]["deletionGracePeriodSeconds"] = json!(if runs { 30 } else { 0 });
                 });
@@ -227,12 +234,19 @@ fn brief(status: &Value) -> String {
     let part = |(key, value): (&String, &Value)| match (key.as_str(), value) {
         ("conditions", Value::Array(conditions)) => {
             let one = |condition: &Value| {
-                format!("{}={}({})", text(condition, "type"), text(condition, "status"), text(condition, "reason"))
+                format!(
+                    "{}={}({})",
+                    text(condition, "type"),
+                    text(condition, "status"),
+                    text(condition, "reason")
+                )
             };
             Some(conditions.iter().map(one).collect::<Vec<_>>().join(" "))
         }
         (_, Value::Number(number)) if number.as_i64() == Some(0) => None,
-        (key, value) => Some(format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))),
+        (key, value) => {
+            Some(format!("{key}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        }
     };
     let empty = Map::new();
     status.as_object().unwrap_or(&empty).iter().filter_map(part).collect::<Vec<_>>().join(" ")

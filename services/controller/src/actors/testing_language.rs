@@ -40,7 +40,9 @@ impl<'a> Words<'a> {
 
 pub(super) fn object(line: &str) -> Value {
     let (line, raw) = match line.find('{') {
-        Some(at) => (&line[..at], serde_json::from_str(&line[at..]).unwrap_or_else(|error| panic!("{line}: {error}"))),
+        Some(at) => {
+            (&line[..at], serde_json::from_str(&line[at..]).unwrap_or_else(|error| panic!("{line}: {error}")))
+        }
         None => (line, json!({})),
     };
     let mut words = line.split_whitespace();
@@ -62,7 +64,8 @@ pub(super) fn object(line: &str) -> Value {
     object["apiVersion"] = json!(api_version);
     object["kind"] = json!(kind);
     let labelled = matches!(kind, "Deployment" | "ReplicaSet" | "Pod");
-    object["metadata"] = metadata(kind, name, &words, if labelled { json!({"app": "web"}) } else { json!({}) });
+    object["metadata"] =
+        metadata(kind, name, &words, if labelled { json!({"app": "web"}) } else { json!({}) });
     merge_patch(&mut object, &raw);
     object
 }
@@ -84,12 +87,19 @@ fn metadata(kind: &str, name: &str, words: &Words<'_>, labels: Value) -> Value {
     }
     if words.has("deleted") {
         metadata["deletionTimestamp"] = words.ago("-", 1);
-        metadata["deletionGracePeriodSeconds"] = json!(words.get("deleted").and_then(|grace| grace.parse::<i64>().ok()).unwrap_or(0));
+        metadata["deletionGracePeriodSeconds"] =
+            json!(words.get("deleted").and_then(|grace| grace.parse::<i64>().ok()).unwrap_or(0));
     }
     let owner = |(key, controls): (&str, bool)| {
         let (kind, name) = words.get(key)?.split_once('/')?;
         let api_version = if matches!(kind, "deployment" | "replicaset") { "apps/v1" } else { "v1" };
-        let kinds = [("deployment", "Deployment"), ("replicaset", "ReplicaSet"), ("service", "Service"), ("configmap", "ConfigMap"), ("node", "Node")];
+        let kinds = [
+            ("deployment", "Deployment"),
+            ("replicaset", "ReplicaSet"),
+            ("service", "Service"),
+            ("configmap", "ConfigMap"),
+            ("node", "Node"),
+        ];
         let proper = kinds.iter().find(|(lower, _)| *lower == kind).map(|(_, proper)| *proper).unwrap();
         let mut reference = json!({"apiVersion": api_version, "kind": proper, "name": name, "uid": format!("uid-{kind}-{name}")});
         if controls {
@@ -143,7 +153,8 @@ fn replica_set(name: &str, words: &Words<'_>) -> Value {
     if let Some(hash) = hash {
         selector["pod-template-hash"] = json!(hash);
     }
-    let counts: Vec<i64> = words.get("counts").unwrap_or("0/0/0").split('/').map(|count| count.parse().unwrap()).collect();
+    let counts: Vec<i64> =
+        words.get("counts").unwrap_or("0/0/0").split('/').map(|count| count.parse().unwrap()).collect();
     json!({
         "spec": {
             "replicas": words.number("replicas", 3),
@@ -170,7 +181,8 @@ fn pod(words: &Words<'_>) -> Value {
     if words.has("ready") {
         let since = words.get("ready").and_then(|seconds| seconds.parse::<u64>().ok()).unwrap_or(600);
         let since = words.ago("-", since);
-        pod["status"]["conditions"] = json!([{"type": "Ready", "status": "True", "lastTransitionTime": since}]);
+        pod["status"]["conditions"] =
+            json!([{"type": "Ready", "status": "True", "lastTransitionTime": since}]);
     }
     if let Some(node) = words.get("node") {
         pod["spec"]["nodeName"] = json!(node);
@@ -179,7 +191,8 @@ fn pod(words: &Words<'_>) -> Value {
         pod["status"]["podIP"] = json!(ip);
     }
     if let Some(restarts) = words.get("restarts") {
-        pod["status"]["containerStatuses"] = json!([{"name": "web", "restartCount": restarts.parse::<i64>().unwrap()}]);
+        pod["status"]["containerStatuses"] =
+            json!([{"name": "web", "restartCount": restarts.parse::<i64>().unwrap()}]);
     }
     pod
 }

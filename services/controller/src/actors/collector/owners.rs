@@ -38,7 +38,8 @@ impl Owners {
 
     /// What has become of those that do not keep the object.
     pub fn because(&self) -> String {
-        let name = |reference: &OwnerReference| format!("{} {}", reference.kind.to_lowercase(), reference.name);
+        let name =
+            |reference: &OwnerReference| format!("{} {}", reference.kind.to_lowercase(), reference.name);
         match (self.dangling.first(), self.waiting.first()) {
             (Some(gone), _) => format!("its owner {} is gone", name(gone)),
             (None, Some(waiting)) => format!("its owner {} is being deleted and waits for it", name(waiting)),
@@ -49,7 +50,9 @@ impl Owners {
 
 /// An owner lives in the same namespace or in none.
 fn may_own(owner: &Stored, object: &Stored) -> bool {
-    owner.key.namespace.is_none() || object.key.namespace.is_none() || owner.key.namespace == object.key.namespace
+    owner.key.namespace.is_none()
+        || object.key.namespace.is_none()
+        || owner.key.namespace == object.key.namespace
 }
 
 fn is_known_kind(reference: &OwnerReference) -> bool {

@@ -28,7 +28,11 @@ pub(super) fn of_node(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
 }
 
 /// Removes a pod whose node does not exist, or tells when to look again.
-pub(super) fn judge(me: &Arc<Stored>, reader: &Reader<'_>, now: Timestamp) -> (Option<Write>, Option<Duration>) {
+pub(super) fn judge(
+    me: &Arc<Stored>,
+    reader: &Reader<'_>,
+    now: Timestamp,
+) -> (Option<Write>, Option<Duration>) {
     if me.key.resource != Pod::ID {
         return (None, None);
     }

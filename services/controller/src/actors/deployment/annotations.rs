@@ -31,7 +31,11 @@ pub(super) fn number(metadata: &Metadata, annotation: &str) -> Option<i64> {
 }
 
 /// What the annotations of the current ReplicaSet shall be, as far as they differ from what it `has`.
-pub(super) fn of_current(deployment: &Metadata, has: Option<&Metadata>, revision: i64) -> BTreeMap<String, String> {
+pub(super) fn of_current(
+    deployment: &Metadata,
+    has: Option<&Metadata>,
+    revision: i64,
+) -> BTreeMap<String, String> {
     let mut changes = BTreeMap::new();
     for (key, value) in &deployment.annotations {
         if !NOT_COPIED.contains(&&**key) && has.and_then(|has| has.annotations.get(key)) != Some(value) {

@@ -29,7 +29,9 @@ impl Rollout<'_> {
         }
         match (self.me.spec.paused, known == Some(PAUSED)) {
             (true, false) => self.set(PROGRESSING, "Unknown", PAUSED, "Deployment is paused".into()),
-            (false, true) => self.set(PROGRESSING, "Unknown", "DeploymentResumed", "Deployment is resumed".into()),
+            (false, true) => {
+                self.set(PROGRESSING, "Unknown", "DeploymentResumed", "Deployment is resumed".into())
+            }
             (true, true) | (false, false) => {}
         }
     }
@@ -72,7 +74,8 @@ impl Rollout<'_> {
         if self.is_complete() {
             self.set(PROGRESSING, "True", COMPLETE, format!("{subject} has successfully progressed."));
         } else if has_progressed(before, &now) {
-            let transition = known.filter(|known| known.status == "True").and_then(|known| known.last_transition_time);
+            let transition =
+                known.filter(|known| known.status == "True").and_then(|known| known.last_transition_time);
             self.conditions.retain(|condition| condition.kind != PROGRESSING);
             self.set(PROGRESSING, "True", "ReplicaSetUpdated", format!("{subject} is progressing."));
             if let (Some(transition), Some(condition)) = (transition, self.conditions.last_mut()) {
@@ -116,7 +119,8 @@ impl Rollout<'_> {
         if known.is_some_and(|known| known.status == status && known.reason == reason) {
             return;
         }
-        let transition = known.filter(|known| known.status == status).and_then(|known| known.last_transition_time);
+        let transition =
+            known.filter(|known| known.status == status).and_then(|known| known.last_transition_time);
         self.conditions.retain(|condition| condition.kind != kind);
         self.conditions.push(Condition {
             kind: kind.into(),

@@ -1,10 +1,10 @@
 //! RollingUpdate: new pods come and old pods go, within the limits at every moment.
 
 use actor::World;
+use api::names_for::template_hash;
 use api::views::ReplicaSet;
 
 use super::rollout::{Rollout, Set, same_template};
-use crate::actors::names::template_hash;
 
 impl Rollout<'_> {
     /// Grows the current set as far as the surge allows, then shrinks the old ones as far as availability allows.
@@ -22,12 +22,14 @@ impl Rollout<'_> {
 
     /// Makes the current set with so many pods, under a name that the template gives it.
     pub fn introduce(&mut self, world: &World<'_>, size: i32) {
-        let hash = template_hash(&self.me.spec.template, self.collisions.unwrap_or_default());
+        let hash = template_hash(&self.me.spec.template, self.collisions.unwrap_or_default().into());
         let name = format!("{}-{hash}", self.me.key.name);
         match world.get::<ReplicaSet>(self.me.key.namespace(), &name) {
             None => self.create_current(&name, &hash, size),
             // It is ours and still to be observed as such; the change that makes it so wakes us.
-            Some(found) if same_template(&found.spec.template, &self.me.spec.template) && self.manages(&found.metadata) => {}
+            Some(found)
+                if same_template(&found.spec.template, &self.me.spec.template)
+                    && self.manages(&found.metadata) => {}
             Some(_) => self.collisions = Some(self.collisions.unwrap_or_default().saturating_add(1)),
         }
     }

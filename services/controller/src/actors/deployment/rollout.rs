@@ -50,7 +50,11 @@ pub(super) struct Set {
 
 impl<'a> Rollout<'a> {
     /// Tells the current set from the old ones.
-    pub fn observe(me: &'a Object<Deployment>, mut sets: Vec<Arc<Object<ReplicaSet>>>, now: Timestamp) -> Self {
+    pub fn observe(
+        me: &'a Object<Deployment>,
+        mut sets: Vec<Arc<Object<ReplicaSet>>>,
+        now: Timestamp,
+    ) -> Self {
         sets.sort_by_key(|set| (set.metadata.creation_timestamp, set.key.clone()));
         let is_current = |set: &Arc<Object<ReplicaSet>>| same_template(&set.spec.template, &me.spec.template);
         let current = sets.iter().position(is_current).map(|index| sets.remove(index));
@@ -104,8 +108,11 @@ impl<'a> Rollout<'a> {
 
     /// Deletes the oldest sets that have no pods, down to the history limit.
     pub fn clean_up(&mut self) {
-        let Some(limit) = self.me.spec.revision_history_limit.filter(|limit| *limit < i32::MAX) else { return };
-        let mut kept: Vec<&Set> = self.old.iter().filter(|set| !set.object.metadata.is_terminating()).collect();
+        let Some(limit) = self.me.spec.revision_history_limit.filter(|limit| *limit < i32::MAX) else {
+            return;
+        };
+        let mut kept: Vec<&Set> =
+            self.old.iter().filter(|set| !set.object.metadata.is_terminating()).collect();
         let surplus = kept.len().saturating_sub(usize::try_from(limit).unwrap_or_default());
         kept.sort_by_key(|set| annotations::number(&set.object.metadata, REVISION).unwrap_or_default());
         let idle = kept.into_iter().take(surplus).filter(|set| set.is_idle());
@@ -162,7 +169,8 @@ impl<'a> Rollout<'a> {
         let mut annotations = annotations::of_current(&self.me.metadata, None, revision);
         let scale = annotations::of_scale(self.wanted(), self.limits.surge);
         annotations.extend(scale.map(|(key, value)| (key.to_owned(), value)));
-        let owner = crate::actors::ownership::controller_reference("apps/v1", "Deployment", &self.me.metadata);
+        let owner =
+            crate::actors::ownership::controller_reference("apps/v1", "Deployment", &self.me.metadata);
         let mut spec = json!({"replicas": size, "selector": selector, "template": template});
         if self.me.spec.min_ready_seconds > 0 {
             set(&mut spec, "minReadySeconds", json!(self.me.spec.min_ready_seconds));
@@ -188,9 +196,10 @@ impl Set {
         Self { object, size, annotations: BTreeMap::new(), min_ready_seconds: None, because: None }
     }
 
-    /// Available pods that will stay: never more than the planned size, whatever an older status says.
+    /// Available pods that will stay: never more than the planned size, nor than the present one (a status that was written
+    /// while surplus pods were being deleted still counts them).
     pub fn available(&self) -> i32 {
-        self.object.status.available_replicas.min(self.size)
+        self.object.status.available_replicas.min(self.object.spec.replicas).min(self.size)
     }
 
     /// Pods that exist or may come to exist at any moment: a set that shrinks has them until its status says otherwise.
@@ -205,7 +214,10 @@ impl Set {
 
     /// No pods, none wanted, and its own actor has seen that.
     fn is_idle(&self) -> bool {
-        self.object.spec.replicas == 0 && self.size == 0 && self.object.status.replicas == 0 && self.is_counted()
+        self.object.spec.replicas == 0
+            && self.size == 0
+            && self.object.status.replicas == 0
+            && self.is_counted()
     }
 
     /// Plans another size, and notes for which scale it was thought.

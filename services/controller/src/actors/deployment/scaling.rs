@@ -7,7 +7,9 @@ impl Rollout<'_> {
     /// The deployment's `replicas` changed since its sets were last sized.
     pub fn is_being_scaled(&self) -> bool {
         let active = self.sets().filter(|set| set.size > 0);
-        active.filter_map(|set| annotations::number(&set.object.metadata, DESIRED)).any(|sized| sized != i64::from(self.wanted()))
+        active
+            .filter_map(|set| annotations::number(&set.object.metadata, DESIRED))
+            .any(|sized| sized != i64::from(self.wanted()))
     }
 
     /// Sizes the sets for the wanted scale without moving the rollout on.
@@ -53,7 +55,8 @@ impl Rollout<'_> {
         let allowed = if wanted > 0 { wanted.saturating_add(surge) } else { 0 };
         let to_add = allowed - self.planned();
         let before = i64::from(self.me.status.replicas);
-        let mut active: Vec<&mut Set> = self.old.iter_mut().chain(&mut self.current).filter(|set| set.size > 0).collect();
+        let mut active: Vec<&mut Set> =
+            self.old.iter_mut().chain(&mut self.current).filter(|set| set.size > 0).collect();
         // Stable, and the input is oldest first: growing prefers the younger of equals, shrinking the older.
         if to_add > 0 {
             active.reverse();
@@ -63,7 +66,8 @@ impl Rollout<'_> {
         let mut sizes = Vec::with_capacity(active.len());
         for set in &active {
             let share = share(set, wanted, surge, before);
-            let part = if to_add >= 0 { share.clamp(0, to_add - added) } else { share.clamp(to_add - added, 0) };
+            let part =
+                if to_add >= 0 { share.clamp(0, to_add - added) } else { share.clamp(to_add - added, 0) };
             added += part;
             sizes.push(set.size + part);
         }

@@ -49,29 +49,64 @@ impl Contents {
     /// Kubernetes' five conditions: what is left, and whether finalizers hold it.
     pub fn conditions(&self, known: &[Condition], now: Timestamp) -> Vec<Condition> {
         let remaining = counts(self.objects.iter().map(|stored| stored.key.resource.as_str()));
-        let finalizers = counts(self.objects.iter().flat_map(|stored| stored.metadata.finalizers.iter().map(AsRef::as_ref)));
+        let finalizers = counts(
+            self.objects.iter().flat_map(|stored| stored.metadata.finalizers.iter().map(AsRef::as_ref)),
+        );
         let list = |counts: &BTreeMap<&str, usize>, of: &str, join: &str| {
             let one = |(name, count): (&&str, &usize)| format!("{name}{of} {count} resource instances");
             counts.iter().map(one).collect::<Vec<_>>().join(join)
         };
         let left = format!("Some resources are remaining: {}", list(&remaining, " has", ", "));
-        let held = format!("Some content in the namespace has finalizers remaining: {}", list(&finalizers, " in", ", "));
+        let held = format!(
+            "Some content in the namespace has finalizers remaining: {}",
+            list(&finalizers, " in", ", ")
+        );
         let finalizers_remain = !finalizers.is_empty();
         let conditions = [
-            ("NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered", "All resources successfully discovered".into()),
-            ("NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions", "All legacy kube types successfully parsed".into()),
-            ("NamespaceDeletionContentFailure", false, "ContentDeleted", "All content successfully deleted, may be waiting on finalization".into()),
+            (
+                "NamespaceDeletionDiscoveryFailure",
+                false,
+                "ResourcesDiscovered",
+                "All resources successfully discovered".into(),
+            ),
+            (
+                "NamespaceDeletionGroupVersionParsingFailure",
+                false,
+                "ParsedGroupVersions",
+                "All legacy kube types successfully parsed".into(),
+            ),
+            (
+                "NamespaceDeletionContentFailure",
+                false,
+                "ContentDeleted",
+                "All content successfully deleted, may be waiting on finalization".into(),
+            ),
             ("NamespaceContentRemaining", true, "SomeResourcesRemain", left),
             match finalizers_remain {
                 true => ("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", held),
-                false => ("NamespaceFinalizersRemaining", false, "ContentHasNoFinalizers", "All content-preserving finalizers finished".into()),
+                false => (
+                    "NamespaceFinalizersRemaining",
+                    false,
+                    "ContentHasNoFinalizers",
+                    "All content-preserving finalizers finished".into(),
+                ),
             },
         ];
-        conditions.into_iter().map(|(kind, holds, reason, message)| stated(known, now, kind, holds, reason, message)).collect()
+        conditions
+            .into_iter()
+            .map(|(kind, holds, reason, message)| stated(known, now, kind, holds, reason, message))
+            .collect()
     }
 }
 
-fn stated(known: &[Condition], now: Timestamp, kind: &str, holds: bool, reason: &str, message: String) -> Condition {
+fn stated(
+    known: &[Condition],
+    now: Timestamp,
+    kind: &str,
+    holds: bool,
+    reason: &str,
+    message: String,
+) -> Condition {
     let status = if holds { "True" } else { "False" };
     let before = condition(known, kind).filter(|before| before.status == status);
     Condition {

@@ -59,7 +59,9 @@ pub(super) fn missed(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
     let is_account = key.resource == SERVICE_ACCOUNTS && *key.name == *DEFAULT;
     let is_authority = key.resource == CONFIG_MAPS && *key.name == *ROOT_CA;
     match (is_account, is_authority, change.kind, key.namespace()) {
-        (_, true, ChangeKind::Put, SOURCE) => reader.list(Namespace::ID, None).map(|stored| stored.key.clone()).collect(),
+        (_, true, ChangeKind::Put, SOURCE) => {
+            reader.list(Namespace::ID, None).map(|stored| stored.key.clone()).collect()
+        }
         (true, _, ChangeKind::Deleted, namespace) | (_, true, _, namespace) => {
             vec![ObjectKey::cluster(Namespace::ID, namespace)]
         }

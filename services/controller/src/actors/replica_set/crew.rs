@@ -27,7 +27,8 @@ impl Crew {
     /// Looks at the pods that the ReplicaSet manages and at those that nobody manages.
     pub fn observe(owner: &Owner<'_>, me: &Object<ReplicaSet>, world: &World<'_>) -> Self {
         let mut crew = Self { active: Vec::new(), ended: Vec::new(), unsettled: Vec::new() };
-        let managed = world.owned_by::<Pod>(&me.metadata.uid).filter(|pod| pod.metadata.controller().is_some());
+        let managed =
+            world.owned_by::<Pod>(&me.metadata.uid).filter(|pod| pod.metadata.controller().is_some());
         for pod in managed.chain(orphans(world, me.key.namespace())) {
             crew.muster(owner.claim(&pod.metadata), pod);
         }
@@ -82,7 +83,9 @@ impl Crew {
             .and_then(|labels| serde_json::from_value(labels.clone()).ok())
             .unwrap_or_default();
         let fully_labeled = |pod: &Object<Pod>| {
-            labels.iter().all(|(key, value)| pod.metadata.labels.get(key.as_str()).is_some_and(|has| **has == **value))
+            labels
+                .iter()
+                .all(|(key, value)| pod.metadata.labels.get(key.as_str()).is_some_and(|has| **has == **value))
         };
         let settle = Duration::from_secs(u64::try_from(me.spec.min_ready_seconds).unwrap_or_default());
         let mut counts = [self.active.len(), 0, 0, 0];

@@ -50,7 +50,9 @@ fn compare(one: &Object<Pod>, other: &Object<Pod>, crowds: &HashMap<NodeName, us
         (true, true) => one.ready_since().map(Reverse).cmp(&other.ready_since().map(Reverse)),
         _ => Ordering::Equal,
     };
-    let crowd = |pod: &Pod| pod.spec.node_name.as_ref().and_then(|node| crowds.get(node)).copied().unwrap_or_default();
+    let crowd = |pod: &Pod| {
+        pod.spec.node_name.as_ref().and_then(|node| crowds.get(node)).copied().unwrap_or_default()
+    };
     one.spec
         .node_name
         .is_some()

@@ -14,18 +14,67 @@ fn check(cluster: &str, expect: Expect) {
 
 #[test]
 fn makes_all_missing_pods_at_once() {
-    check("replicaset web replicas=3", expect![[""]]);
+    check(
+        "replicaset web replicas=3",
+        expect![[r#"
+        create pods/web-7ft2t: 0 of 3 pods exist
+          event SuccessfulCreate: Created pod: web-7ft2t
+        create pods/web-ss2pd: 0 of 3 pods exist
+          event SuccessfulCreate: Created pod: web-ss2pd
+        create pods/web-g5sml: 0 of 3 pods exist
+          event SuccessfulCreate: Created pod: web-g5sml
+    "#]],
+    );
 }
 
 #[test]
 fn pods_are_the_template_with_an_owner() {
-    let mut cluster = Cluster::of(r#"replicaset web replicas=1 {"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}"#);
+    let mut cluster = Cluster::of(
+        r#"replicaset web replicas=1 {"spec": {"template": {"metadata": {"annotations": {"a": "b"}}}}}"#,
+    );
     let outcome = cluster.turn::<ReplicaSetActor>("web");
     let name = outcome.writes[0].key().name.to_string();
     let mut pod = cluster.objects[outcome.writes[0].key()].0.clone();
     assert!(name.starts_with("web-") && name.len() == 9);
     pod["metadata"]["name"] = json!("web-xxxxx");
-    expect![[""]].assert_eq(&serde_json::to_string_pretty(&pod).unwrap());
+    expect![[r#"
+        {
+          "apiVersion": "v1",
+          "kind": "Pod",
+          "metadata": {
+            "annotations": {
+              "a": "b"
+            },
+            "creationTimestamp": "2026-01-01T00:00:00Z",
+            "generateName": "web-",
+            "generation": 1,
+            "labels": {
+              "app": "web"
+            },
+            "name": "web-xxxxx",
+            "namespace": "default",
+            "ownerReferences": [
+              {
+                "apiVersion": "apps/v1",
+                "blockOwnerDeletion": true,
+                "controller": true,
+                "kind": "ReplicaSet",
+                "name": "web",
+                "uid": "uid-replicaset-web"
+              }
+            ],
+            "uid": "uid-1"
+          },
+          "spec": {
+            "containers": [
+              {
+                "image": "v1",
+                "name": "web"
+              }
+            ]
+          }
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&pod).unwrap());
 }
 
 #[test]
@@ -35,7 +84,13 @@ fn replaces_ended_and_terminating_pods() {
          pod web-a owner=replicaset/web ready node=n
          pod web-b owner=replicaset/web failed node=n
          pod web-c owner=replicaset/web ready node=n deleted=30",
-        expect![[""]],
+        expect![[r#"
+            create pods/web-7ft2t: 1 of 3 pods exist
+              event SuccessfulCreate: Created pod: web-7ft2t
+            create pods/web-ss2pd: 1 of 3 pods exist
+              event SuccessfulCreate: Created pod: web-ss2pd
+            status availableReplicas=1 fullyLabeledReplicas=1 observedGeneration=1 readyReplicas=1 replicas=1
+        "#]],
     );
 }
 
@@ -45,7 +100,9 @@ fn holds_back_replacements_of_pods_that_end_at_once() {
         "replicaset web replicas=2
          pod web-a owner=replicaset/web failed node=n created=1
          pod web-b owner=replicaset/web failed node=n created=3",
-        expect![[""]],
+        expect![[r#"
+            wake after 2s
+        "#]],
     );
 }
 
@@ -59,7 +116,10 @@ fn keeps_a_few_ended_pods_as_evidence() {
          pod d owner=replicaset/web failed created=400
          pod e owner=replicaset/web failed created=500
          pod f owner=replicaset/web failed created=600",
-        expect![[""]],
+        expect![[r#"
+            delete pods/f: it has ended long ago
+              event SuccessfulDelete: Deleted pod: f
+        "#]],
     );
 }
 
@@ -72,7 +132,13 @@ fn adopts_what_matches_and_releases_what_does_not() {
          pod relabelled owner=replicaset/web ready labels=app:db
          pod others owner=replicaset/db ready
          pod going deleted=30 node=n",
-        expect![[""]],
+        expect![[r#"
+            patch pods/relabelled {"metadata":{"ownerReferences":[]}}: it does not match the selector any more
+            patch pods/orphan {"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","blockOwnerDeletion":true,"controller":true,"kind":"ReplicaSet","name":"web","uid":"uid-replicaset-web"}]}}: it matches the selector and nobody manages it
+            create pods/web-7ft2t: 1 of 2 pods exist
+              event SuccessfulCreate: Created pod: web-7ft2t
+            status availableReplicas=1 fullyLabeledReplicas=1 observedGeneration=1 readyReplicas=1 replicas=1
+        "#]],
     );
 }
 
@@ -82,7 +148,9 @@ fn a_terminating_replica_set_only_counts() {
         "replicaset web replicas=2 deleted finalizers=foregroundDeletion
          pod orphan ready
          pod web-a owner=replicaset/web ready",
-        expect![[""]],
+        expect![[r#"
+            status availableReplicas=1 fullyLabeledReplicas=1 observedGeneration=1 readyReplicas=1 replicas=1
+        "#]],
     );
 }
 
@@ -97,10 +165,13 @@ fn makes_nothing_in_a_namespace_that_ends() {
 
 /// Deletes one pod after the other and tells their order.
 fn order_of_deletion(pods: &str) -> String {
-    let mut cluster = Cluster::of(&format!("deployment app\nreplicaset web replicas=99 owner=deployment/app\n{pods}"));
+    let mut cluster =
+        Cluster::of(&format!("deployment app\nreplicaset web replicas=99 owner=deployment/app\n{pods}"));
     let key = cluster.key("replicaset", "web");
     let mut order = Vec::new();
-    for left in (0..cluster.all(api::ResourceId::new("pods")).len()).rev() {
+    let pods = cluster.all(api::ResourceId::new("pods"));
+    let own = pods.iter().filter(|(_, pod)| pod["metadata"]["ownerReferences"][0]["name"] == "web").count();
+    for left in (0..own).rev() {
         cluster.change(&key, |set| set["spec"]["replicas"] = json!(left));
         let outcome = cluster.decide::<ReplicaSetActor>("web");
         let [write] = &outcome.writes[..] else { panic!("{outcome}") };
@@ -120,7 +191,7 @@ fn gives_up_what_is_missed_least() {
          pod dear owner=replicaset/web node=a ready annotations=controller.kubernetes.io/pod-deletion-cost:5
          pod steady owner=replicaset/web node=a ready",
     );
-    expect![[""]].assert_eq(&order);
+    expect!["unassigned pending unready cheap steady dear"].assert_eq(&order);
 }
 
 #[test]
@@ -134,7 +205,7 @@ fn among_ready_pods_crowds_then_newcomers_then_restarts_then_youth_go_first() {
          pod young owner=replicaset/web node=d ready=600 created=700
          pod old owner=replicaset/web node=e ready=600",
     );
-    expect![[""]].assert_eq(&order);
+    expect!["crowded-1 crowded-2 new restarts young old crowded-3"].assert_eq(&order);
 }
 
 #[test]
@@ -146,7 +217,7 @@ fn a_sibling_of_the_same_deployment_makes_a_node_crowded() {
          pod alone owner=replicaset/web node=a ready
          pod with-siblings owner=replicaset/web node=b ready",
     );
-    expect![[""]].assert_eq(&order);
+    expect!["with-siblings alone"].assert_eq(&order);
 }
 
 #[test]
@@ -156,6 +227,9 @@ fn ready_pods_become_available_after_their_time() {
          pod web-a owner=replicaset/web ready=60
          pod web-b owner=replicaset/web ready=4
          pod web-c owner=replicaset/web running",
-        expect![[""]],
+        expect![[r#"
+            status availableReplicas=1 fullyLabeledReplicas=3 observedGeneration=1 readyReplicas=2 replicas=3
+            wake after 6s
+        "#]],
     );
 }

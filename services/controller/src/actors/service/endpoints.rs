@@ -61,10 +61,13 @@ fn target_port(port: &ServicePort, pod: &Pod) -> Option<u16> {
         (Some(0), _) | (None, None | Some("")) => Some(port.port),
         (Some(number), _) => u16::try_from(*number).ok(),
         (None, Some(name)) => {
-            let sidecars = pod.spec.init_containers.iter().filter(|container| container.restart_policy.is_some());
-            let mut declared = pod.spec.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
+            let sidecars =
+                pod.spec.init_containers.iter().filter(|container| container.restart_policy.is_some());
+            let mut declared =
+                pod.spec.containers.iter().chain(sidecars).flat_map(|container| &container.ports);
             let wanted = protocol(&port.protocol);
-            let named = declared.find(|declared| declared.name == name && protocol(&declared.protocol) == wanted);
+            let named =
+                declared.find(|declared| declared.name == name && protocol(&declared.protocol) == wanted);
             named.map(|declared| declared.container_port)
         }
     }
@@ -79,7 +82,11 @@ fn endpoint(service: &Object<Service>, pod: &Object<Pod>) -> Endpoint {
     let ready = service.spec.publish_not_ready_addresses || serving && !terminating;
     Endpoint {
         addresses: vec![pod.status.pod_ip.clone()],
-        conditions: EndpointConditions { ready: Some(ready), serving: Some(serving), terminating: Some(terminating) },
+        conditions: EndpointConditions {
+            ready: Some(ready),
+            serving: Some(serving),
+            terminating: Some(terminating),
+        },
         hostname: hostname(service, pod),
         node_name: pod.spec.node_name.as_ref().map(ToString::to_string),
         target_ref: Some(target_ref(pod)),
@@ -88,7 +95,8 @@ fn endpoint(service: &Object<Service>, pod: &Object<Pod>) -> Endpoint {
 
 /// A pod has a name of its own within the Service that its subdomain names.
 pub(super) fn hostname(service: &Object<Service>, pod: &Pod) -> Option<String> {
-    (!pod.spec.hostname.is_empty() && *pod.spec.subdomain == *service.key.name).then(|| pod.spec.hostname.clone())
+    (!pod.spec.hostname.is_empty() && *pod.spec.subdomain == *service.key.name)
+        .then(|| pod.spec.hostname.clone())
 }
 
 /// The pod behind an endpoint.

@@ -109,7 +109,8 @@ struct Subset {
 fn subsets(me: &Object<Service>, pods: &[Arc<Object<Pod>>]) -> (Value, bool) {
     let publish_all = me.spec.publish_not_ready_addresses;
     let is_ready = |pod: &Object<Pod>| publish_all || pod.is_ready();
-    let mut listed: Vec<_> = pods.iter().filter(|pod| publish_all || !pod.metadata.is_terminating()).collect();
+    let mut listed: Vec<_> =
+        pods.iter().filter(|pod| publish_all || !pod.metadata.is_terminating()).collect();
     listed.sort_by_key(|pod| !is_ready(pod));
     let truncated = listed.len() > MOST;
     listed.truncate(MOST);
@@ -136,7 +137,8 @@ impl Subset {
             ("notReadyAddresses", json!(self.not_ready)),
             ("ports", json!(self.ports)),
         ];
-        let present = lists.into_iter().filter(|(_, list)| list.as_array().is_some_and(|list| !list.is_empty()));
+        let present =
+            lists.into_iter().filter(|(_, list)| list.as_array().is_some_and(|list| !list.is_empty()));
         Value::Object(present.map(|(name, list)| (name.to_owned(), list)).collect())
     }
 }

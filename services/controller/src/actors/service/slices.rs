@@ -37,7 +37,8 @@ pub(super) fn reconcile(me: &Object<Service>, groups: Vec<Group>, world: &World<
         let (slices, left) = pack(own, &group);
         // A Service without endpoints keeps one empty slice, so that its readers know that there are none.
         let empty_ones_kept = usize::from(group.endpoints.is_empty());
-        let (empty, filled): (Vec<_>, Vec<_>) = slices.into_iter().partition(|slice| slice.endpoints.is_empty());
+        let (empty, filled): (Vec<_>, Vec<_>) =
+            slices.into_iter().partition(|slice| slice.endpoints.is_empty());
         let surplus = empty.iter().skip(empty_ones_kept);
         writes.extend(surplus.map(|slice| delete(&slice.object, "none of its endpoints is left")));
         let kept = empty.iter().take(empty_ones_kept).chain(&filled);
@@ -118,7 +119,13 @@ fn identity(endpoint: &Endpoint) -> String {
 
 fn update(me: &Object<Service>, slice: &Planned, group: &Group) -> Option<Write> {
     let labels = labels(me);
-    let labels_differ = slice.object.metadata.labels.iter().map(|(key, value)| (&**key, &**value)).collect::<BTreeMap<_, _>>()
+    let labels_differ = slice
+        .object
+        .metadata
+        .labels
+        .iter()
+        .map(|(key, value)| (&**key, &**value))
+        .collect::<BTreeMap<_, _>>()
         != labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     if !slice.changed && !labels_differ && slice.object.ports == group.ports {
         return None;
@@ -172,15 +179,23 @@ fn create(me: &Object<Service>, bodies: Vec<Value>, world: &World<'_>) -> Vec<Wr
         if let Some(fields) = object.as_object_mut() {
             fields.insert("apiVersion".into(), json!("discovery.k8s.io/v1"));
             fields.insert("kind".into(), json!("EndpointSlice"));
-            fields.insert("metadata".into(), json!({
-                "name": name,
-                "generateName": base,
-                "namespace": me.key.namespace(),
-                "labels": labels(me),
-                "ownerReferences": references_json(&[owner]),
-            }));
+            fields.insert(
+                "metadata".into(),
+                json!({
+                    "name": name,
+                    "generateName": base,
+                    "namespace": me.key.namespace(),
+                    "labels": labels(me),
+                    "ownerReferences": references_json(&[owner]),
+                }),
+            );
         }
-        Write::Create { key: key(&name), object, because: "its endpoints have no slice yet".into(), event: None }
+        Write::Create {
+            key: key(&name),
+            object,
+            because: "its endpoints have no slice yet".into(),
+            event: None,
+        }
     };
     names.into_iter().zip(bodies).map(write).collect()
 }
