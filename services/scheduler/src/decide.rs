@@ -163,7 +163,7 @@ pub fn explain(class: &PodClass, cluster: &Cluster) -> Verdict {
         }
         if at < NAMED_NODES {
             let reasons: Vec<String> = found.iter().map(crate::filter::Misfit::about_node).collect();
-            named.push(format!("{} {}", node.name, reasons.join(" and ")));
+            named.push(format!("{} {}", node.name, reasons.join(", ")));
         }
     }
     if live > NAMED_NODES {

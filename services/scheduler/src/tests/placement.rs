@@ -14,7 +14,12 @@ fn replicas_are_spread_over_nodes() {
          pod web-2 owner=web cpu=100m
          pod web-3 owner=web cpu=100m
          pod web-4 owner=web cpu=100m",
-        &expect![[""]],
+        &expect![[r#"
+            web-1 -> n1
+            web-2 -> n2
+            web-3 -> n3
+            web-4 -> n1
+        "#]],
     );
 }
 
@@ -27,7 +32,10 @@ fn replicas_are_spread_over_zones_first() {
          pod web-1 owner=web cpu=100m on=a1
          pod web-2 owner=web cpu=100m
          pod web-3 owner=web cpu=100m",
-        &expect![[""]],
+        &expect![[r#"
+            web-2 -> b1
+            web-3 -> a2
+        "#]],
     );
 }
 
@@ -38,7 +46,9 @@ fn the_emptier_node_is_better() {
          node n2 cpu=4
          pod big owner=db cpu=3 on=n1
          pod web-1 owner=web cpu=100m",
-        &expect![[""]],
+        &expect![[r#"
+            web-1 -> n2: n2 is the best of 2 nodes that fit, of 2: it has none of its siblings and 97% of room left
+        "#]],
     );
 }
 
@@ -48,7 +58,10 @@ fn priority_goes_before_age() {
         "node n1 cpu=1
          pod old cpu=1
          pod urgent cpu=1 priority=10",
-        &expect![[""]],
+        &expect![[r#"
+            urgent -> n1
+            old waits: 0/1 nodes are available: 1 Insufficient cpu.
+        "#]],
     );
 }
 
@@ -59,7 +72,10 @@ fn preferred_nodes_are_better_but_not_required() {
          node n2 cpu=1 label=disk:ssd
          pod a prefers=disk:ssd cpu=1
          pod b prefers=disk:ssd cpu=1",
-        &expect![[""]],
+        &expect![[r#"
+            a -> n2
+            b -> n1
+        "#]],
     );
 }
 
@@ -70,7 +86,10 @@ fn tainted_with_prefer_no_schedule_is_the_last_choice() {
          node n2 cpu=1
          pod a cpu=1
          pod b cpu=1",
-        &expect![[""]],
+        &expect![[r#"
+            a -> n2
+            b -> n1
+        "#]],
     );
 }
 
@@ -86,7 +105,14 @@ fn spreading_rules_hold_within_one_batch() {
          pod web-4 app=web cpu=500m spread=DoNotSchedule
          pod web-5 app=web cpu=500m spread=DoNotSchedule
          pod web-6 app=web cpu=500m spread=DoNotSchedule",
-        &expect![[""]],
+        &expect![[r#"
+            web-1 -> a1
+            web-2 -> b1
+            web-3 -> a2
+            web-4 -> b1
+            web-5 -> a1
+            web-6 waits: 0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match pod topology spread constraints.
+        "#]],
     );
 }
 
@@ -98,7 +124,11 @@ fn pods_that_must_be_apart_are() {
          pod db-1 app=db apart=db
          pod db-2 app=db apart=db
          pod db-3 app=db apart=db",
-        &expect![[""]],
+        &expect![[r#"
+            db-1 -> n1
+            db-2 -> n2
+            db-3 waits: 0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules.
+        "#]],
     );
 }
 
@@ -110,7 +140,10 @@ fn pods_that_are_there_may_refuse_company() {
          pod shy apart=web on=n1
          pod web-1 app=web
          pod web-2 app=web",
-        &expect![[""]],
+        &expect![[r#"
+            web-1 -> n2
+            web-2 -> n2
+        "#]],
     );
 }
 
@@ -121,9 +154,15 @@ fn pods_that_must_be_near_wait_for_company() {
          node n2
          pod side app=side near=main",
     );
-    expect![[""]].assert_eq(&shown(&brain.decide(10), false));
+    expect![[r#"
+        side waits: 0/2 nodes are available: 2 node(s) didn't match pod affinity rules.
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
     apply(&mut brain, "pod main app=main on=n2", 10);
-    expect![[""]].assert_eq(&shown(&brain.decide(10), false));
+    expect![[r#"
+        side -> n2
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
 }
 
 #[test]
@@ -133,6 +172,9 @@ fn the_first_of_pods_that_want_each_other_goes_anywhere() {
          node n2
          pod a app=x near=x
          pod b app=x near=x",
-        &expect![[""]],
+        &expect![[r#"
+            a -> n1
+            b -> n1
+        "#]],
     );
 }

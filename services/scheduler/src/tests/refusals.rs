@@ -12,7 +12,9 @@ fn reasons_are_counted_like_kubernetes_does() {
          node n3 memory=256Mi
          pod other memory=312Mi on=n2
          pod web-1 memory=512Mi",
-        &expect![[""]],
+        &expect![[r#"
+            web-1 waits: 0/3 nodes are available: 1 node(s) were unschedulable, 2 Insufficient memory. (n1 is cordoned; n2 has 200Mi of memory free and the pod asks for 512Mi; n3 has 256Mi of memory free and the pod asks for 512Mi)
+        "#]],
     );
 }
 
@@ -22,7 +24,9 @@ fn every_resource_that_is_short_is_named() {
         "node n1 cpu=1 memory=1Gi pods=1
          pod other cpu=900m on=n1
          pod web-1 cpu=500m memory=2Gi gpu=1",
-        &expect![[""]],
+        &expect![[r#"
+            web-1 waits: 0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient gpu, 1 Insufficient memory, 1 Too many pods. (n1 has all of its 1 pods and has 100m of cpu free and the pod asks for 500m and has 1Gi of memory free and the pod asks for 2Gi and has 0 of gpu free and the pod asks for 1)
+        "#]],
     );
 }
 
@@ -37,7 +41,12 @@ fn taints_selectors_affinity_and_readiness() {
          pod b wants=disk:hdd
          pod c tolerates=dedicated cpu=5
          pod d selects=disk:ssd",
-        &expect![[""]],
+        &expect![[r#"
+            a waits: 0/4 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint {dedicated: db}, 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }, 1 node(s) were not ready.
+            b waits: 0/4 nodes are available: 1 node(s) didn't match Pod's node affinity/selector, 1 node(s) had untolerated taint {dedicated: db}, 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }, 1 node(s) were not ready.
+            c waits: 0/4 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }, 1 node(s) were not ready, 2 Insufficient cpu.
+            d -> n4
+        "#]],
     );
 }
 
@@ -48,13 +57,22 @@ fn host_ports_are_taken_once() {
          pod a port=80
          pod b port=80
          pod c port=81",
-        &expect![[""]],
+        &expect![[r#"
+            a -> n1
+            b waits: 0/1 nodes are available: 1 node(s) didn't have free ports for the requested pod ports.
+            c -> n1
+        "#]],
     );
 }
 
 #[test]
 fn no_nodes_at_all() {
-    check("pod a", &expect![[""]]);
+    check(
+        "pod a",
+        &expect![[r#"
+        a waits: no nodes available to schedule pods
+    "#]],
+    );
 }
 
 #[test]
@@ -62,7 +80,9 @@ fn zones_are_required_by_spreading_rules() {
     check(
         "node n1
          pod a app=a spread=DoNotSchedule",
-        &expect![[""]],
+        &expect![[r#"
+            a waits: 0/1 nodes are available: 1 node(s) didn't match pod topology spread constraints (missing required label).
+        "#]],
     );
 }
 
@@ -80,7 +100,11 @@ fn gated_bound_ended_and_foreign_pods_are_left_alone() {
 #[test]
 fn a_message_is_told_once() {
     let mut brain = brain("node n1 cpu=1\n pod a cpu=2\n pod b cpu=2");
-    expect![[""]].assert_eq(&shown(&brain.decide(10), false));
+    expect![[r#"
+        a waits: 0/1 nodes are available: 1 Insufficient cpu.
+        b waits: 0/1 nodes are available: 1 Insufficient cpu.
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
     apply(&mut brain, "pod a cpu=2 told=0/1_nodes_are_available:_1_Insufficient_cpu.", 10);
     apply(&mut brain, "pod b cpu=2 told=0/1_nodes_are_available:_1_Insufficient_cpu.", 11);
     assert!(!brain.has_work(), "their own conditions are no reason to try again");
@@ -88,16 +112,26 @@ fn a_message_is_told_once() {
     assert!(brain.has_work(), "a changed node is");
     expect![[""]].assert_eq(&shown(&brain.decide(10), false));
     apply(&mut brain, "node n2 cpu=2", 13);
-    expect![[""]].assert_eq(&shown(&brain.decide(10), false));
+    expect![[r#"
+        a -> n2
+        b waits: 0/2 nodes are available: 2 Insufficient cpu.
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
 }
 
 #[test]
 fn freed_room_is_used() {
     let mut brain = brain("node n1 cpu=1\n pod a cpu=1 on=n1\n pod b cpu=1");
-    expect![[""]].assert_eq(&shown(&brain.decide(10), false));
+    expect![[r#"
+        b waits: 0/1 nodes are available: 1 Insufficient cpu.
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
     assert_eq!(brain.waiting(), 1);
     apply(&mut brain, "pod a cpu=1 on=n1 phase=Succeeded", 10);
-    expect![[""]].assert_eq(&shown(&brain.decide(10), false));
+    expect![[r#"
+        b -> n1
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
     assert_eq!(brain.waiting(), 0);
 }
 
@@ -110,5 +144,8 @@ fn a_binding_that_fails_is_tried_again() {
     let crate::decide::Outcome::Bind { pod, .. } = &outcomes[0] else { panic!("it fits") };
     brain.failed(&pod.uid, None);
     apply(&mut brain, "pod a cpu=1 app=changed", 11);
-    expect![[""]].assert_eq(&shown(&brain.decide(10), false));
+    expect![[r#"
+        a -> n1
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
 }
