@@ -17,7 +17,9 @@ impl IntOrPercent {
         match value {
             Value::Number(number) => number.as_i64().map(Self::Int),
             Value::String(text) => {
-                let digits = text.strip_suffix('%').filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
+                let digits = text
+                    .strip_suffix('%')
+                    .filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
                 digits.parse().ok().map(Self::Percent)
             }
             _ => None,
@@ -60,7 +62,11 @@ mod tests {
             (json!("100%"), 7, 7, 7),
         ] {
             let share = IntOrPercent::parse(&value).unwrap();
-            assert_eq!((share.of_rounded_up(total), share.of_rounded_down(total)), (up, down), "{value} of {total}");
+            assert_eq!(
+                (share.of_rounded_up(total), share.of_rounded_down(total)),
+                (up, down),
+                "{value} of {total}"
+            );
         }
         for wrong in [json!("25"), json!("a%"), json!(true), json!(null), json!("%")] {
             assert_eq!(IntOrPercent::parse(&wrong), None, "{wrong}");

@@ -26,7 +26,10 @@ impl Cause {
         if version != "00" || trace.len() != 32 || span.len() != 16 {
             return None;
         }
-        Some(Self { trace_id: u128::from_str_radix(trace, 16).ok()?, span_id: u64::from_str_radix(span, 16).ok()? })
+        Some(Self {
+            trace_id: u128::from_str_radix(trace, 16).ok()?,
+            span_id: u64::from_str_radix(span, 16).ok()?,
+        })
     }
 }
 

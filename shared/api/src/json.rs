@@ -24,7 +24,12 @@ pub fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
 
 /// The entries of the object at a JSON pointer.
 pub fn entries<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
-    value.pointer(pointer).and_then(Value::as_object).into_iter().flatten().map(|(key, value)| (key.as_str(), value))
+    value
+        .pointer(pointer)
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+        .map(|(key, value)| (key.as_str(), value))
 }
 
 /// The object under `key`, made if it is absent. `None` if `value` is not an object or holds something else there.

@@ -13,6 +13,7 @@ pub mod meta;
 pub mod names;
 pub mod names_for;
 pub mod object;
+pub mod protobuf;
 pub mod qos;
 pub mod quantity;
 pub mod schema;

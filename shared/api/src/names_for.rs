@@ -18,7 +18,11 @@ pub fn template_hash(template: &Value, collision_count: i64) -> String {
     }
     let folded = hash.0 ^ hash.0 >> 32;
     let decimal = (folded & u64::from(u32::MAX)).to_string();
-    decimal.bytes().filter_map(|digit| ALPHABET.get(usize::from(digit) % ALPHABET.len())).map(|c| char::from(*c)).collect()
+    decimal
+        .bytes()
+        .filter_map(|digit| ALPHABET.get(usize::from(digit) % ALPHABET.len()))
+        .map(|c| char::from(*c))
+        .collect()
 }
 
 /// The five characters that end the name of an owner's `ordinal`-th child.

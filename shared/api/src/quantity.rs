@@ -19,7 +19,8 @@ impl Quantity {
 
     /// Whole units, rounded up.
     pub fn ceil_units(self) -> i64 {
-        i64::try_from(self.milli.div_euclid(1000) + i128::from(self.milli.rem_euclid(1000) != 0)).unwrap_or(i64::MAX)
+        i64::try_from(self.milli.div_euclid(1000) + i128::from(self.milli.rem_euclid(1000) != 0))
+            .unwrap_or(i64::MAX)
     }
 
     /// Parses Kubernetes' notation; `None` if it is malformed.
@@ -81,7 +82,8 @@ fn scale(suffix: &str) -> Option<(i128, i128)> {
 
 impl fmt::Display for Quantity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const BINARY: [(i128, &str); 4] = [(1 << 40, "Ti"), (1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki")];
+        const BINARY: [(i128, &str); 4] =
+            [(1 << 40, "Ti"), (1 << 30, "Gi"), (1 << 20, "Mi"), (1 << 10, "Ki")];
         if self.milli % 1000 != 0 {
             return write!(f, "{}m", self.milli);
         }
@@ -139,7 +141,11 @@ pub fn canonical(text: &str) -> Option<String> {
         return Some(format!("{milli}m"));
     }
     let binary = suffix.ends_with('i') && units.unsigned_abs() >= 1024;
-    let (base, names) = if binary { (1024_i128, ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"]) } else { (1000, ["k", "M", "G", "T", "P", "E"]) };
+    let (base, names) = if binary {
+        (1024_i128, ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"])
+    } else {
+        (1000, ["k", "M", "G", "T", "P", "E"])
+    };
     let mut spelled = (units, "");
     for name in names {
         if spelled.0 == 0 || spelled.0 % base != 0 {

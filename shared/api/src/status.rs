@@ -91,7 +91,8 @@ pub fn conflict_because(resource: ResourceId, name: &str, why: &str) -> Status {
 
 /// 422: rules are violated. One cause per rule.
 pub fn invalid(kind: &KindInfo, name: &str, errors: &[FieldError]) -> Status {
-    let qualified = if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) };
+    let qualified =
+        if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) };
     let mut sentences: Vec<String> = Vec::new();
     for error in errors {
         let sentence = format!("{}: {}", error.field, error.message);
@@ -105,7 +106,8 @@ pub fn invalid(kind: &KindInfo, name: &str, errors: &[FieldError]) -> Status {
     };
     let mut status = Status::new(422, "Invalid", format!("{qualified} \"{name}\" is invalid: {why}"));
     status.detail(&[("name", name), ("group", kind.group), ("kind", kind.kind)]);
-    let cause = |error: &FieldError| json!({"reason": error.reason, "message": error.message, "field": error.field});
+    let cause =
+        |error: &FieldError| json!({"reason": error.reason, "message": error.message, "field": error.field});
     status.details.insert("causes".into(), errors.iter().map(cause).collect());
     status
 }
@@ -149,8 +151,10 @@ pub fn too_large(message: impl Into<String>) -> Status {
 
 /// 415.
 pub fn unsupported_media_type(accepted: &[&str]) -> Status {
-    let message =
-        format!("the body of the request was in an unknown format - accepted media types include: {}", accepted.join(", "));
+    let message = format!(
+        "the body of the request was in an unknown format - accepted media types include: {}",
+        accepted.join(", ")
+    );
     Status::new(415, "UnsupportedMediaType", message)
 }
 
@@ -197,7 +201,11 @@ mod tests {
     fn sentences_are_kubernetes_own() {
         let deployments = ResourceId::new("deployments.apps");
         let kind = crate::kind(deployments).unwrap();
-        let error = |field: &str, message: &str| FieldError { field: field.into(), reason: "FieldValueRequired", message: message.into() };
+        let error = |field: &str, message: &str| FieldError {
+            field: field.into(),
+            reason: "FieldValueRequired",
+            message: message.into(),
+        };
         let statuses = [
             not_found(deployments, "web"),
             already_exists(ResourceId::new("pods"), "web"),

@@ -33,7 +33,13 @@ pub const EVENT: &[Column] = &[
     shown("Message", "string", "What happened, in a sentence."),
     wide("First Seen", "string", "How long ago it happened first."),
     wide("Count", "string", "How often it happened."),
-    Column { name: "Name", kind: "string", format: "name", priority: 1, description: "The event's own name." },
+    Column {
+        name: "Name",
+        kind: "string",
+        format: "name",
+        priority: 1,
+        description: "The event's own name.",
+    },
 ];
 
 /// Cells of a namespace.
@@ -49,7 +55,12 @@ pub fn config_map(object: &Value, now: Timestamp) -> Vec<Value> {
 
 /// Cells of a secret.
 pub fn secret(object: &Value, now: Timestamp) -> Vec<Value> {
-    vec![name(object), json!(text(object, "/type")), json!(entries(object, "/data").count()), age(object, now)]
+    vec![
+        name(object),
+        json!(text(object, "/type")),
+        json!(entries(object, "/data").count()),
+        age(object, now),
+    ]
 }
 
 /// Cells of a service account.
@@ -65,11 +76,17 @@ pub fn lease(object: &Value, now: Timestamp) -> Vec<Value> {
 /// Cells of an event.
 pub fn event(event: &Value, now: Timestamp) -> Vec<Value> {
     let first_of = |pointers: &[&str]| {
-        pointers.iter().map(|pointer| text(event, pointer)).find(|text| !text.is_empty()).unwrap_or_default().to_owned()
+        pointers
+            .iter()
+            .map(|pointer| text(event, pointer))
+            .find(|text| !text.is_empty())
+            .unwrap_or_default()
+            .to_owned()
     };
     let count = int(event, "/series/count").or_else(|| int(event, "/count")).unwrap_or(1);
     let first = ago(&first_of(&["/firstTimestamp", "/eventTime"]), now);
-    let last = ago(&first_of(&["/series/lastObservedTime", "/lastTimestamp", "/firstTimestamp", "/eventTime"]), now);
+    let last =
+        ago(&first_of(&["/series/lastObservedTime", "/lastTimestamp", "/firstTimestamp", "/eventTime"]), now);
     let host = text(event, "/source/host");
     let component = first_of(&["/source/component", "/reportingComponent"]);
     let source = if host.is_empty() { component } else { format!("{component}, {host}") };

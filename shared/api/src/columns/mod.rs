@@ -9,8 +9,8 @@ mod workload;
 
 pub use age::{ago, human_duration};
 pub use config::{
-    CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT, config_map, event, lease, namespace, secret,
-    service_account,
+    CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT, config_map, event, lease, namespace,
+    secret, service_account,
 };
 pub use network::{ENDPOINT_SLICE, ENDPOINTS, SERVICE, endpoint_slice, endpoints, service};
 pub use node::{NODE, node};
@@ -24,8 +24,13 @@ use crate::json::text;
 use crate::kinds::Column;
 
 /// The first column of every table.
-const NAME: Column =
-    Column { name: "Name", kind: "string", format: "name", priority: 0, description: "The object's name, unique in its namespace." };
+const NAME: Column = Column {
+    name: "Name",
+    kind: "string",
+    format: "name",
+    priority: 0,
+    description: "The object's name, unique in its namespace.",
+};
 /// How long ago the object was made.
 const AGE: Column = shown("Age", "string", "How long ago the object was created.");
 

@@ -22,7 +22,8 @@ pub const SERVICE: &[Column] = &[
 ];
 
 /// Columns of endpoints.
-pub const ENDPOINTS: &[Column] = &[NAME, shown("Endpoints", "string", "Addresses and ports that serve."), AGE];
+pub const ENDPOINTS: &[Column] =
+    &[NAME, shown("Endpoints", "string", "Addresses and ports that serve."), AGE];
 
 /// Columns of endpoint slices.
 pub const ENDPOINT_SLICE: &[Column] = &[
@@ -35,7 +36,8 @@ pub const ENDPOINT_SLICE: &[Column] = &[
 
 /// Cells of a service.
 pub fn service(service: &Value, now: Timestamp) -> Vec<Value> {
-    let pairs = entries(service, "/spec/selector").map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    let pairs = entries(service, "/spec/selector")
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
     let mut selector: Vec<String> = pairs.collect();
     selector.sort();
     vec![

@@ -25,7 +25,8 @@ pub const NODE: &[Column] = &[
 
 /// Cells of a node.
 pub fn node(node: &Value, now: Timestamp) -> Vec<Value> {
-    let ready = items(node, "/status/conditions").iter().find(|condition| text(condition, "/type") == "Ready");
+    let ready =
+        items(node, "/status/conditions").iter().find(|condition| text(condition, "/type") == "Ready");
     let mut status = match ready.map(|ready| text(ready, "/status")) {
         Some("True") => "Ready".to_owned(),
         Some(_) => "NotReady".to_owned(),

@@ -52,7 +52,9 @@ struct Summary {
 
 impl Summary {
     fn of(pod: &Value) -> Self {
-        let phase = [text(pod, "/status/reason"), text(pod, "/status/phase")].into_iter().find(|text| !text.is_empty());
+        let phase = [text(pod, "/status/reason"), text(pod, "/status/phase")]
+            .into_iter()
+            .find(|text| !text.is_empty());
         let mut summary = Self {
             total: items(pod, "/spec/containers").len(),
             reason: phase.unwrap_or_default().to_owned(),
@@ -164,7 +166,10 @@ fn ended(state: &Value) -> String {
 
 fn condition<'a>(pod: &'a Value, kind: &str) -> Option<&'a str> {
     let conditions = items(pod, "/status/conditions");
-    conditions.iter().find(|condition| text(condition, "/type") == kind).map(|condition| text(condition, "/status"))
+    conditions
+        .iter()
+        .find(|condition| text(condition, "/type") == kind)
+        .map(|condition| text(condition, "/status"))
 }
 
 fn readiness_gates(pod: &Value) -> String {
@@ -172,6 +177,7 @@ fn readiness_gates(pod: &Value) -> String {
     if gates.is_empty() {
         return "<none>".into();
     }
-    let hold = gates.iter().filter(|gate| condition(pod, text(gate, "/conditionType")) == Some("True")).count();
+    let hold =
+        gates.iter().filter(|gate| condition(pod, text(gate, "/conditionType")) == Some("True")).count();
     format!("{hold}/{}", gates.len())
 }

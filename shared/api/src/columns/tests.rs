@@ -13,13 +13,15 @@ fn check(yaml: &str, expected: Expect) {
     for document in yaml.split("---") {
         let object: Value = serde_yaml_ng::from_str(document).unwrap();
         let kind =
-            crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind")).unwrap();
+            crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
+                .unwrap();
         if std::mem::take(&mut header) {
             let names: Vec<&str> = kind.columns.iter().map(|column| column.name).collect();
             lines.push_str(&format!("{}\n", names.join(" | ")));
         }
         let cells = (kind.cells)(&object, now);
-        let cells: Vec<String> = cells.iter().map(|cell| cell.as_str().map_or(cell.to_string(), str::to_owned)).collect();
+        let cells: Vec<String> =
+            cells.iter().map(|cell| cell.as_str().map_or(cell.to_string(), str::to_owned)).collect();
         lines.push_str(&format!("{}\n", cells.join(" | ")));
     }
     expected.assert_eq(&lines);
@@ -47,7 +49,9 @@ fn pods() {
         pod("{phase: Pending, conditions: [{type: PodScheduled, status: 'False', reason: SchedulingGated}, {type: g, status: 'True'}]}").replace("nodeName: n1", "readinessGates: [{conditionType: g}, {conditionType: h}]"),
         pod("{phase: Running, initContainerStatuses: [{name: s, started: true, ready: true, restartCount: 1, state: {running: {}}}], containerStatuses: [{name: a, ready: true, restartCount: 0, state: {running: {}}}]}").replace("containers: [{name: a}", "initContainers: [{name: s, restartPolicy: Always}], containers: [{name: a}"),
     ];
-    check(&rows.join("\n---\n"), expect![[r#"
+    check(
+        &rows.join("\n---\n"),
+        expect![[r#"
         Name | Ready | Status | Restarts | Age | IP | Node | Nominated Node | Readiness Gates
         web | 0/2 | Pending | 0 | 5m | <none> | n1 | <none> | <none>
         web | 2/2 | Running | 2 (3m ago) | 5m | 10.1.0.4 | n1 | <none> | <none>
@@ -61,7 +65,8 @@ fn pods() {
         web | 0/2 | Init:Error | 1 | 5m | <none> | n1 | <none> | <none>
         web | 0/2 | SchedulingGated | 0 | 5m | <none> | <none> | <none> | 1/2
         web | 2/3 | Running | 1 | 5m | <none> | n1 | <none> | <none>
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -130,30 +135,48 @@ fn services() {
 #[test]
 fn small_kinds() {
     for (yaml, expected) in [
-        ("{apiVersion: v1, kind: Namespace, metadata: {name: blue}, status: {phase: Active}}", expect![[r#"
+        (
+            "{apiVersion: v1, kind: Namespace, metadata: {name: blue}, status: {phase: Active}}",
+            expect![[r#"
             Name | Status | Age
             blue | Active | <unknown>
-        "#]]),
-        ("{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: b}, binaryData: {x: YQ==}}", expect![[r#"
+        "#]],
+        ),
+        (
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: b}, binaryData: {x: YQ==}}",
+            expect![[r#"
             Name | Data | Age
             c | 2 | <unknown>
-        "#]]),
-        ("{apiVersion: v1, kind: Secret, metadata: {name: s}, type: Opaque, data: {a: YQ==}}", expect![[r#"
+        "#]],
+        ),
+        (
+            "{apiVersion: v1, kind: Secret, metadata: {name: s}, type: Opaque, data: {a: YQ==}}",
+            expect![[r#"
             Name | Type | Data | Age
             s | Opaque | 1 | <unknown>
-        "#]]),
-        ("{apiVersion: v1, kind: ServiceAccount, metadata: {name: default}}", expect![[r#"
+        "#]],
+        ),
+        (
+            "{apiVersion: v1, kind: ServiceAccount, metadata: {name: default}}",
+            expect![[r#"
             Name | Secrets | Age
             default | 0 | <unknown>
-        "#]]),
-        ("{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l}, spec: {holderIdentity: me}}", expect![[r#"
+        "#]],
+        ),
+        (
+            "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l}, spec: {holderIdentity: me}}",
+            expect![[r#"
             Name | Holder | Age
             l | me | <unknown>
-        "#]]),
-        ("{apiVersion: v1, kind: Event, metadata: {name: e}, type: Warning, reason: BackOff, message: 'no luck ', count: 3, involvedObject: {kind: Pod, name: web}, source: {component: agent, host: n1}, firstTimestamp: '2026-01-01T11:00:00Z', lastTimestamp: '2026-01-01T11:59:00Z'}", expect![[r#"
+        "#]],
+        ),
+        (
+            "{apiVersion: v1, kind: Event, metadata: {name: e}, type: Warning, reason: BackOff, message: 'no luck ', count: 3, involvedObject: {kind: Pod, name: web}, source: {component: agent, host: n1}, firstTimestamp: '2026-01-01T11:00:00Z', lastTimestamp: '2026-01-01T11:59:00Z'}",
+            expect![[r#"
             Last Seen | Type | Reason | Object | Subobject | Source | Message | First Seen | Count | Name
             60s | Warning | BackOff | pod/web |  | agent, n1 | no luck | 60m | 3 | e
-        "#]]),
+        "#]],
+        ),
     ] {
         check(yaml, expected);
     }

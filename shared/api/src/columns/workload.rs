@@ -64,14 +64,16 @@ fn number(object: &Value, pointer: &str) -> i64 {
 
 fn template(object: &Value) -> [Value; 3] {
     let containers = items(object, "/spec/template/spec/containers");
-    let joined = |key: &str| containers.iter().map(|container| text(container, key)).collect::<Vec<_>>().join(",");
+    let joined =
+        |key: &str| containers.iter().map(|container| text(container, key)).collect::<Vec<_>>().join(",");
     [json!(joined("/name")), json!(joined("/image")), json!(selector(object.pointer("/spec/selector")))]
 }
 
 /// A label selector as a query string.
 fn selector(selector: Option<&Value>) -> String {
     let selector = selector.unwrap_or(&Value::Null);
-    let equal = entries(selector, "/matchLabels").map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
+    let equal = entries(selector, "/matchLabels")
+        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()));
     let mut terms: Vec<String> = equal.collect();
     for expression in items(selector, "/matchExpressions") {
         let key = text(expression, "/key");

@@ -30,7 +30,9 @@ pub(super) fn fill(container: &mut Map<String, Value>, host_network: bool) {
         }
     }
     for hook in ["postStart", "preStop"] {
-        if let Some(handler) = existing(container, "lifecycle").and_then(|lifecycle| existing(lifecycle, hook)) {
+        if let Some(handler) =
+            existing(container, "lifecycle").and_then(|lifecycle| existing(lifecycle, hook))
+        {
             fill_http(handler);
         }
     }

@@ -16,7 +16,12 @@ use serde_json::{Map, Value};
 
 /// The objects of the array at a JSON pointer.
 fn each<'a>(value: &'a mut Value, pointer: &str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
-    value.pointer_mut(pointer).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
+    value
+        .pointer_mut(pointer)
+        .and_then(Value::as_array_mut)
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
 }
 
 /// The object under `key`, if it is there.
@@ -25,7 +30,10 @@ fn existing<'a>(object: &'a mut Map<String, Value>, key: &str) -> Option<&'a mut
 }
 
 /// The objects of the array under `key`.
-fn each_in<'a>(object: &'a mut Map<String, Value>, key: &str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
+fn each_in<'a>(
+    object: &'a mut Map<String, Value>,
+    key: &str,
+) -> impl Iterator<Item = &'a mut Map<String, Value>> {
     object.get_mut(key).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
 }
 

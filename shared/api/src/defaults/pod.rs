@@ -12,7 +12,8 @@ pub fn pod(object: &mut Value) {
     set_default(spec, "enableServiceLinks", true);
     set_default(spec, "priority", 0);
     set_default(spec, "preemptionPolicy", "PreemptLowerPriority");
-    let account = ["serviceAccountName", "serviceAccount"].map(|key| spec.get(key).cloned().filter(|name| name != ""));
+    let account =
+        ["serviceAccountName", "serviceAccount"].map(|key| spec.get(key).cloned().filter(|name| name != ""));
     let account = account.into_iter().flatten().next().unwrap_or_else(|| json!("default"));
     spec.insert("serviceAccountName".into(), account.clone());
     spec.insert("serviceAccount".into(), account);

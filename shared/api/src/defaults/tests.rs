@@ -5,8 +5,8 @@ use serde_json::Value;
 
 fn check(yaml: &str, expected: Expect) {
     let object: Value = serde_yaml_ng::from_str(yaml).unwrap();
-    let kind =
-        crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind")).unwrap();
+    let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
+        .unwrap();
     let mut object = (kind.decode)(object).unwrap().object;
     (kind.default)(&mut object);
     let once = object.clone();
@@ -24,13 +24,7 @@ kind: Pod
 metadata: {name: web}
 spec:
   initContainers: [{name: init, image: 'registry:5000/busybox:1'}]
-  containers:
-  - name: web
-    image: nginx
-    ports: [{containerPort: 80}]
-    livenessProbe: {httpGet: {port: 80}}
-    env: [{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]
-    resources: {limits: {cpu: 1, memory: 64Mi}, requests: {memory: 32Mi}}
+  containers: [{name: web, image: nginx}]
   volumes: [{name: scratch}, {name: config, configMap: {name: c}}]
 ",
         expect![[r#"
@@ -40,34 +34,10 @@ spec:
               name: web
             spec:
               containers:
-              - env:
-                - name: IP
-                  valueFrom:
-                    fieldRef:
-                      apiVersion: v1
-                      fieldPath: status.podIP
-                image: nginx
+              - image: nginx
                 imagePullPolicy: Always
-                livenessProbe:
-                  failureThreshold: 3
-                  httpGet:
-                    path: /
-                    port: 80
-                    scheme: HTTP
-                  periodSeconds: 10
-                  successThreshold: 1
-                  timeoutSeconds: 1
                 name: web
-                ports:
-                - containerPort: 80
-                  protocol: TCP
-                resources:
-                  limits:
-                    cpu: '1'
-                    memory: 64Mi
-                  requests:
-                    cpu: '1'
-                    memory: 32Mi
+                resources: {}
                 terminationMessagePath: /dev/termination-log
                 terminationMessagePolicy: File
               dnsPolicy: ClusterFirst
@@ -94,6 +64,76 @@ spec:
                   defaultMode: 420
                   name: c
                 name: config
+        "#]],
+    );
+}
+
+#[test]
+fn containers() {
+    check(
+        "
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  hostNetwork: true
+  containers:
+  - name: web
+    image: nginx@sha256:0
+    ports: [{containerPort: 80}]
+    livenessProbe: {httpGet: {port: 80}}
+    env: [{name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]
+    resources: {limits: {cpu: 1, memory: 64Mi}, requests: {memory: 32Mi}}
+",
+        expect![[r#"
+            apiVersion: v1
+            kind: Pod
+            metadata:
+              name: web
+            spec:
+              containers:
+              - env:
+                - name: IP
+                  valueFrom:
+                    fieldRef:
+                      apiVersion: v1
+                      fieldPath: status.podIP
+                image: nginx@sha256:0
+                imagePullPolicy: IfNotPresent
+                livenessProbe:
+                  failureThreshold: 3
+                  httpGet:
+                    path: /
+                    port: 80
+                    scheme: HTTP
+                  periodSeconds: 10
+                  successThreshold: 1
+                  timeoutSeconds: 1
+                name: web
+                ports:
+                - containerPort: 80
+                  hostPort: 80
+                  protocol: TCP
+                resources:
+                  limits:
+                    cpu: '1'
+                    memory: 64Mi
+                  requests:
+                    cpu: '1'
+                    memory: 32Mi
+                terminationMessagePath: /dev/termination-log
+                terminationMessagePolicy: File
+              dnsPolicy: ClusterFirst
+              enableServiceLinks: true
+              hostNetwork: true
+              preemptionPolicy: PreemptLowerPriority
+              priority: 0
+              restartPolicy: Always
+              schedulerName: default-scheduler
+              securityContext: {}
+              serviceAccount: default
+              serviceAccountName: default
+              terminationGracePeriodSeconds: 30
         "#]],
     );
 }
@@ -147,7 +187,9 @@ spec: {selector: {matchLabels: {app: web}}, template: {metadata: {labels: {app: 
 
 #[test]
 fn services() {
-    check("{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}, {name: dns, port: 53, protocol: UDP, targetPort: dns}]}}", expect![[r#"
+    check(
+        "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {ports: [{port: 80}, {name: dns, port: 53, protocol: UDP, targetPort: dns}]}}",
+        expect![[r#"
         apiVersion: v1
         kind: Service
         metadata:
@@ -167,8 +209,11 @@ fn services() {
             targetPort: dns
           sessionAffinity: None
           type: ClusterIP
-    "#]]);
-    check("{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, sessionAffinity: ClientIP, ports: [{port: 80}]}}", expect![[r#"
+    "#]],
+    );
+    check(
+        "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: LoadBalancer, sessionAffinity: ClientIP, ports: [{port: 80}]}}",
+        expect![[r#"
         apiVersion: v1
         kind: Service
         metadata:
@@ -189,8 +234,11 @@ fn services() {
             clientIP:
               timeoutSeconds: 10800
           type: LoadBalancer
-    "#]]);
-    check("{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: ExternalName, externalName: example.com}}", expect![[r#"
+    "#]],
+    );
+    check(
+        "{apiVersion: v1, kind: Service, metadata: {name: web}, spec: {type: ExternalName, externalName: example.com}}",
+        expect![[r#"
         apiVersion: v1
         kind: Service
         metadata:
@@ -199,12 +247,15 @@ fn services() {
           externalName: example.com
           sessionAffinity: None
           type: ExternalName
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn small_kinds() {
-    check("{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: YQ==}, stringData: {b: bee}}", expect![[r#"
+    check(
+        "{apiVersion: v1, kind: Secret, metadata: {name: s}, data: {a: YQ==}, stringData: {b: bee}}",
+        expect![[r#"
         apiVersion: v1
         data:
           a: YQ==
@@ -213,8 +264,11 @@ fn small_kinds() {
         metadata:
           name: s
         type: Opaque
-    "#]]);
-    check("{apiVersion: v1, kind: Namespace, metadata: {name: blue}}", expect![[r#"
+    "#]],
+    );
+    check(
+        "{apiVersion: v1, kind: Namespace, metadata: {name: blue}}",
+        expect![[r#"
         apiVersion: v1
         kind: Namespace
         metadata:
@@ -224,8 +278,11 @@ fn small_kinds() {
         spec:
           finalizers:
           - kubernetes
-    "#]]);
-    check("{apiVersion: v1, kind: Node, metadata: {name: n}, status: {capacity: {cpu: 2}}}", expect![[r#"
+    "#]],
+    );
+    check(
+        "{apiVersion: v1, kind: Node, metadata: {name: n}, status: {capacity: {cpu: 2}}}",
+        expect![[r#"
         apiVersion: v1
         kind: Node
         metadata:
@@ -235,5 +292,6 @@ fn small_kinds() {
             cpu: '2'
           capacity:
             cpu: '2'
-    "#]]);
+    "#]],
+    );
 }

@@ -14,9 +14,15 @@ const MALFORMED_QUANTITY: &str =
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 /// Decodes, normalises and re-encodes an object of type `T`.
-pub(super) fn decode<T: Resource + DeserializeOwned + Serialize>(mut object: Value) -> Result<Decoded, SchemaError> {
+pub(super) fn decode<T: Resource + DeserializeOwned + Serialize>(
+    mut object: Value,
+) -> Result<Decoded, SchemaError> {
     let refuse = |reason: String| SchemaError {
-        message: format!(r#"{kind} in version "{}" cannot be handled as a {kind}: {reason}"#, T::VERSION, kind = T::KIND),
+        message: format!(
+            r#"{kind} in version "{}" cannot be handled as a {kind}: {reason}"#,
+            T::VERSION,
+            kind = T::KIND
+        ),
     };
     let message = schema::root(T::API_VERSION, T::KIND);
     let mut well_formed = true;
@@ -58,7 +64,9 @@ fn dotted(path: &Path<'_>) -> String {
             parent if parent.is_empty() => key.clone(),
             parent => format!("{parent}.{key}"),
         },
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => dotted(parent),
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => {
+            dotted(parent)
+        }
     }
 }
 
@@ -77,7 +85,7 @@ fn explain(root: Option<&'static Message>, path: &serde_path_to_error::Path, err
         // Go names fields, not the keys of maps.
         keys.pop();
     }
-    let in_list = matches!(path.iter().last(), Some(serde_path_to_error::Segment::Seq { .. }));
+    let in_list = matches!(path.iter().next_back(), Some(serde_path_to_error::Segment::Seq { .. }));
     let one = go_type(place.field);
     let found = go_value(found, one.starts_with("int"));
     let wanted = match place.field.shape {
@@ -150,7 +158,9 @@ fn go_value(found: &str, quoted: bool) -> String {
     let found = found.split(", expected").next().unwrap_or(found);
     match found.split([' ', '`']).next().unwrap_or_default() {
         "integer" | "floating" if !quoted => "number".into(),
-        "integer" | "floating" => format!("number {}", found.split('`').nth(1).unwrap_or_default()).trim_end().into(),
+        "integer" | "floating" => {
+            format!("number {}", found.split('`').nth(1).unwrap_or_default()).trim_end().into()
+        }
         "boolean" => "bool".into(),
         "map" => "object".into(),
         "sequence" => "array".into(),

@@ -112,7 +112,9 @@ pub fn by_gvk(api_version: &str, kind: &str) -> Option<&'static KindInfo> {
 
 /// The kind behind a path: `apps`, `v1`, `deployments`.
 pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static KindInfo> {
-    kinds().iter().find(|known| known.group == group && known.version == version && known.id.plural() == plural)
+    kinds()
+        .iter()
+        .find(|known| known.group == group && known.version == version && known.id.plural() == plural)
 }
 
 #[cfg(test)]

@@ -40,13 +40,14 @@ pub struct DeleteOptions {
 impl DeleteOptions {
     /// Reads a `DeleteOptions` body (`meta/v1`). Unknown propagation policies are ignored, as their field is.
     pub fn from_value(body: &Value) -> Self {
-        let propagation = match (text(body, "/propagationPolicy"), body.get("orphanDependents").and_then(Value::as_bool)) {
-            ("Foreground", _) => Some(Propagation::Foreground),
-            ("Background", _) => Some(Propagation::Background),
-            ("Orphan", _) | (_, Some(true)) => Some(Propagation::Orphan),
-            (_, Some(false)) => Some(Propagation::Background),
-            (_, None) => None,
-        };
+        let propagation =
+            match (text(body, "/propagationPolicy"), body.get("orphanDependents").and_then(Value::as_bool)) {
+                ("Foreground", _) => Some(Propagation::Foreground),
+                ("Background", _) => Some(Propagation::Background),
+                ("Orphan", _) | (_, Some(true)) => Some(Propagation::Orphan),
+                (_, Some(false)) => Some(Propagation::Background),
+                (_, None) => None,
+            };
         let non_empty = |pointer| Some(text(body, pointer)).filter(|text| !text.is_empty());
         Self {
             grace: int(body, "/gracePeriodSeconds"),
@@ -80,7 +81,9 @@ pub enum Refusal {
         found: String,
     },
     /// The object has changed.
-    #[error("Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {found}")]
+    #[error(
+        "Precondition failed: ResourceVersion in precondition: {wanted}, ResourceVersion in object meta: {found}"
+    )]
     ResourceVersion {
         /// What the request named.
         wanted: String,
@@ -158,7 +161,8 @@ fn pod_grace(pod: &Value, asked: Option<i64>) -> i64 {
 
 /// Sets the deletion's time, or shortens a running one. Only a shorter grace period is ever accepted.
 fn mark(metadata: &mut Map<String, Value>, asked: Option<i64>, grace: i64, now: Timestamp) {
-    let after = |start: Timestamp, seconds: i64| start.plus(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
+    let after =
+        |start: Timestamp, seconds: i64| start.plus(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)));
     let previous = metadata.get("deletionTimestamp").and_then(Value::as_str).and_then(Timestamp::parse);
     let Some(previous) = previous else {
         metadata.insert("deletionTimestamp".into(), json!(after(now, grace)));
@@ -187,7 +191,8 @@ fn set_propagation(metadata: &mut Map<String, Value>, propagation: Option<Propag
     let mut finalizers: Vec<Value> =
         metadata.get("finalizers").and_then(Value::as_array).cloned().unwrap_or_default();
     finalizers.retain(|name| !matches!(name.as_str(), Some(FOREGROUND | ORPHAN)) || name.as_str() == wanted);
-    if let Some(wanted) = wanted.filter(|wanted| !finalizers.iter().any(|name| name.as_str() == Some(wanted))) {
+    if let Some(wanted) = wanted.filter(|wanted| !finalizers.iter().any(|name| name.as_str() == Some(wanted)))
+    {
         finalizers.push(json!(wanted));
     }
     match finalizers.is_empty() {

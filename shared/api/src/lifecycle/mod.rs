@@ -2,7 +2,9 @@
 
 mod deletion;
 
-pub use deletion::{DeleteOptions, Deletion, Propagation, Refusal, after_finalizers_removed, request_deletion};
+pub use deletion::{
+    DeleteOptions, Deletion, Propagation, Refusal, after_finalizers_removed, request_deletion,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -45,7 +47,8 @@ pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &U
 fn generate_name(metadata: &mut Map<String, Value>, suffix: &str) {
     const LONGEST_BASE: usize = 58;
     let named = metadata.get("name").and_then(Value::as_str).is_some_and(|name| !name.is_empty());
-    let Some(base) = metadata.get("generateName").and_then(Value::as_str).filter(|base| !base.is_empty() && !named)
+    let Some(base) =
+        metadata.get("generateName").and_then(Value::as_str).filter(|base| !base.is_empty() && !named)
     else {
         return;
     };

@@ -28,7 +28,9 @@ fn creation() {
         "{metadata: {generateName: web-, uid: mine, resourceVersion: '4', managedFields: []}, spec: {containers: []}, status: {phase: Running}}",
     );
     prepare_create(&mut pod, kind("pods"), "x7k2p", &Uid::from("u-1"), now());
-    check(&pod, expect![[r#"
+    check(
+        &pod,
+        expect![[r#"
         metadata:
           creationTimestamp: 2026-01-01T12:00:00Z
           generateName: web-
@@ -40,10 +42,13 @@ fn creation() {
         status:
           phase: Pending
           qosClass: BestEffort
-    "#]]);
+    "#]],
+    );
     let mut namespace = yaml("{metadata: {name: blue, namespace: odd}, spec: {}}");
     prepare_create(&mut namespace, kind("namespaces"), "", &Uid::from("u-2"), now());
-    check(&namespace, expect![[r#"
+    check(
+        &namespace,
+        expect![[r#"
         metadata:
           creationTimestamp: 2026-01-01T12:00:00Z
           generation: 1
@@ -54,7 +59,8 @@ fn creation() {
         spec: {}
         status:
           phase: Active
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -62,9 +68,13 @@ fn update() {
     let old = yaml(
         "{metadata: {name: web, namespace: d, uid: u, creationTimestamp: '2026-01-01T00:00:00Z', generation: 3}, spec: {replicas: 1}, status: {replicas: 1}}",
     );
-    let mut new = yaml("{metadata: {name: web, labels: {a: b}, generation: 9}, spec: {replicas: 2}, status: {replicas: 7}}");
+    let mut new = yaml(
+        "{metadata: {name: web, labels: {a: b}, generation: 9}, spec: {replicas: 2}, status: {replicas: 7}}",
+    );
     prepare_update(&mut new, &old, kind("deployments.apps")).unwrap();
-    check(&new, expect![[r#"
+    check(
+        &new,
+        expect![[r#"
         metadata:
           creationTimestamp: 2026-01-01T00:00:00Z
           generation: 4
@@ -77,13 +87,17 @@ fn update() {
           replicas: 2
         status:
           replicas: 1
-    "#]]);
+    "#]],
+    );
     let mut same = old.clone();
     prepare_update(&mut same, &old, kind("deployments.apps")).unwrap();
     assert_eq!(same, old);
-    let mut status = yaml("{metadata: {name: web, labels: {a: b}}, spec: {replicas: 2}, status: {replicas: 7}}");
+    let mut status =
+        yaml("{metadata: {name: web, labels: {a: b}}, spec: {replicas: 2}, status: {replicas: 7}}");
     prepare_status_update(&mut status, &old, kind("deployments.apps")).unwrap();
-    check(&status, expect![[r#"
+    check(
+        &status,
+        expect![[r#"
         metadata:
           creationTimestamp: 2026-01-01T00:00:00Z
           generation: 3
@@ -94,10 +108,12 @@ fn update() {
           replicas: 1
         status:
           replicas: 7
-    "#]]);
+    "#]],
+    );
     let mut other = yaml("{metadata: {name: web, uid: v}}");
     let refusal = prepare_update(&mut other, &old, kind("deployments.apps")).unwrap_err();
-    expect!["Precondition failed: UID in precondition: v, UID in object meta: u"].assert_eq(&refusal.to_string());
+    expect!["Precondition failed: UID in precondition: v, UID in object meta: u"]
+        .assert_eq(&refusal.to_string());
 }
 
 /// What deleting an object of a kind leads to, in a line.
@@ -117,11 +133,17 @@ fn delete(id: &'static str, object: &str, options: Value) -> String {
     }
 }
 
+fn check_deletions(cases: &[(&'static str, &str, Value)], expected: Expect) {
+    let line = |(id, object, options): &(&'static str, &str, Value)| {
+        format!("{id} {object} {options}\n  -> {}\n", delete(id, object, options.clone()))
+    };
+    expected.assert_eq(&cases.iter().map(line).collect::<String>());
+}
+
 #[test]
-fn deletion() {
+fn pods_end_with_grace() {
     let bound = "{metadata: {uid: u, generation: 1}, spec: {nodeName: n, terminationGracePeriodSeconds: 20}}";
     let ending = "{metadata: {deletionTimestamp: '2026-01-01T12:00:30Z', deletionGracePeriodSeconds: 30, generation: 2}, spec: {nodeName: n, terminationGracePeriodSeconds: 30}}";
-    let held = "{metadata: {deletionTimestamp: '2026-01-01T11:00:00Z', deletionGracePeriodSeconds: 0, finalizers: [a/b]}}";
     let cases = [
         ("pods", "{spec: {}}", json!({})),
         ("pods", bound, json!({})),
@@ -134,20 +156,10 @@ fn deletion() {
         ("pods", ending, json!({"gracePeriodSeconds": 10})),
         ("pods", ending, json!({"gracePeriodSeconds": 0})),
         ("pods", "{spec: {nodeName: n}, status: {phase: Succeeded}}", json!({})),
-        ("configmaps", "{metadata: {name: c}}", json!({})),
-        ("configmaps", "{metadata: {finalizers: [a/b]}}", json!({})),
-        ("configmaps", held, json!({})),
-        ("deployments.apps", "{metadata: {generation: 4}}", json!({"propagationPolicy": "Foreground"})),
-        ("deployments.apps", "{metadata: {finalizers: [foregroundDeletion]}}", json!({"propagationPolicy": "Orphan"})),
-        ("deployments.apps", "{metadata: {finalizers: [orphan]}}", json!({"propagationPolicy": "Background"})),
-        ("namespaces", "{metadata: {name: n}, spec: {finalizers: [kubernetes]}, status: {phase: Active}}", json!({})),
-        ("namespaces", "{metadata: {name: n}, spec: {}}", json!({})),
     ];
-    let lines: String = cases
-        .iter()
-        .map(|(id, object, options)| format!("{id} {object} {options}\n  -> {}\n", delete(id, object, options.clone())))
-        .collect();
-    expect![[r#"
+    check_deletions(
+        &cases,
+        expect![[r#"
         pods {spec: {}} {}
           -> remove
         pods {metadata: {uid: u, generation: 1}, spec: {nodeName: n, terminationGracePeriodSeconds: 20}} {}
@@ -170,6 +182,38 @@ fn deletion() {
           -> remove
         pods {spec: {nodeName: n}, status: {phase: Succeeded}} {}
           -> remove
+    "#]],
+    );
+}
+
+#[test]
+fn finalizers_hold() {
+    let held = "{metadata: {deletionTimestamp: '2026-01-01T11:00:00Z', deletionGracePeriodSeconds: 0, finalizers: [a/b]}}";
+    let cases = [
+        ("configmaps", "{metadata: {name: c}}", json!({})),
+        ("configmaps", "{metadata: {finalizers: [a/b]}}", json!({})),
+        ("configmaps", held, json!({})),
+        ("deployments.apps", "{metadata: {generation: 4}}", json!({"propagationPolicy": "Foreground"})),
+        (
+            "deployments.apps",
+            "{metadata: {finalizers: [foregroundDeletion]}}",
+            json!({"propagationPolicy": "Orphan"}),
+        ),
+        (
+            "deployments.apps",
+            "{metadata: {finalizers: [orphan]}}",
+            json!({"propagationPolicy": "Background"}),
+        ),
+        (
+            "namespaces",
+            "{metadata: {name: n}, spec: {finalizers: [kubernetes]}, status: {phase: Active}}",
+            json!({}),
+        ),
+        ("namespaces", "{metadata: {name: n}, spec: {}}", json!({})),
+    ];
+    check_deletions(
+        &cases,
+        expect![[r#"
         configmaps {metadata: {name: c}} {}
           -> remove
         configmaps {metadata: {finalizers: [a/b]}} {}
@@ -186,5 +230,6 @@ fn deletion() {
           -> mark at 2026-01-01T12:00:00Z grace 0 generation 0 finalizers [] phase "Terminating"
         namespaces {metadata: {name: n}, spec: {}} {}
           -> remove
-    "#]].assert_eq(&lines);
+    "#]],
+    );
 }

@@ -13,7 +13,8 @@ pub(super) fn parse(text: &'static str) -> Schema {
                 }
             }
             None => {
-                let (name, go_name) = line.split_once(' ').unwrap_or((line, line.rsplit('.').next().unwrap_or(line)));
+                let (name, go_name) =
+                    line.split_once(' ').unwrap_or((line, line.rsplit('.').next().unwrap_or(line)));
                 schema.by_name.insert(name, schema.messages.len());
                 schema.messages.push(Message { name, go_name, fields: Vec::new() });
             }
@@ -33,8 +34,15 @@ fn field(line: &'static str) -> Option<Field> {
         _ => (Shape::One, kind),
     };
     let json = if json == "<" { "" } else { json };
-    let mut field =
-        Field { number, json, shape, kind: value_type(kind), merge: None, retain_keys: false, pointer: false };
+    let mut field = Field {
+        number,
+        json,
+        shape,
+        kind: value_type(kind),
+        merge: None,
+        retain_keys: false,
+        pointer: false,
+    };
     for attribute in words {
         match attribute {
             "merge" => field.merge = Some(Merge::Set),

@@ -64,7 +64,8 @@ impl FieldSelector {
     pub fn parse(kind: &KindInfo, selector: &str) -> Result<Self, SelectorError> {
         let mut terms = Vec::new();
         for text in split_terms(selector).iter().filter(|text| !text.is_empty()) {
-            let wrong = || SelectorError(format!("invalid selector: '{selector}'; can't understand '{text}'"));
+            let wrong =
+                || SelectorError(format!("invalid selector: '{selector}'; can't understand '{text}'"));
             let term = term(text).ok_or_else(wrong)?;
             check(kind, &term.field)?;
             terms.push(term);
@@ -109,7 +110,9 @@ fn check(kind: &KindInfo, field: &str) -> Result<(), SelectorError> {
     }
     Err(SelectorError(match own {
         Some(_) => format!("field label not supported: {field}"),
-        None => format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""),
+        None => format!(
+            "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
+        ),
     }))
 }
 
@@ -122,7 +125,9 @@ fn read(object: &Value, field: &str) -> String {
     };
     match object.pointer(&pointer) {
         Some(Value::String(text)) => text.clone(),
-        None | Some(Value::Null) if matches!(field, "spec.unschedulable" | "spec.hostNetwork") => "false".into(),
+        None | Some(Value::Null) if matches!(field, "spec.unschedulable" | "spec.hostNetwork") => {
+            "false".into()
+        }
         None | Some(Value::Null) if field == "source" => {
             object.get("reportingComponent").and_then(Value::as_str).unwrap_or_default().to_owned()
         }

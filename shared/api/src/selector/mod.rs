@@ -55,13 +55,16 @@ impl Selector {
         });
         let mut requirements: Vec<Requirement> = equal.collect();
         for expression in items(selector, "/matchExpressions") {
-            let values = || items(expression, "/values").iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            let values =
+                || items(expression, "/values").iter().filter_map(Value::as_str).map(str::to_owned).collect();
             let test = match text(expression, "/operator") {
                 "In" => Test::In(values()),
                 "NotIn" => Test::NotIn(values()),
                 "Exists" => Test::Exists,
                 "DoesNotExist" => Test::DoesNotExist,
-                other => return Err(SelectorError(format!("{other:?} is not a valid label selector operator"))),
+                other => {
+                    return Err(SelectorError(format!("{other:?} is not a valid label selector operator")));
+                }
             };
             requirements.push(Requirement { key: text(expression, "/key").to_owned(), test });
         }
@@ -90,7 +93,8 @@ impl Selector {
 
 impl Test {
     fn holds(&self, value: Option<&str>) -> bool {
-        let listed = |values: &Vec<String>| value.is_some_and(|value| values.iter().any(|wanted| wanted == value));
+        let listed =
+            |values: &Vec<String>| value.is_some_and(|value| values.iter().any(|wanted| wanted == value));
         let number = || value.and_then(|value| value.parse::<i64>().ok());
         match self {
             Self::In(values) => listed(values),

@@ -83,7 +83,11 @@ fn value(tokens: &mut Tokens, key: &str) -> Result<String, SelectorError> {
 
 fn bound(tokens: &mut Tokens, key: &str) -> Result<i64, SelectorError> {
     let word = value(tokens, key)?;
-    let wrong = || SelectorError(format!("values[0][{key}]: Invalid value: {word:?}: for 'Gt', 'Lt' operators, the value must be an integer"));
+    let wrong = || {
+        SelectorError(format!(
+            "values[0][{key}]: Invalid value: {word:?}: for 'Gt', 'Lt' operators, the value must be an integer"
+        ))
+    };
     word.parse().map_err(|_| wrong())
 }
 
@@ -119,9 +123,9 @@ fn valid(key: &str, text: &str, violations: Vec<String>) -> Result<(), SelectorE
     let place = if key.is_empty() { "<nil>".to_owned() } else { format!("values[0][{key}]") };
     match violations.first() {
         None => Ok(()),
-        Some(why) => {
-            Err(SelectorError(format!("unable to parse requirement: {place}: Invalid value: {text:?}: {why}")))
-        }
+        Some(why) => Err(SelectorError(format!(
+            "unable to parse requirement: {place}: Invalid value: {text:?}: {why}"
+        ))),
     }
 }
 

@@ -14,7 +14,8 @@ fn check(selectors: &[&str], expected: Expect) {
     ];
     let line = |selector: &&str| match Selector::parse(selector) {
         Ok(parsed) => {
-            let names = objects.iter().filter(|(_, labels)| parsed.matches_map(Some(labels))).map(|(name, _)| *name);
+            let names =
+                objects.iter().filter(|(_, labels)| parsed.matches_map(Some(labels))).map(|(name, _)| *name);
             format!("{selector}  ->  {}\n", names.collect::<Vec<_>>().join(" "))
         }
         Err(error) => format!("{selector}  ->  error: {error}\n"),
@@ -26,8 +27,25 @@ fn check(selectors: &[&str], expected: Expect) {
 fn labels() {
     check(
         &[
-            "", "app=web", "app==web", "app!=web", "app in (web, db)", "app notin (web)", "tier", "!tier", "app=web,tier",
-            "size>2", "size<2", "tier=", "app in web", "app=web tier", "=a", "a b", "app=web,", "-x=y", "app=(",
+            "",
+            "app=web",
+            "app==web",
+            "app!=web",
+            "app in (web, db)",
+            "app notin (web)",
+            "tier",
+            "!tier",
+            "app=web,tier",
+            "size>2",
+            "size<2",
+            "tier=",
+            "app in web",
+            "app=web tier",
+            "=a",
+            "a b",
+            "app=web,",
+            "-x=y",
+            "app=(",
         ],
         expect![[r#"
               ->  web db bare

@@ -63,7 +63,12 @@ pub(super) fn remove_scalars(list: Option<&mut Value>, removed: &Value) {
 }
 
 /// Puts the items that `order` names in its order; others keep their places relative to what was there `before`.
-pub(super) fn order(list: Option<&mut Value>, before: Option<&Value>, order: &Value, strategy: Option<Merge>) {
+pub(super) fn order(
+    list: Option<&mut Value>,
+    before: Option<&Value>,
+    order: &Value,
+    strategy: Option<Merge>,
+) {
     let (Some(Value::Array(list)), Value::Array(order)) = (list, order) else { return };
     let identity = |item: &Value| match strategy {
         Some(Merge::By(key)) => item.get(key).cloned().unwrap_or_default(),

@@ -92,7 +92,9 @@ fn merge_field(
                 *slot = Value::Array(Vec::new());
             }
             match (slot, strategy) {
-                (Value::Array(list), Merge::By(merge_key)) => lists::merge(list, changes, merge_key, message)?,
+                (Value::Array(list), Merge::By(merge_key)) => {
+                    lists::merge(list, changes, merge_key, message)?
+                }
                 (Value::Array(list), Merge::Set) => lists::unite(list, changes),
                 _ => {}
             }

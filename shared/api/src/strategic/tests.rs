@@ -152,7 +152,11 @@ spec:
 
 #[test]
 fn refuses_nonsense() {
-    check(POD, "spec: {containers: [{image: x}]}", expect![[r#"error: map: {"image":"x"} does not contain declared merge key: name"#]]);
+    check(
+        POD,
+        "spec: {containers: [{image: x}]}",
+        expect![[r#"error: map: {"image":"x"} does not contain declared merge key: name"#]],
+    );
     check(POD, "spec: {$patch: explode}", expect!["error: unknown patch type found: explode"]);
     check(POD, "[]", expect!["error: cannot unmarshal the patch: it is not a JSON object"]);
 }

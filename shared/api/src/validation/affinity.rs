@@ -27,7 +27,11 @@ pub(super) fn tolerations(errors: &mut Errors, spec: &Value, path: &str) {
         }
         match operator {
             "Exists" if !value.is_empty() => {
-                errors.invalid(format!("{path}.operator"), value, "value must be empty when `operator` is 'Exists'");
+                errors.invalid(
+                    format!("{path}.operator"),
+                    value,
+                    "value must be empty when `operator` is 'Exists'",
+                );
             }
             "Equal" | "" => errors.format(&format!("{path}.operator"), value, label_value(value)),
             "Exists" => {}
@@ -84,7 +88,11 @@ pub(super) fn affinity(errors: &mut Errors, spec: &Value, path: &str) {
         for (index, term) in items(affinity, &format!("/{kind}/{preferred}")).iter().enumerate() {
             let path = format!("{path}.{kind}.{preferred}[{index}]");
             weight(errors, term, &path);
-            pod_term(errors, term.get("podAffinityTerm").unwrap_or(&Value::Null), &format!("{path}.podAffinityTerm"));
+            pod_term(
+                errors,
+                term.get("podAffinityTerm").unwrap_or(&Value::Null),
+                &format!("{path}.podAffinityTerm"),
+            );
         }
     }
 }

@@ -71,9 +71,13 @@ fn content(errors: &mut Errors, secret: &Value) {
     for key in promised.iter().filter(|key| !has(key)) {
         errors.required(format!("data[{key}]"), "");
     }
-    for key in [".dockercfg", ".dockerconfigjson"].into_iter().filter(|key| promised.contains(key) && has(key)) {
-        let encoded = secret.get("data").and_then(|data| data.get(key)).and_then(Value::as_str).unwrap_or_default();
-        let json = STANDARD.decode(encoded).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+    for key in
+        [".dockercfg", ".dockerconfigjson"].into_iter().filter(|key| promised.contains(key) && has(key))
+    {
+        let encoded =
+            secret.get("data").and_then(|data| data.get(key)).and_then(Value::as_str).unwrap_or_default();
+        let json =
+            STANDARD.decode(encoded).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
         if json.is_none() {
             errors.invalid(format!("data[{key}]"), "<secret contents redacted>", "must be valid json");
         }

@@ -20,7 +20,8 @@ const FIELD_PATHS: [&str; 9] = [
     "status.podIP",
     "status.podIPs",
 ];
-const VALUE_SOURCES: [&str; 5] = ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
+const VALUE_SOURCES: [&str; 5] =
+    ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
 
 /// Which list a container is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +33,13 @@ pub(super) enum Role {
 }
 
 /// Checks one container at `path`. `volumes` are the names it may mount.
-pub(super) fn container(errors: &mut Errors, container: &Value, path: &str, role: Role, volumes: &HashSet<&str>) {
+pub(super) fn container(
+    errors: &mut Errors,
+    container: &Value,
+    path: &str,
+    role: Role,
+    volumes: &HashSet<&str>,
+) {
     match text(container, "/name") {
         "" => errors.required(format!("{path}.name"), ""),
         name => errors.format(&format!("{path}.name"), name, dns_label(name)),
@@ -102,7 +109,8 @@ fn environment(errors: &mut Errors, container: &Value, path: &str) {
     }
     for (index, source) in items(container, "/envFrom").iter().enumerate() {
         let path = format!("{path}.envFrom[{index}]");
-        let present: Vec<&str> = ["configMapRef", "secretRef"].into_iter().filter(|key| source.get(key).is_some()).collect();
+        let present: Vec<&str> =
+            ["configMapRef", "secretRef"].into_iter().filter(|key| source.get(key).is_some()).collect();
         match present.as_slice() {
             [] => errors.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"),
             [key] => {
@@ -159,7 +167,9 @@ fn mounts(errors: &mut Errors, container: &Value, path: &str, volumes: &HashSet<
         }
         match text(mount, "/mountPath") {
             "" => errors.required(format!("{path}.mountPath"), ""),
-            place if !paths.insert(place) => errors.invalid(format!("{path}.mountPath"), place, "must be unique"),
+            place if !paths.insert(place) => {
+                errors.invalid(format!("{path}.mountPath"), place, "must be unique")
+            }
             _ => {}
         }
         for key in ["subPath", "subPathExpr"] {
@@ -170,7 +180,12 @@ fn mounts(errors: &mut Errors, container: &Value, path: &str, volumes: &HashSet<
             errors.invalid(format!("{path}.subPathExpr"), text(mount, "/subPathExpr"), detail);
         }
         let propagation = ["Bidirectional", "HostToContainer", "None"];
-        errors.one_of(format!("{path}.mountPropagation"), text(mount, "/mountPropagation"), &propagation, false);
+        errors.one_of(
+            format!("{path}.mountPropagation"),
+            text(mount, "/mountPropagation"),
+            &propagation,
+            false,
+        );
     }
 }
 

@@ -15,7 +15,8 @@ impl Errors {
     }
 
     pub(super) fn required(&mut self, field: impl Into<String>, detail: &str) {
-        let message = if detail.is_empty() { "Required value".into() } else { format!("Required value: {detail}") };
+        let message =
+            if detail.is_empty() { "Required value".into() } else { format!("Required value: {detail}") };
         self.add(field, "FieldValueRequired", message);
     }
 

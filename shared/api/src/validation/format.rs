@@ -1,5 +1,8 @@
 //! Formats of names, labels and keys. Each check returns Kubernetes' sentences for what is wrong; empty when it is right.
 
+/// A check of a text: Kubernetes' sentences for what is wrong.
+pub(super) type Format = fn(&str) -> Vec<String>;
+
 const NAME_CHARACTERS: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
 /// A DNS-1123 label: containers, volumes, namespaces.
@@ -160,7 +163,9 @@ fn longer_than(text: &str, bytes: usize) -> Vec<String> {
 
 fn is_label(text: &str) -> bool {
     let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    text.starts_with(alphanumeric) && text.ends_with(alphanumeric) && text.chars().all(|c| alphanumeric(c) || c == '-')
+    text.starts_with(alphanumeric)
+        && text.ends_with(alphanumeric)
+        && text.chars().all(|c| alphanumeric(c) || c == '-')
 }
 
 fn is_subdomain(text: &str) -> bool {

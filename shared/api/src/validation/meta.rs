@@ -3,19 +3,23 @@
 use serde_json::Value;
 
 use super::Errors;
-use super::format::{dns_subdomain, label_value, qualified_name};
+use super::format::{Format, dns_subdomain, label_value, qualified_name};
 use crate::json::{entries, items, text};
 
 /// Annotations of one object may take this many bytes together.
 const ANNOTATION_BYTES: usize = 256 * 1024;
 
 /// Checks `metadata` of a new object, or of a change of `old`.
-pub(super) fn metadata(errors: &mut Errors, object: &Value, old: Option<&Value>, name_format: fn(&str) -> Vec<String>) {
+pub(super) fn metadata(errors: &mut Errors, object: &Value, old: Option<&Value>, name_format: Format) {
     let name = text(object, "/metadata/name");
     let base = text(object, "/metadata/generateName");
     if !base.is_empty() {
         // The suffix follows: a trailing dash or dot is fine there.
-        errors.format("metadata.generateName", base, name_format(&format!("{}0", base.trim_end_matches(['-', '.']))));
+        errors.format(
+            "metadata.generateName",
+            base,
+            name_format(&format!("{}0", base.trim_end_matches(['-', '.']))),
+        );
     }
     match name {
         "" if base.is_empty() => errors.required("metadata.name", "name or generateName is required"),
@@ -59,11 +63,16 @@ fn owners(errors: &mut Errors, object: &Value) {
         for key in ["apiVersion", "kind", "name", "uid"] {
             if text(owner, &format!("/{key}")).is_empty() {
                 let path = format!("metadata.ownerReferences[{index}].{key}");
-                errors.invalid(path, "", &format!("{} must not be empty", if key == "apiVersion" { "version" } else { key }));
+                errors.invalid(
+                    path,
+                    "",
+                    &format!("{} must not be empty", if key == "apiVersion" { "version" } else { key }),
+                );
             }
         }
     }
-    let controllers: Vec<&Value> = owners.iter().filter(|owner| crate::json::flag(owner, "/controller")).collect();
+    let controllers: Vec<&Value> =
+        owners.iter().filter(|owner| crate::json::flag(owner, "/controller")).collect();
     if let [first, second, ..] = controllers.as_slice() {
         let detail = format!(
             "Only one reference can have Controller set to true. Found \"true\" in references for {}/{} and {}/{}",
@@ -102,10 +111,8 @@ pub(super) fn selector(errors: &mut Errors, selector: &Value, path: &str) {
         let path = format!("{path}.matchExpressions[{index}]");
         let values = items(expression, "/values");
         match text(expression, "/operator") {
-            "In" | "NotIn" if values.is_empty() => errors.required(
-                format!("{path}.values"),
-                "must be specified when `operator` is 'In' or 'NotIn'",
-            ),
+            "In" | "NotIn" if values.is_empty() => errors
+                .required(format!("{path}.values"), "must be specified when `operator` is 'In' or 'NotIn'"),
             "Exists" | "DoesNotExist" if !values.is_empty() => errors.forbidden(
                 format!("{path}.values"),
                 "may not be specified when `operator` is 'Exists' or 'DoesNotExist'",

@@ -59,7 +59,9 @@ fn ports(errors: &mut Errors, spec: &Value, kind: &str) {
         errors.one_of(format!("{path}.protocol"), protocol, &PROTOCOLS, true);
         match port.get("targetPort") {
             Some(Value::String(name)) => errors.format(&format!("{path}.targetPort"), name, port_name(name)),
-            Some(number) => number_in_range(errors, &format!("{path}.targetPort"), number.as_i64().unwrap_or(0)),
+            Some(number) => {
+                number_in_range(errors, &format!("{path}.targetPort"), number.as_i64().unwrap_or(0))
+            }
             None => {}
         }
         if !numbers.insert((protocol, number)) {
@@ -97,7 +99,8 @@ fn addresses(errors: &mut Errors, spec: &Value, kind: &str, headless: bool) {
     } else if !cluster_ip.is_empty() && !headless {
         errors.format("spec.clusterIPs[0]", cluster_ip, ip(cluster_ip));
     }
-    if let Some(first) = items(spec, "/clusterIPs").first().filter(|first| first.as_str() != Some(cluster_ip)) {
+    if let Some(first) = items(spec, "/clusterIPs").first().filter(|first| first.as_str() != Some(cluster_ip))
+    {
         errors.invalid("spec.clusterIP", first.clone(), "must be the same as `spec.clusterIPs[0]`");
     }
     for (index, address) in items(spec, "/externalIPs").iter().filter_map(Value::as_str).enumerate() {
@@ -109,7 +112,8 @@ fn policies(errors: &mut Errors, spec: &Value, kind: &str) {
     let affinity = text(spec, "/sessionAffinity");
     errors.one_of("spec.sessionAffinity".into(), affinity, &["ClientIP", "None"], true);
     let seconds = int(spec, "/sessionAffinityConfig/clientIP/timeoutSeconds");
-    if let Some(seconds) = seconds.filter(|seconds| affinity == "ClientIP" && !(1..=86_400).contains(seconds)) {
+    if let Some(seconds) = seconds.filter(|seconds| affinity == "ClientIP" && !(1..=86_400).contains(seconds))
+    {
         let path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds";
         errors.invalid(path, seconds, "must be greater than 0 and less than 86400");
     }

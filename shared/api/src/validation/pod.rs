@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use serde_json::{Value, json};
 
 use super::container::{Role, container};
-use super::format::{dns_label, dns_subdomain, qualified_name};
+use super::format::{Format, dns_label, dns_subdomain, qualified_name};
 use super::{Errors, affinity, meta, volume};
 use crate::json::{flag, int, items, text};
 use crate::kinds::FieldError;
@@ -37,7 +37,9 @@ pub(super) fn spec(errors: &mut Errors, spec: &Value, path: &str) {
         errors.required(format!("{path}.dnsConfig.nameservers"), detail);
     }
     errors.not_negative(spec, path, "terminationGracePeriodSeconds");
-    if let Some(seconds) = int(spec, "/activeDeadlineSeconds").filter(|seconds| !(1..=2_147_483_647).contains(seconds)) {
+    if let Some(seconds) =
+        int(spec, "/activeDeadlineSeconds").filter(|seconds| !(1..=2_147_483_647).contains(seconds))
+    {
         let detail = "must be between 1 and 2147483647, inclusive";
         errors.invalid(format!("{path}.activeDeadlineSeconds"), seconds, detail);
     }
@@ -68,7 +70,7 @@ fn containers(errors: &mut Errors, spec: &Value, path: &str, volumes: &HashSet<&
 
 /// Fields of a pod spec that are names of something.
 fn named(errors: &mut Errors, spec: &Value, path: &str) {
-    let rules: [(&str, fn(&str) -> Vec<String>); 5] = [
+    let rules: [(&str, Format); 5] = [
         ("serviceAccountName", dns_subdomain),
         ("nodeName", dns_subdomain),
         ("hostname", dns_label),
@@ -116,10 +118,16 @@ fn change(errors: &mut Errors, new: &Value, old: &Value) {
     let known = items(old, "/tolerations");
     let tolerations = items(new, "/tolerations");
     if known.iter().any(|toleration| !tolerations.contains(toleration)) {
-        errors.forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds");
+        errors.forbidden(
+            "spec.tolerations",
+            "existing toleration can not be modified except its tolerationSeconds",
+        );
     }
-    if let Some(added) = items(new, "/schedulingGates").iter().find(|gate| !items(old, "/schedulingGates").contains(gate)) {
-        let detail = format!("only deletion is allowed, but found new scheduling gate '{}'", text(added, "/name"));
+    if let Some(added) =
+        items(new, "/schedulingGates").iter().find(|gate| !items(old, "/schedulingGates").contains(gate))
+    {
+        let detail =
+            format!("only deletion is allowed, but found new scheduling gate '{}'", text(added, "/name"));
         errors.forbidden("spec.schedulingGates", &detail);
     }
     deadline(errors, new, old);
@@ -141,7 +149,9 @@ fn deadline(errors: &mut Errors, new: &Value, old: &Value) {
         (Some(new), Some(old)) if new > old => {
             errors.invalid(path, new, "must be less than or equal to previous value");
         }
-        (None, Some(_)) => errors.invalid(path, Value::Null, "must not update from a positive integer to nil value"),
+        (None, Some(_)) => {
+            errors.invalid(path, Value::Null, "must not update from a positive integer to nil value")
+        }
         _ => {}
     }
 }

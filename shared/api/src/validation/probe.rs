@@ -26,14 +26,21 @@ pub(super) fn probes(errors: &mut Errors, container: &Value, path: &str, plain_i
     }
     for hook in ["postStart", "preStop"] {
         if let Some(action) = container.pointer(&format!("/lifecycle/{hook}")) {
-            handler(errors, action, &format!("{path}.lifecycle.{hook}"), &["exec", "httpGet", "tcpSocket", "sleep"]);
+            handler(
+                errors,
+                action,
+                &format!("{path}.lifecycle.{hook}"),
+                &["exec", "httpGet", "tcpSocket", "sleep"],
+            );
         }
     }
 }
 
 fn check(errors: &mut Errors, probe: &Value, path: &str, once: bool) {
     handler(errors, probe, path, &["exec", "httpGet", "tcpSocket", "grpc"]);
-    for key in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+    for key in
+        ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
+    {
         errors.not_negative(probe, path, key);
     }
     if once && let Some(threshold) = int(probe, "/successThreshold").filter(|threshold| *threshold > 1) {

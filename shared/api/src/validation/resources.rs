@@ -18,7 +18,10 @@ pub(super) fn resources(errors: &mut Errors, container: &Value, path: &str) {
         }
     }
     for (resource, limit) in entries(container, "/resources/limits") {
-        let request = text(container, &format!("/resources/requests/{}", resource.replace('~', "~0").replace('/', "~1")));
+        let request = text(
+            container,
+            &format!("/resources/requests/{}", resource.replace('~', "~0").replace('/', "~1")),
+        );
         let limit = limit.as_str().unwrap_or_default();
         if let (Some(wanted), Some(most)) = (Quantity::parse(request), Quantity::parse(limit))
             && wanted > most
@@ -32,7 +35,9 @@ pub(super) fn resources(errors: &mut Errors, container: &Value, path: &str) {
 /// An amount must be a quantity and not negative.
 pub(super) fn amount_of(errors: &mut Errors, path: &str, amount: &str) {
     match Quantity::parse(amount) {
-        Some(quantity) if quantity.milli < 0 => errors.invalid(path, amount, "must be greater than or equal to 0"),
+        Some(quantity) if quantity.milli < 0 => {
+            errors.invalid(path, amount, "must be greater than or equal to 0")
+        }
         Some(_) => {}
         None => errors.invalid(
             path,
@@ -46,7 +51,8 @@ fn name(errors: &mut Errors, path: &str, resource: &str) {
     let violations = qualified_name(resource);
     let well_formed = violations.is_empty();
     errors.format(path, resource, violations);
-    let standard = matches!(resource, "cpu" | "memory" | "ephemeral-storage") || resource.starts_with("hugepages-");
+    let standard =
+        matches!(resource, "cpu" | "memory" | "ephemeral-storage") || resource.starts_with("hugepages-");
     if well_formed && !standard && !resource.contains('/') {
         errors.invalid(path, resource, "must be a standard resource type or fully qualified");
         errors.invalid(path, resource, "must be a standard resource for containers");

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 fn ready(yaml: &str) -> Value {
     let object: Value = serde_yaml_ng::from_str(yaml).unwrap();
-    let kind =
-        crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind")).unwrap();
+    let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
+        .unwrap();
     let mut object = (kind.decode)(object).unwrap().object;
     (kind.default)(&mut object);
     object
@@ -18,8 +18,8 @@ fn check(yaml: &str, expected: Expect) {
 
 fn check_change(yaml: &str, old: Option<&str>, expected: Expect) {
     let object = ready(yaml);
-    let kind =
-        crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind")).unwrap();
+    let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
+        .unwrap();
     let errors = (kind.validate)(&object, old.map(ready).as_ref());
     let text: String = errors.iter().map(|error| format!("{}: {}\n", error.field, error.message)).collect();
     expected.assert_eq(&text);
@@ -36,19 +36,29 @@ fn a_plain_pod_is_fine() {
 
 #[test]
 fn containers() {
-    check(&pod("{}"), expect![[r#"
+    check(
+        &pod("{}"),
+        expect![[r#"
         spec.containers: Required value
-    "#]]);
-    check(&pod("{containers: [{}, {name: Web, image: ' x'}, {name: a, image: x}, {name: a, image: y, imagePullPolicy: Often}]}"), expect![[r#"
+    "#]],
+    );
+    check(
+        &pod(
+            "{containers: [{}, {name: Web, image: ' x'}, {name: a, image: x}, {name: a, image: y, imagePullPolicy: Often}]}",
+        ),
+        expect![[r#"
         spec.containers[0].name: Required value
         spec.containers[0].image: Required value
         spec.containers[1].name: Invalid value: "Web": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
         spec.containers[1].image: Invalid value: " x": must not have leading or trailing whitespace
         spec.containers[3].name: Duplicate value: "a"
         spec.containers[3].imagePullPolicy: Unsupported value: "Often": supported values: "Always", "IfNotPresent", "Never"
-    "#]]);
+    "#]],
+    );
     check(
-        &pod("{containers: [{name: a, image: x, ports: [{containerPort: 0}, {containerPort: 70000, name: HTTP, protocol: ICMP}], env: [{name: ''}, {name: 'A=B'}, {name: C, value: x, valueFrom: {fieldRef: {fieldPath: spec.x}}}, {name: D, valueFrom: {}}]}]}"),
+        &pod(
+            "{containers: [{name: a, image: x, ports: [{containerPort: 0}, {containerPort: 70000, name: HTTP, protocol: ICMP}], env: [{name: ''}, {name: 'A=B'}, {name: C, value: x, valueFrom: {fieldRef: {fieldPath: spec.x}}}, {name: D, valueFrom: {}}]}]}",
+        ),
         expect![[r#"
             spec.containers[0].ports[0].containerPort: Required value
             spec.containers[0].ports[1].name: Invalid value: "HTTP": must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)
@@ -67,7 +77,9 @@ fn containers() {
 #[test]
 fn resources() {
     check(
-        &pod("{containers: [{name: a, image: x, resources: {limits: {cpu: 1, memory: -1, disk: 3}, requests: {cpu: 2, memory: 1Mi}}}]}"),
+        &pod(
+            "{containers: [{name: a, image: x, resources: {limits: {cpu: 1, memory: -1, disk: 3}, requests: {cpu: 2, memory: 1Mi}}}]}",
+        ),
         expect![[r#"
             spec.containers[0].resources.limits[disk]: Invalid value: "disk": must be a standard resource type or fully qualified
             spec.containers[0].resources.limits[disk]: Invalid value: "disk": must be a standard resource for containers
@@ -83,7 +95,9 @@ fn resources() {
 #[test]
 fn volumes_and_mounts() {
     check(
-        &pod("{volumes: [{name: v, emptyDir: {}, secret: {secretName: s}}, {name: v}, {name: c, configMap: {}}, {name: h, hostPath: {path: ''}}], containers: [{name: a, image: x, volumeMounts: [{name: v, mountPath: /a}, {name: w, mountPath: /a}, {name: c, mountPath: '', subPath: ../x}]}]}"),
+        &pod(
+            "{volumes: [{name: v, emptyDir: {}, secret: {secretName: s}}, {name: v}, {name: c, configMap: {}}, {name: h, hostPath: {path: ''}}], containers: [{name: a, image: x, volumeMounts: [{name: v, mountPath: /a}, {name: w, mountPath: /a}, {name: c, mountPath: '', subPath: ../x}]}]}",
+        ),
         expect![[r#"
             spec.volumes[0].secret: Forbidden: may not specify more than 1 volume type
             spec.volumes[1].name: Duplicate value: "v"
@@ -100,7 +114,9 @@ fn volumes_and_mounts() {
 #[test]
 fn probes_and_hooks() {
     check(
-        &pod("{initContainers: [{name: i, image: x, livenessProbe: {exec: {command: [a]}}}], containers: [{name: a, image: x, livenessProbe: {successThreshold: 2, httpGet: {port: 0, scheme: FTP}}, readinessProbe: {}, startupProbe: {exec: {command: []}, tcpSocket: {port: web}, periodSeconds: -1}}]}"),
+        &pod(
+            "{initContainers: [{name: i, image: x, livenessProbe: {exec: {command: [a]}}}], containers: [{name: a, image: x, livenessProbe: {successThreshold: 2, httpGet: {port: 0, scheme: FTP}}, readinessProbe: {}, startupProbe: {exec: {command: []}, tcpSocket: {port: web}, periodSeconds: -1}}]}",
+        ),
         expect![[r#"
             spec.initContainers[0].livenessProbe: Forbidden: may not be set for init containers without restartPolicy=Always
             spec.containers[0].livenessProbe.httpGet.port: Invalid value: 0: must be between 1 and 65535, inclusive
@@ -117,7 +133,9 @@ fn probes_and_hooks() {
 #[test]
 fn scheduling() {
     check(
-        &pod("{restartPolicy: Sometimes, dnsPolicy: Mine, hostname: a.b, activeDeadlineSeconds: 0, nodeSelector: {'a b': c}, tolerations: [{effect: Never}, {key: k, operator: Exists, value: v}, {key: k, tolerationSeconds: 3}], topologySpreadConstraints: [{maxSkew: 0, topologyKey: '', whenUnsatisfiable: X}], affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In}, {key: b, operator: Near}]}]}}, podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 0, podAffinityTerm: {topologyKey: ''}}]}}, containers: [{name: a, image: x}]}"),
+        &pod(
+            "{restartPolicy: Sometimes, dnsPolicy: Mine, hostname: a.b, activeDeadlineSeconds: 0, nodeSelector: {'a b': c}, tolerations: [{effect: Never}, {key: k, operator: Exists, value: v}, {key: k, tolerationSeconds: 3}], topologySpreadConstraints: [{maxSkew: 0, topologyKey: '', whenUnsatisfiable: X}], affinity: {nodeAffinity: {requiredDuringSchedulingIgnoredDuringExecution: {nodeSelectorTerms: [{matchExpressions: [{key: a, operator: In}, {key: b, operator: Near}]}]}}, podAntiAffinity: {preferredDuringSchedulingIgnoredDuringExecution: [{weight: 0, podAffinityTerm: {topologyKey: ''}}]}}, containers: [{name: a, image: x}]}",
+        ),
         expect![[r#"
             spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "OnFailure", "Never"
             spec.dnsPolicy: Unsupported value: "Mine": supported values: "ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"
@@ -141,9 +159,12 @@ fn scheduling() {
 
 #[test]
 fn metadata() {
-    check("{apiVersion: v1, kind: ConfigMap}", expect![[r#"
+    check(
+        "{apiVersion: v1, kind: ConfigMap}",
+        expect![[r#"
         metadata.name: Required value: name or generateName is required
-    "#]]);
+    "#]],
+    );
     check("{apiVersion: v1, kind: ConfigMap, metadata: {generateName: web-}}", expect![[""]]);
     check(
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: Web_1, labels: {'a/b/c': x, ok: 'not ok', '/x': y}, finalizers: ['a b'], ownerReferences: [{kind: Pod, name: x}]}}",
@@ -159,7 +180,9 @@ fn metadata() {
     );
     check_change(
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: b, finalizers: [a/a, b/b]}}",
-        Some("{apiVersion: v1, kind: ConfigMap, metadata: {name: a, finalizers: [a/a], deletionTimestamp: '2026-01-01T00:00:00Z'}}"),
+        Some(
+            "{apiVersion: v1, kind: ConfigMap, metadata: {name: a, finalizers: [a/a], deletionTimestamp: '2026-01-01T00:00:00Z'}}",
+        ),
         expect![[r#"
             metadata.name: Invalid value: "b": field is immutable
             metadata.finalizers: Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{"b/b"}
@@ -170,52 +193,76 @@ fn metadata() {
 #[test]
 fn pods_hardly_change() {
     let old = pod("{containers: [{name: web, image: nginx:1}]}");
-    check_change(&pod("{containers: [{name: web, image: nginx:2}], tolerations: [{key: a, operator: Exists}]}"), Some(&old), expect![""]);
-    check_change(&pod("{containers: [{name: web, image: nginx, imagePullPolicy: Always}], hostname: x}"), Some(&old), expect![[r#"
+    check_change(
+        &pod("{containers: [{name: web, image: nginx:2}], tolerations: [{key: a, operator: Exists}]}"),
+        Some(&old),
+        expect![""],
+    );
+    check_change(
+        &pod("{containers: [{name: web, image: nginx, imagePullPolicy: Always}], hostname: x}"),
+        Some(&old),
+        expect![[r#"
         spec: Forbidden: pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)
-    "#]]);
+    "#]],
+    );
 }
 
 fn deployment(spec: &str) -> String {
     format!("{{apiVersion: apps/v1, kind: Deployment, metadata: {{name: web}}, spec: {spec}}}")
 }
 
-const TEMPLATE: &str = "template: {metadata: {labels: {app: web}}, spec: {containers: [{name: a, image: x}]}}";
+const TEMPLATE: &str =
+    "template: {metadata: {labels: {app: web}}, spec: {containers: [{name: a, image: x}]}}";
 
 #[test]
 fn deployments() {
-    check(&deployment("{}"), expect![[r#"
+    check(
+        &deployment("{}"),
+        expect![[r#"
         spec.selector: Required value
         spec.template.metadata.labels: Invalid value: null: `selector` does not match template `labels`
         spec.template.spec.containers: Required value
-    "#]]);
+    "#]],
+    );
     check(&deployment(&format!("{{selector: {{matchLabels: {{app: web}}}}, {TEMPLATE}}}")), expect![[""]]);
-    check(&deployment(&format!("{{replicas: -1, selector: {{matchLabels: {{app: db}}}}, {TEMPLATE}}}")), expect![[r#"
+    check(
+        &deployment(&format!("{{replicas: -1, selector: {{matchLabels: {{app: db}}}}, {TEMPLATE}}}")),
+        expect![[r#"
         spec.replicas: Invalid value: -1: must be greater than or equal to 0
         spec.template.metadata.labels: Invalid value: {"app":"web"}: `selector` does not match template `labels`
-    "#]]);
+    "#]],
+    );
     check(
-        &deployment(&format!("{{selector: {{matchLabels: {{app: web}}}}, progressDeadlineSeconds: 5, minReadySeconds: 9, strategy: {{rollingUpdate: {{maxSurge: 0, maxUnavailable: 0%}}}}, {TEMPLATE}}}")),
+        &deployment(&format!(
+            "{{selector: {{matchLabels: {{app: web}}}}, progressDeadlineSeconds: 5, minReadySeconds: 9, strategy: {{rollingUpdate: {{maxSurge: 0, maxUnavailable: 0%}}}}, {TEMPLATE}}}"
+        )),
         expect![[r#"
             spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "0%": may not be 0 when `maxSurge` is 0
             spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds
         "#]],
     );
     check(
-        &deployment(&format!("{{selector: {{matchLabels: {{app: web}}}}, strategy: {{type: Recreate, rollingUpdate: {{maxSurge: 1}}}}, {TEMPLATE}}}")),
+        &deployment(&format!(
+            "{{selector: {{matchLabels: {{app: web}}}}, strategy: {{type: Recreate, rollingUpdate: {{maxSurge: 1}}}}, {TEMPLATE}}}"
+        )),
         expect![[r#"
             spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'
         "#]],
     );
     check(
-        &deployment(&format!("{{selector: {{matchLabels: {{app: web}}}}, strategy: {{type: Magic}}, {}}}", TEMPLATE.replace("containers", "restartPolicy: Never, containers"))),
+        &deployment(&format!(
+            "{{selector: {{matchLabels: {{app: web}}}}, strategy: {{type: Magic}}, {}}}",
+            TEMPLATE.replace("containers", "restartPolicy: Never, containers")
+        )),
         expect![[r#"
             spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"
             spec.strategy.type: Unsupported value: "Magic": supported values: "Recreate", "RollingUpdate"
         "#]],
     );
     check_change(
-        &deployment("{selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: a, image: x}]}}}"),
+        &deployment(
+            "{selector: {matchLabels: {app: db}}, template: {metadata: {labels: {app: db}}, spec: {containers: [{name: a, image: x}]}}}",
+        ),
         Some(&deployment(&format!("{{selector: {{matchLabels: {{app: web}}}}, {TEMPLATE}}}"))),
         expect![[r#"
             spec.selector: Invalid value: {"matchLabels":{"app":"db"}}: field is immutable
@@ -230,11 +277,16 @@ fn service(spec: &str) -> String {
 #[test]
 fn services() {
     check(&service("{ports: [{port: 80}]}"), expect![[""]]);
-    check(&service("{}"), expect![[r#"
+    check(
+        &service("{}"),
+        expect![[r#"
         spec.ports: Required value
-    "#]]);
+    "#]],
+    );
     check(&service("{clusterIP: None}"), expect![[""]]);
-    check(&service("{ports: [{port: 80}, {port: 80, nodePort: 30000}, {port: 0, protocol: X, name: a.b}]}"), expect![[r#"
+    check(
+        &service("{ports: [{port: 80}, {port: 80, nodePort: 30000}, {port: 0, protocol: X, name: a.b}]}"),
+        expect![[r#"
         spec.ports[0].name: Required value
         spec.ports[1].name: Required value
         spec.ports[1]: Duplicate value: {"port":80,"protocol":"TCP"}
@@ -243,34 +295,56 @@ fn services() {
         spec.ports[2].port: Invalid value: 0: must be between 1 and 65535, inclusive
         spec.ports[2].protocol: Unsupported value: "X": supported values: "SCTP", "TCP", "UDP"
         spec.ports[2].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive
-    "#]]);
-    check(&service("{type: NodePort, ports: [{port: 80, nodePort: 80}]}"), expect![[r#"
+    "#]],
+    );
+    check(
+        &service("{type: NodePort, ports: [{port: 80, nodePort: 80}]}"),
+        expect![[r#"
         spec.ports[0].nodePort: Invalid value: 80: provided port is not in the valid range. The range of valid ports is 30000-32767
-    "#]]);
-    check(&service("{type: Magic, clusterIP: here, sessionAffinity: Yes, externalTrafficPolicy: Local, ports: [{port: 80}]}"), expect![[r#"
+    "#]],
+    );
+    check(
+        &service(
+            "{type: Magic, clusterIP: here, sessionAffinity: Yes, externalTrafficPolicy: Local, ports: [{port: 80}]}",
+        ),
+        expect![[r#"
         spec.type: Unsupported value: "Magic": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"
         spec.clusterIPs[0]: Invalid value: "here": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
         spec.sessionAffinity: Unsupported value: "Yes": supported values: "ClientIP", "None"
         spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services
-    "#]]);
-    check(&service("{type: ExternalName}"), expect![[r#"
+    "#]],
+    );
+    check(
+        &service("{type: ExternalName}"),
+        expect![[r#"
         spec.externalName: Required value
-    "#]]);
-    check("{apiVersion: v1, kind: Service, metadata: {name: 1web}, spec: {ports: [{port: 80}]}}", expect![[r#"
+    "#]],
+    );
+    check(
+        "{apiVersion: v1, kind: Service, metadata: {name: 1web}, spec: {ports: [{port: 80}]}}",
+        expect![[r#"
         metadata.name: Invalid value: "1web": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')
-    "#]]);
-    check_change(&service("{clusterIP: 10.0.0.2, ports: [{port: 80}]}"), Some(&service("{clusterIP: 10.0.0.1, ports: [{port: 80}]}")), expect![[r#"
+    "#]],
+    );
+    check_change(
+        &service("{clusterIP: 10.0.0.2, ports: [{port: 80}]}"),
+        Some(&service("{clusterIP: 10.0.0.1, ports: [{port: 80}]}")),
+        expect![[r#"
         spec.clusterIPs[0]: Invalid value: ["10.0.0.2"]: may not change once set
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn configuration() {
-    check("{apiVersion: v1, kind: Secret, metadata: {name: s}, type: kubernetes.io/tls, data: {'a b': YQ==}}", expect![[r#"
+    check(
+        "{apiVersion: v1, kind: Secret, metadata: {name: s}, type: kubernetes.io/tls, data: {'a b': YQ==}}",
+        expect![[r#"
         data[a b]: Invalid value: "a b": a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')
         data[tls.crt]: Required value
         data[tls.key]: Required value
-    "#]]);
+    "#]],
+    );
     check_change(
         "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: b}}",
         Some("{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {a: a}, immutable: true}"),
@@ -286,15 +360,24 @@ fn configuration() {
             type: Invalid value: "b": field is immutable
         "#]],
     );
-    check("{apiVersion: v1, kind: Node, metadata: {name: n}, spec: {taints: [{key: a, effect: X}, {key: a, effect: NoSchedule}, {key: a, effect: NoSchedule}]}}", expect![[r#"
+    check(
+        "{apiVersion: v1, kind: Node, metadata: {name: n}, spec: {taints: [{key: a, effect: X}, {key: a, effect: NoSchedule}, {key: a, effect: NoSchedule}]}}",
+        expect![[r#"
         spec.taints[0].effect: Unsupported value: "X": supported values: "NoSchedule", "PreferNoSchedule", "NoExecute"
         spec.taints[2]: Duplicate value: {"effect":"NoSchedule","key":"a"}
-    "#]]);
-    check("{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: e}, addressType: IPv5, endpoints: [{addresses: []}]}", expect![[r#"
+    "#]],
+    );
+    check(
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: e}, addressType: IPv5, endpoints: [{addresses: []}]}",
+        expect![[r#"
         addressType: Unsupported value: "IPv5": supported values: "FQDN", "IPv4", "IPv6"
         endpoints[0].addresses: Required value: must contain at least 1 address
-    "#]]);
-    check("{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l}, spec: {leaseDurationSeconds: 0}}", expect![[r#"
+    "#]],
+    );
+    check(
+        "{apiVersion: coordination.k8s.io/v1, kind: Lease, metadata: {name: l}, spec: {leaseDurationSeconds: 0}}",
+        expect![[r#"
         spec.leaseDurationSeconds: Invalid value: 0: must be greater than 0
-    "#]]);
+    "#]],
+    );
 }

@@ -49,7 +49,8 @@ fn keep_selector(errors: &mut Errors, spec: &Value, old: Option<&Value>) {
 /// A selector that selects something, and a template that it selects.
 fn replicated(errors: &mut Errors, spec: &Value, kind: &str) {
     let selector = spec.get("selector").unwrap_or(&Value::Null);
-    let empty = |key: &str| selector.get(key).is_none_or(|value| value.as_object().is_none_or(|map| map.is_empty()));
+    let empty =
+        |key: &str| selector.get(key).is_none_or(|value| value.as_object().is_none_or(|map| map.is_empty()));
     match selector {
         // An absent selector reads as an empty one.
         Value::Null => errors.required("spec.selector", ""),
@@ -67,7 +68,11 @@ fn replicated(errors: &mut Errors, spec: &Value, kind: &str) {
     let nothing = selector.as_object().is_none_or(serde_json::Map::is_empty);
     if nothing || selects.is_ok_and(|selects| !selects.matches_map(template.pointer("/metadata/labels"))) {
         let labels = template.pointer("/metadata/labels").cloned().unwrap_or_default();
-        errors.invalid("spec.template.metadata.labels", labels, "`selector` does not match template `labels`");
+        errors.invalid(
+            "spec.template.metadata.labels",
+            labels,
+            "`selector` does not match template `labels`",
+        );
     }
     meta::labels(errors, template, "/metadata/labels", "spec.template.labels");
     let pod_spec = template.get("spec").unwrap_or(&Value::Null);

@@ -15,8 +15,8 @@ pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSli
 pub use namespace::{Namespace, NamespaceStatus};
 pub use node::{Node, NodeAddress, NodeSpec, NodeStatus, Taint};
 pub use pod::{
-    Affinity, Container, ContainerPort, ContainerStatus, NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodStatus,
-    PreferredSchedulingTerm, ResourceRequirements, Toleration, TopologySpreadConstraint,
+    Affinity, Container, ContainerPort, ContainerStatus, NodeSelectorRequirement, NodeSelectorTerm, Pod,
+    PodSpec, PodStatus, PreferredSchedulingTerm, ResourceRequirements, Toleration, TopologySpreadConstraint,
 };
 pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 pub use service::{Service, ServicePort, ServiceSpec, ServiceStatus};
@@ -78,9 +78,15 @@ pub struct LabelRequirement {
 
 impl LabelSelector {
     /// Whether labels satisfy the selector. An empty selector matches everything (Kubernetes' rule for workloads).
-    pub fn matches(&self, labels: &std::collections::BTreeMap<std::sync::Arc<str>, std::sync::Arc<str>>) -> bool {
+    pub fn matches(
+        &self,
+        labels: &std::collections::BTreeMap<std::sync::Arc<str>, std::sync::Arc<str>>,
+    ) -> bool {
         self.match_labels.iter().all(|(key, value)| labels.get(key) == Some(value))
-            && self.match_expressions.iter().all(|requirement| requirement.holds(labels.get(requirement.key.as_str())))
+            && self
+                .match_expressions
+                .iter()
+                .all(|requirement| requirement.holds(labels.get(requirement.key.as_str())))
     }
 }
 
