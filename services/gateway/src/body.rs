@@ -22,6 +22,7 @@ pub fn read(call: &Call) -> Result<Value, Failure> {
     }
     match media_type(&call.content_type) {
         "" | "application/json" | "*/*" => from_json(&call.body),
+        "application/vnd.kubernetes.protobuf" => from_protobuf(&call.body),
         "application/yaml" | "application/x-yaml" | "text/yaml" => from_yaml(&call.body),
         _ => Err(Failure::unsupported_media_type()),
     }
@@ -83,6 +84,10 @@ pub fn from_yaml(bytes: &[u8]) -> Result<Value, Failure> {
 /// `application/json` of `application/json; charset=utf-8`.
 pub fn media_type(content_type: &str) -> &str {
     content_type.split(';').next().unwrap_or_default().trim()
+}
+
+fn from_protobuf(bytes: &[u8]) -> Result<Value, Failure> {
+    api::protobuf::decode(bytes).map_err(|error| Failure::bad_request(format!("error decoding protobuf: {error}")))
 }
 
 /// An object may leave out its kind; if it names one, it must be the path's.

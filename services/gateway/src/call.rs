@@ -1,11 +1,10 @@
 //! One request about objects, read: which kind, whose, in which form, with which body.
 
 use api::journal::Cause;
-use api::{KindInfo, ObjectKey, kinds};
+use api::{KindInfo, ObjectKey};
 use bytes::Bytes;
 
 use crate::auth::User;
-use crate::events;
 use crate::failure::Failure;
 use crate::negotiate::{self, Form};
 use crate::path::{GroupVersion, ObjectPath, Query};
@@ -62,13 +61,5 @@ impl Call {
 
 /// The kind behind a path's group, version and plural.
 pub fn kind_of(api: &GroupVersion, plural: &str) -> Result<&'static KindInfo, Failure> {
-    served_kinds()
-        .find(|kind| kind.group == api.group && kind.version == api.version && kind.id.plural() == plural)
-        .ok_or_else(Failure::no_such_path)
-}
-
-/// The kinds that the API shows: those of the bucket, and events, which are a view of the journal.
-pub fn served_kinds() -> impl Iterator<Item = &'static KindInfo> {
-    let stored = kinds().iter().filter(|kind| kind.id != events::KIND.id);
-    stored.chain(std::iter::once(events::KIND))
+    api::by_path(&api.group, &api.version, plural).ok_or_else(Failure::no_such_path)
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fields::set;
 use crate::read::view_of;
 use crate::respond::{self, Response};
 use crate::selection::Selection;
@@ -30,7 +31,7 @@ pub async fn one(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(call.kind, call.form()?, &call.query)?;
     let (options, dry_run) = options_of(call)?;
     admission::deletion(call, call.name())?;
-    if call.kind.id == events::KIND.id {
+    if call.kind.id == events::ID {
         let event = context.events.forget(&call.key(call.name()));
         return event
             .map(|event| gone(call, &event))
@@ -57,7 +58,7 @@ pub async fn collection(context: &Context, call: &Call) -> Result<Response, Fail
         if admission::deletion(call, name).is_err() {
             continue;
         }
-        if call.kind.id == events::KIND.id {
+        if call.kind.id == events::ID {
             items.extend(context.events.forget(&object.key));
             continue;
         }
@@ -135,7 +136,7 @@ fn gone(call: &Call, last: &Value) -> Response {
         "uid": api::json::text(last, "/metadata/uid"),
     });
     if !call.kind.group.is_empty() {
-        details["group"] = json!(call.kind.group);
+        set(&mut details, "group", json!(call.kind.group));
     }
     let status = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details});
     respond::value(200, &status)

@@ -6,10 +6,10 @@ use api::KindInfo;
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use crate::call::served_kinds;
 use crate::context::Context;
 use crate::events;
 use crate::failure::Failure;
+use crate::fields::set;
 use crate::negotiate::media_ranges;
 use crate::path::GroupVersion;
 use crate::respond::{self, Response};
@@ -75,14 +75,14 @@ pub fn group(name: &str) -> Result<Response, Failure> {
         .filter(|(group, _)| !group.is_empty())
         .ok_or_else(Failure::no_such_path)?;
     let mut value = group_value(group, versions);
-    value["kind"] = json!("APIGroup");
-    value["apiVersion"] = json!("v1");
+    set(&mut value, "kind", json!("APIGroup"));
+    set(&mut value, "apiVersion", json!("v1"));
     Ok(respond::value(200, &value))
 }
 
 /// `/api/v1`, `/apis/<group>/<version>`.
 pub fn resources(api: &GroupVersion) -> Result<Response, Failure> {
-    let of_version = served_kinds().filter(|kind| kind.group == api.group && kind.version == api.version);
+    let of_version = api::kinds().iter().filter(|kind| kind.group == api.group && kind.version == api.version);
     let resources: Vec<Value> = of_version.flat_map(resource_values).collect();
     if resources.is_empty() {
         return Err(Failure::no_such_path());
@@ -100,7 +100,7 @@ pub fn resources(api: &GroupVersion) -> Result<Response, Failure> {
 /// Every group with its versions, the newest first.
 fn group_versions() -> BTreeMap<&'static str, Vec<&'static str>> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for kind in served_kinds() {
+    for kind in api::kinds().iter() {
         let versions = groups.entry(kind.group).or_default();
         if !versions.contains(&kind.version) {
             versions.push(kind.version);
@@ -117,7 +117,7 @@ fn group_value(group: &str, versions: &[&str]) -> Value {
 }
 
 fn verbs(kind: &KindInfo) -> Vec<&'static str> {
-    VERBS.into_iter().filter(|verb| kind.id != events::KIND.id || *verb != "update").collect()
+    VERBS.into_iter().filter(|verb| kind.id != events::ID || *verb != "update").collect()
 }
 
 fn resource_values(kind: &'static KindInfo) -> Vec<Value> {
@@ -127,10 +127,10 @@ fn resource_values(kind: &'static KindInfo) -> Vec<Value> {
         "verbs": verbs(kind),
     });
     if !kind.short_names.is_empty() {
-        main["shortNames"] = json!(kind.short_names);
+        set(&mut main, "shortNames", json!(kind.short_names));
     }
     if !kind.categories.is_empty() {
-        main["categories"] = json!(kind.categories);
+        set(&mut main, "categories", json!(kind.categories));
     }
     let below = subresources::of_kind(kind).into_iter().map(|sub| {
         let mut value = json!({
@@ -138,8 +138,8 @@ fn resource_values(kind: &'static KindInfo) -> Vec<Value> {
             "kind": sub.kind, "verbs": sub.verbs,
         });
         if (sub.group, sub.version) != (kind.group, kind.version) {
-            value["group"] = json!(sub.group);
-            value["version"] = json!(sub.version);
+            set(&mut value, "group", json!(sub.group));
+            set(&mut value, "version", json!(sub.version));
         }
         value
     });
@@ -177,7 +177,7 @@ fn aggregated(accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
 }
 
 fn version_value(group: &str, version: &str) -> Value {
-    let kinds = served_kinds().filter(|kind| kind.group == group && kind.version == version);
+    let kinds = api::kinds().iter().filter(|kind| kind.group == group && kind.version == version);
     let resources: Vec<Value> = kinds.map(aggregated_resource).collect();
     json!({"version": version, "freshness": "Current", "resources": resources})
 }
@@ -191,10 +191,10 @@ fn aggregated_resource(kind: &'static KindInfo) -> Value {
         "scope": if kind.namespaced { "Namespaced" } else { "Cluster" }, "verbs": verbs(kind),
     });
     if !kind.short_names.is_empty() {
-        value["shortNames"] = json!(kind.short_names);
+        set(&mut value, "shortNames", json!(kind.short_names));
     }
     if !kind.categories.is_empty() {
-        value["categories"] = json!(kind.categories);
+        set(&mut value, "categories", json!(kind.categories));
     }
     let below: Vec<Value> = subresources::of_kind(kind)
         .into_iter()
@@ -204,7 +204,7 @@ fn aggregated_resource(kind: &'static KindInfo) -> Value {
         })
         .collect();
     if !below.is_empty() {
-        value["subresources"] = json!(below);
+        set(&mut value, "subresources", json!(below));
     }
     value
 }

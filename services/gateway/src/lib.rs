@@ -14,6 +14,7 @@ mod discovery;
 mod events;
 mod explain_write;
 mod failure;
+mod fields;
 mod metrics;
 mod negotiate;
 mod openapi;

@@ -76,7 +76,7 @@ pub async fn part(context: &Context, call: &Call, part: Part) -> Result<Response
         return apply::answer(context, call, part, wanted).await;
     }
     let edit = |old: &Value| edited(call, &patch, old);
-    if call.kind.id == events::KIND.id {
+    if call.kind.id == events::ID {
         let stored = crate::read::find(context, call)?;
         let event = events::create(context, call, edit(&stored.value())?.object)?;
         return Ok(respond::value(200, &shape.value(&event, telemetry::clock::now())));

@@ -28,7 +28,7 @@ const TOO_OLD: &str = "The provided continue parameter is too old to display a c
 
 /// The view that holds the objects of a call's kind.
 pub fn view_of<'a>(context: &'a Context, call: &Call) -> &'a Arc<View> {
-    match call.kind.id == events::KIND.id {
+    match call.kind.id == events::ID {
         true => context.events.view(),
         false => &context.view,
     }
@@ -73,7 +73,7 @@ async fn not_older_than(context: &Context, call: &Call) -> Result<Option<Revisio
     let Some(revision) = call.query.number::<u64>("resourceVersion")?.filter(|revision| *revision > 0) else {
         return Ok(None);
     };
-    if call.kind.id != events::KIND.id {
+    if call.kind.id != events::ID {
         context.caught_up(Revision(revision)).await?;
     }
     Ok((call.query.text("resourceVersionMatch") == "Exact").then_some(Revision(revision)))

@@ -154,7 +154,7 @@ mod tests {
             resource: ResourceId::new("configmaps"),
             namespace: None,
             labels: Selector::parse(labels).unwrap(),
-            fields: FieldSelector::parse(crate::events::KIND, fields).unwrap(),
+            fields: FieldSelector::parse(api::kind(crate::events::ID).unwrap(), fields).unwrap(),
         }
     }
 
@@ -194,7 +194,7 @@ mod tests {
             subresource: None,
         };
         let call = Call {
-            kind: crate::events::KIND,
+            kind: api::kind(crate::events::ID).unwrap(),
             path,
             query: Query::parse("labelSelector=a"),
             accept: String::new(),

@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fields::set;
 use crate::metrics::WatchGuard;
 use crate::negotiate::Form;
 use crate::read::view_of;
@@ -216,7 +217,7 @@ impl Watch {
     fn write_bookmark(&self, piece: &mut BytesMut, revision: Revision, ends_initial_events: bool) {
         let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
         if ends_initial_events {
-            metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
+            set(&mut metadata, "annotations", json!({INITIAL_EVENTS_END: "true"}));
         }
         let kind = self.shape.kind;
         let object = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata});

@@ -7,9 +7,9 @@ use api::{ObjectKey, Timestamp, by_gvk};
 use bus::{JournalFilter, Stored};
 use serde_json::{Value, json};
 
-use crate::call::served_kinds;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fields::set;
 use crate::path::Query;
 use crate::respond::{self, Response};
 
@@ -113,7 +113,7 @@ pub async fn journal(context: &Context, query: &Query) -> Result<Response, Failu
     let entries = context.journal.read(&filter, limit).await.map_err(|error| unreadable(&error))?;
     let values = entries.iter().map(|(sequence, entry)| {
         let mut value = entry_value(entry);
-        value["sequence"] = json!(sequence);
+        set(&mut value, "sequence", json!(sequence));
         value
     });
     Ok(respond::value(200, &json!({"entries": values.collect::<Vec<_>>()})))
@@ -140,7 +140,7 @@ fn resource_of(name: &str) -> Result<(api::ResourceId, bool), Failure> {
         [kind.id.as_str(), kind.id.plural(), kind.singular].contains(&lower.as_str())
             || kind.short_names.contains(&lower.as_str())
     };
-    let kind = served_kinds().find(means);
+    let kind = api::kinds().iter().find(means);
     kind.map(|kind| (kind.id, kind.namespaced))
         .ok_or_else(|| Failure::bad_request(format!("the server doesn't have a resource type \"{name}\"")))
 }
@@ -185,8 +185,8 @@ async fn makers_of(
 
 fn line_value(line: &Line) -> Value {
     let mut value = entry_value(&line.entry);
-    value["depth"] = json!(line.depth);
-    value["hasParent"] = json!(line.has_parent);
+    set(&mut value, "depth", json!(line.depth));
+    set(&mut value, "hasParent", json!(line.has_parent));
     value
 }
 

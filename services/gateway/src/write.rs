@@ -32,7 +32,7 @@ pub enum Part {
 pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
-    if call.kind.id == events::KIND.id {
+    if call.kind.id == events::ID {
         let event = events::create(context, call, checked.object)?;
         return Ok(respond::value(201, &shape.value(&event, telemetry::clock::now())));
     }

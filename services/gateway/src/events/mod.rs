@@ -1,9 +1,7 @@
 //! Kubernetes' events: a view of the journal, kept in memory, with repetitions counted.
 
-mod kind;
 mod table;
 
-pub use kind::KIND;
 pub use table::EventTable;
 
 use std::time::Duration;
@@ -22,6 +20,8 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 
+/// `events`: a kind that the bucket does not hold.
+pub const ID: ResourceId = ResourceId::new("events");
 /// How long events are shown.
 const SHOWN: Duration = Duration::from_secs(3600);
 /// How many entries are read back at start.

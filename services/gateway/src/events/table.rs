@@ -9,7 +9,8 @@ use api::{ObjectKey, Timestamp, Uid};
 use bus::{ChangeKind, Stored, View};
 use serde_json::{Value, json};
 
-use super::KIND;
+use super::ID;
+use crate::fields::set;
 
 /// No more are kept; the oldest go first.
 const MOST: usize = 5_000;
@@ -121,7 +122,7 @@ impl Told<'_> {
         let mut hasher = DefaultHasher::new();
         said.hash(&mut hasher);
         let name = format!("{}.{:016x}", self.regarding.name, hasher.finish());
-        ObjectKey::namespaced(KIND.id, namespace, &name)
+        ObjectKey::namespaced(ID, namespace, &name)
     }
 
     fn object(&self, key: &ObjectKey, row: Row) -> Value {
@@ -132,12 +133,12 @@ impl Told<'_> {
             "name": &*self.regarding.name, "uid": self.uid,
         });
         if let Some(namespace) = &self.regarding.namespace {
-            involved["namespace"] = json!(&**namespace);
+            set(&mut involved, "namespace", json!(&**namespace));
         }
         let (controller, host) = self.component.split_once('/').unwrap_or((self.component, ""));
         let mut source = json!({"component": controller});
         if !host.is_empty() {
-            source["host"] = json!(host);
+            set(&mut source, "host", json!(host));
         }
         let severity = if self.event.severity.is_empty() { "Normal" } else { &self.event.severity };
         json!({
@@ -196,7 +197,7 @@ mod tests {
     fn shown(table: &EventTable) -> Vec<String> {
         let reader = table.view.read();
         reader
-            .list(KIND.id, Some("default"))
+            .list(ID, Some("default"))
             .map(|stored| {
                 let event = stored.value();
                 format!(
