@@ -25,7 +25,7 @@ fn main() -> Outcome<()> {
     let plane = Userspace::start(doors, Ports::default(), std::thread::available_parallelism()?.get())?;
     let owner = Owner { namespace: "default".into(), service: "web".into(), port: "http".into() };
     let frontend = Frontend { transport: Transport::Tcp, door: Door::ClusterIp(address) };
-    let target = Target { owner, affinity: None, backends: backends.to_vec() };
+    let target = Target { owner, may_speak_http: true, affinity: None, backends: backends.to_vec() };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(plane.apply(vec![Route::Listen { frontend, target }]));
     let [direct, ..] = backends;

@@ -85,6 +85,7 @@ fn target(routes: &ServiceRoutes, port: &PortRoutes, node: &NodeName, local: boo
     };
     Target {
         owner: Owner { namespace: routes.namespace.clone(), service: routes.name.clone(), port: name },
+        may_speak_http: matches!(port.app_protocol.as_str(), "" | "http" | "kubernetes.io/ws"),
         affinity: routes.affinity_seconds.map(|seconds| Duration::from_secs(seconds.into())),
         backends: eligible(&port.backends, node, local),
     }
@@ -160,6 +161,19 @@ mod tests {
                 listen tcp 10.96.0.11:81: default/db:81 -> nobody sticky 60s
                 listen tcp 10.96.0.10:80: default/web:80 -> 10.0.0.1:80 10.0.0.2:80
                 listen tcp node port 30080: default/web:80 -> 10.0.0.1:80"#]],
+        );
+    }
+
+    #[test]
+    fn other_protocols_are_not_looked_into() {
+        check(
+            "",
+            "service default/web ip=10.96.0.10
+             port h2 80 app=kubernetes.io/h2c: 10.0.0.1:80@a
+             port http 81 app=http: 10.0.0.1:81@a",
+            expect![[r#"
+                listen tcp 10.96.0.10:80: default/web:h2 -> 10.0.0.1:80 opaque
+                listen tcp 10.96.0.10:81: default/web:http -> 10.0.0.1:81"#]],
         );
     }
 

@@ -153,7 +153,7 @@ impl<P: Plane> Keeper<P> {
         self.acknowledge().await;
     }
 
-    async fn acknowledge(&self) {
+    async fn acknowledge(&mut self) {
         if !self.serving {
             return;
         }

@@ -4,6 +4,7 @@ mod config;
 mod datagram;
 pub mod diff;
 pub mod dns;
+pub mod http;
 mod keeper;
 pub mod local_route;
 mod metrics;

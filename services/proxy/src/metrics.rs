@@ -15,6 +15,10 @@ pub struct PortMetrics {
     pub connections: IntCounter,
     /// Those that are open.
     pub active: IntGauge,
+    /// HTTP/1 requests on connections that turned out to carry them.
+    pub http_requests: IntCounter,
+    /// Those that were sent to a second backend because the first ended without an answer.
+    pub http_retries: IntCounter,
     /// Connections turned away because there was no backend.
     pub refused: IntCounter,
     /// Attempts to reach a backend that failed.
@@ -37,6 +41,8 @@ impl PortMetrics {
             owner: owner.clone(),
             connections: connections().with_label_values(&labels),
             active: active().with_label_values(&labels),
+            http_requests: http_requests().with_label_values(&labels),
+            http_retries: http_retries().with_label_values(&labels),
             refused: refused().with_label_values(&labels),
             connect_errors: connect_errors().with_label_values(&labels),
             connect_seconds: connect_seconds().with_label_values(&labels),
@@ -49,7 +55,7 @@ impl PortMetrics {
     pub fn forget(&self) {
         let Owner { namespace, service, port } = &self.owner;
         let labels = [namespace.as_str(), service.as_str(), port.as_str()];
-        for vec in [connections(), refused(), connect_errors()] {
+        for vec in [connections(), http_requests(), http_retries(), refused(), connect_errors()] {
             let _ = vec.remove_label_values(&labels);
         }
         let _ = active().remove_label_values(&labels);
@@ -103,6 +109,16 @@ fn connections() -> prometheus::IntCounterVec {
 
 fn active() -> prometheus::IntGaugeVec {
     int_gauge_vec("odeon_proxy_connections_active", "Open TCP connections and UDP sessions.", PORT)
+}
+
+fn http_requests() -> prometheus::IntCounterVec {
+    let help = "HTTP/1 requests on connections that turned out to carry them.";
+    counter_vec("odeon_proxy_http_requests_total", help, PORT)
+}
+
+fn http_retries() -> prometheus::IntCounterVec {
+    let help = "HTTP/1 requests sent again because a backend ended without an answer.";
+    counter_vec("odeon_proxy_http_retries_total", help, PORT)
 }
 
 fn refused() -> prometheus::IntCounterVec {

@@ -73,6 +73,8 @@ pub struct Owner {
 pub struct Target {
     /// Which Service's port this is.
     pub owner: Owner,
+    /// Connections may turn out to speak HTTP/1, whose clients can change backends between requests.
+    pub may_speak_http: bool,
     /// How long a client address stays with its backend after its last connection.
     pub affinity: Option<Duration>,
     /// Candidates, all equally good; sorted and free of doubles.
@@ -130,6 +132,9 @@ impl fmt::Display for Target {
         match self.backends.is_empty() {
             true => f.write_str(" nobody")?,
             false => self.backends.iter().try_for_each(|backend| write!(f, " {backend}"))?,
+        }
+        if !self.may_speak_http {
+            f.write_str(" opaque")?;
         }
         self.affinity.map_or(Ok(()), |affinity| write!(f, " sticky {}s", affinity.as_secs()))
     }

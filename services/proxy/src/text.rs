@@ -51,6 +51,7 @@ fn port(text: &str) -> PortRoutes {
     for word in words {
         match word.split_once('=') {
             Some(("node", number)) => port.node_port = number.parse().unwrap(),
+            Some(("app", protocol)) => port.app_protocol = protocol.into(),
             _ => port.protocol = word.to_owned(),
         }
     }

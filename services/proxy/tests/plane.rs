@@ -56,7 +56,7 @@ fn vip(transport: Transport, address: &str) -> Frontend {
 
 fn target(backends: &[SocketAddr]) -> Target {
     let owner = Owner { namespace: "default".into(), service: "web".into(), port: "http".into() };
-    Target { owner, affinity: None, backends: backends.to_vec() }
+    Target { owner, may_speak_http: true, affinity: None, backends: backends.to_vec() }
 }
 
 fn listen(frontend: Frontend, backends: &[SocketAddr]) -> Route {

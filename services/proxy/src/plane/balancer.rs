@@ -30,6 +30,7 @@ pub struct Balancer {
 struct Pool {
     endpoints: Vec<Arc<Endpoint>>,
     affinity: Option<Duration>,
+    may_speak_http: bool,
 }
 
 /// One backend and what is known about it. Outlives its place in the pool while connections use it.
@@ -82,11 +83,16 @@ impl Balancer {
             .iter()
             .map(|address| known.remove(address).unwrap_or_else(|| Endpoint::new(*address)));
         let endpoints = kept.collect();
-        *pool = Pool { endpoints, affinity: target.affinity };
+        *pool = Pool { endpoints, affinity: target.affinity, may_speak_http: target.may_speak_http };
         drop(pool);
         let left: Vec<_> = known.into_values().collect();
         left.iter().for_each(|endpoint| endpoint.retired.store(true, Relaxed));
         left
+    }
+
+    /// Whether connections may turn out to speak HTTP/1.
+    pub fn may_speak_http(&self) -> bool {
+        self.pool.read().unwrap_or_else(PoisonError::into_inner).may_speak_http
     }
 
     /// A backend for `client` that is not among `tried`; `dice` decides between equals. `None`: there is nobody.
@@ -224,6 +230,7 @@ mod tests {
     fn target(ports: &[u16], affinity: Option<u64>) -> Target {
         Target {
             owner: Owner { namespace: "default".into(), service: "web".into(), port: "http".into() },
+            may_speak_http: true,
             affinity: affinity.map(Duration::from_secs),
             backends: ports.iter().map(|port| SocketAddr::new(CLIENT, *port)).collect(),
         }

@@ -1,6 +1,7 @@
 //! The data plane: what puts routes into force.
 
 pub mod balancer;
+mod http;
 pub mod listen;
 mod relay;
 mod tcp;

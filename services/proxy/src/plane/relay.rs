@@ -65,21 +65,44 @@ enum Flow {
 }
 
 async fn one_way(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, bytes: &IntCounter) -> io::Result<()> {
-    let mut flow = Flow::Small;
-    loop {
-        flow = match flow {
-            Flow::Small => Copy::default().run(&mut from, &mut to, bytes).await?,
-            Flow::Bulk => match Pipe::take() {
-                Ok(pipe) => pipe.run(from.as_ref(), to.as_ref(), bytes).await?,
-                Err(_) => Flow::Small,
-            },
-            Flow::Ended => break,
-        }
-    }
+    transfer(&mut from, &mut to, u64::MAX, bytes).await?;
     match to.shutdown().await {
         Err(error) if error.kind() != io::ErrorKind::NotConnected => Err(error),
         Ok(()) | Err(_) => Ok(()),
     }
+}
+
+/// Moves `most` bytes, or all until the sender ends. Returns how many are missing then.
+pub async fn transfer(
+    from: &mut ReadHalf<'_>,
+    to: &mut WriteHalf<'_>,
+    most: u64,
+    bytes: &IntCounter,
+) -> io::Result<u64> {
+    let (mut left, mut flow) = (most, Flow::Small);
+    loop {
+        flow = match flow {
+            Flow::Ended => return Ok(left),
+            Flow::Small => Copy::default().run(from, to, &mut left, bytes).await?,
+            Flow::Bulk => match Pipe::take() {
+                Ok(pipe) => pipe.run(from.as_ref(), to.as_ref(), &mut left, bytes).await?,
+                Err(_) => Flow::Small,
+            },
+        }
+    }
+}
+
+/// Appends what can be read at once to `into`; 0 is the end.
+pub async fn read_into(from: &mut ReadHalf<'_>, into: &mut Vec<u8>) -> io::Result<usize> {
+    poll_fn(|context| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut *from).poll_read(context, &mut buffer))?;
+            into.extend_from_slice(buffer.filled());
+            Poll::Ready(Ok(buffer.filled().len()))
+        })
+    })
+    .await
 }
 
 /// Copies through the thread's buffer. Only what the receiver did not take at once is kept by the connection.
@@ -96,9 +119,10 @@ impl Copy {
         mut self,
         from: &mut ReadHalf<'_>,
         to: &mut WriteHalf<'_>,
+        left: &mut u64,
         bytes: &IntCounter,
     ) -> io::Result<Flow> {
-        poll_fn(|context| self.poll(context, from, to, bytes)).await
+        poll_fn(|context| self.poll(context, from, to, left, bytes)).await
     }
 
     fn poll(
@@ -106,15 +130,20 @@ impl Copy {
         context: &mut Context<'_>,
         from: &mut ReadHalf<'_>,
         to: &mut WriteHalf<'_>,
+        left: &mut u64,
         bytes: &IntCounter,
     ) -> Poll<io::Result<Flow>> {
         loop {
             ready!(self.poll_flush(context, to))?;
+            let most = usize::try_from(*left).unwrap_or(BUFFER).min(BUFFER);
+            if most == 0 {
+                return Poll::Ready(Ok(Flow::Ended));
+            }
             if self.full_reads >= FULL_READS {
                 return Poll::Ready(Ok(Flow::Bulk));
             }
             let read = SCRATCH.with_borrow_mut(|scratch| {
-                let mut buffer = ReadBuf::new(scratch);
+                let mut buffer = ReadBuf::new(scratch.get_mut(..most).unwrap_or_default());
                 ready!(Pin::new(&mut *from).poll_read(context, &mut buffer))?;
                 let filled = buffer.filled();
                 self.put(context, to, filled)?;
@@ -122,6 +151,7 @@ impl Copy {
             });
             let count = ready!(read)?;
             bytes.inc_by(count as u64);
+            *left -= count as u64;
             match count {
                 0 => return Poll::Ready(Ok(Flow::Ended)),
                 BUFFER => self.full_reads += 1,
@@ -183,18 +213,29 @@ impl Pipe {
         });
     }
 
-    async fn run(self, from: &TcpStream, to: &TcpStream, bytes: &IntCounter) -> io::Result<Flow> {
+    async fn run(
+        self,
+        from: &TcpStream,
+        to: &TcpStream,
+        left: &mut u64,
+        bytes: &IntCounter,
+    ) -> io::Result<Flow> {
         let mut small_moves = 0;
         while small_moves < SMALL_MOVES {
-            let count = move_bytes(from, Interest::READABLE, from, &self.writer, PIPE).await?;
+            let most = usize::try_from(*left).unwrap_or(PIPE).min(PIPE);
+            let count = match most {
+                0 => 0,
+                _ => move_bytes(from, Interest::READABLE, from, &self.writer, most).await?,
+            };
             if count == 0 {
                 self.give_back();
                 return Ok(Flow::Ended);
             }
-            let mut left = count;
-            while left > 0 {
-                left -= move_bytes(to, Interest::WRITABLE, &self.reader, to, left).await?;
+            let mut piped = count;
+            while piped > 0 {
+                piped -= move_bytes(to, Interest::WRITABLE, &self.reader, to, piped).await?;
             }
+            *left -= count as u64;
             bytes.inc_by(count as u64);
             small_moves = if count < BUFFER { small_moves + 1 } else { 0 };
         }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use super::balancer::{Balancer, Lease};
+use super::http;
 use super::listen::tune;
 use super::relay::{relay, reset};
 
@@ -52,32 +53,46 @@ pub async fn serve(
 }
 
 async fn connection(mut client: TcpStream, peer: SocketAddr, balancer: Arc<Balancer>) {
-    let Some((mut backend, _lease)) = connect(peer, &balancer).await else {
+    let Some(mut backend) = connect(peer, &balancer).await else {
         balancer.metrics.refused.inc();
         return reset(&client);
     };
     let metrics = &balancer.metrics;
     metrics.connections.inc();
     metrics.active.inc();
-    match tune(&client).and(tune(&backend)) {
-        Ok(()) => relay(&mut client, &mut backend, &metrics.sent, &metrics.received).await,
+    match tune(&client) {
+        Ok(()) if balancer.may_speak_http() => http::serve(&mut client, peer, backend, &balancer).await,
+        Ok(()) => relay(&mut client, &mut backend.stream, &metrics.sent, &metrics.received).await,
         // The client is gone already.
-        Err(_) => reset(&backend),
+        Err(_) => reset(&backend.stream),
     }
     metrics.active.dec();
 }
 
-/// A connection to some backend, and its place there.
-async fn connect(peer: SocketAddr, balancer: &Balancer) -> Option<(TcpStream, Lease)> {
+/// A connection to a backend, and its place there.
+pub struct Upstream {
+    /// The connection.
+    pub stream: TcpStream,
+    /// The place.
+    pub lease: Lease,
+}
+
+/// A connection to some backend that answers.
+pub async fn connect(peer: SocketAddr, balancer: &Balancer) -> Option<Upstream> {
     let mut tried = [peer; ATTEMPTS];
     for attempt in 0..ATTEMPTS {
         let asked = Instant::now();
         let mut lease = balancer.choose(peer.ip(), tried.get(..attempt)?, asked, rand::random())?;
-        match timeout(CONNECT_TIMEOUT, TcpStream::connect(lease.address())).await {
+        let connecting = async {
+            let stream = TcpStream::connect(lease.address()).await?;
+            tune(&stream)?;
+            io::Result::Ok(stream)
+        };
+        match timeout(CONNECT_TIMEOUT, connecting).await {
             Ok(Ok(stream)) => {
                 lease.connected();
                 balancer.metrics.connect_seconds.observe(asked.elapsed().as_secs_f64());
-                return Some((stream, lease));
+                return Some(Upstream { stream, lease });
             }
             Ok(Err(_)) | Err(_) => {
                 balancer.metrics.connect_errors.inc();
