@@ -12,7 +12,7 @@ const POD_SUFFIX_LENGTH: usize = 5;
 /// Labels with that key do not count, so a template taken from a replica set hashes as its origin.
 pub fn template_hash(template: &Value, collision_count: i64) -> String {
     let mut hash = Fnv::default();
-    hash.value(template, true);
+    hash.value(template);
     if collision_count != 0 {
         hash.bytes(&collision_count.to_le_bytes());
     }
@@ -61,26 +61,26 @@ impl Fnv {
     }
 
     /// Keys are visited in order and absent equals null, so equal templates hash equally however they were written.
-    fn value(&mut self, value: &Value, top: bool) {
+    fn value(&mut self, value: &Value) {
         match value {
             Value::Object(map) => {
                 let mut entries: Vec<_> = map.iter().filter(|(_, value)| !value.is_null()).collect();
                 entries.sort_by_key(|(key, _)| *key);
                 self.bytes(b"{");
                 for (key, value) in entries {
-                    if key == "pod-template-hash" || top && key == "creationTimestamp" {
+                    if key == "pod-template-hash" {
                         continue;
                     }
                     self.bytes(key.as_bytes());
                     self.bytes(b":");
-                    self.value(value, false);
+                    self.value(value);
                 }
                 self.bytes(b"}");
             }
             Value::Array(values) => {
                 self.bytes(b"[");
                 for value in values {
-                    self.value(value, false);
+                    self.value(value);
                     self.bytes(b",");
                 }
                 self.bytes(b"]");

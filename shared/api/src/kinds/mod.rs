@@ -1,7 +1,10 @@
 //! The registry of kinds: one line per kind.
 
 mod decode;
+mod duplicates;
 mod registry;
+
+pub use duplicates::duplicate_fields;
 
 use serde_json::Value;
 
@@ -49,6 +52,11 @@ impl KindInfo {
             "" => self.version.to_owned(),
             group => format!("{group}/{}", self.version),
         }
+    }
+
+    /// The shape of its objects, for `strategic::apply` and the like.
+    pub fn message(&self) -> Option<&'static crate::schema::Message> {
+        crate::schema::root(&self.api_version(), self.kind)
     }
 }
 

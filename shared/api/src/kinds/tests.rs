@@ -1,6 +1,7 @@
 //! Decoding, as YAML.
 
 use expect_test::{Expect, expect};
+use proptest::prelude::*;
 use serde_json::Value;
 
 fn check(yaml: &str, expected: Expect) {
@@ -156,5 +157,97 @@ fn every_kind_is_in_the_schema_and_decodes_empty() {
             super::by_path(kind.group, kind.version, kind.id.plural()).map(|known| known.kind),
             Some(kind.kind)
         );
+    }
+}
+
+#[test]
+fn fields_given_twice_are_named() {
+    let json =
+        br#"{"spec": {"replicas": 1, "a": [{"b": 1, "b": 2}], "replicas": 2, "replicas": 3}, "kind": 1}"#;
+    assert_eq!(super::duplicate_fields(json), ["spec.a[0].b", "spec.replicas"]);
+    assert!(super::duplicate_fields(b"{\"a\": ").is_empty());
+}
+
+#[test]
+fn micro_times_keep_their_fractions() {
+    check(
+        "{apiVersion: coordination.k8s.io/v1, kind: Lease, spec: {renewTime: '2026-01-01T00:00:00.123456Z'}}",
+        expect![[r#"
+        unknown: []
+        apiVersion: coordination.k8s.io/v1
+        kind: Lease
+        metadata: {}
+        spec:
+          renewTime: 2026-01-01T00:00:00.123456Z
+    "#]],
+    );
+}
+
+/// JSON that looks like an object of some kind, with anything anywhere.
+fn anything() -> impl Strategy<Value = Value> {
+    const KEYS: [&str; 24] = [
+        "metadata",
+        "spec",
+        "status",
+        "name",
+        "labels",
+        "containers",
+        "initContainers",
+        "template",
+        "selector",
+        "ports",
+        "volumes",
+        "resources",
+        "limits",
+        "cpu",
+        "strategy",
+        "rollingUpdate",
+        "conditions",
+        "state",
+        "terminated",
+        "addresses",
+        "subsets",
+        "env",
+        "livenessProbe",
+        "matchLabels",
+    ];
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        "[a-z0-9%/.]{0,6}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 60, 6, |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(proptest::sample::select(&KEYS[..]), inner, 0..6).prop_map(
+                |map| Value::Object(map.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+            ),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn no_object_makes_a_rule_panic(object in anything(), old in anything()) {
+        for kind in super::kinds() {
+            let mut object = object.clone();
+            let _ = (kind.decode)(object.clone());
+            (kind.default)(&mut object);
+            (kind.validate)(&object, Some(&old));
+            (kind.cells)(&object, crate::Timestamp::default());
+            crate::lifecycle::prepare_create(&mut object, kind, "x", &"u".into(), crate::Timestamp::default());
+            let _ = crate::lifecycle::prepare_update(&mut object, &old, kind);
+            let _ = crate::strategic::apply(&mut object, &old, kind.message());
+        }
+    }
+
+    #[test]
+    fn a_quantitys_canonical_spelling_means_the_same(number in "-?[0-9]{1,6}(\\.[0-9]{0,3})?", suffix in "(m|k|M|G|T|Ki|Mi|Gi|Ti|e3|)") {
+        let text = format!("{number}{suffix}");
+        if let Some(canonical) = crate::quantity::canonical(&text) {
+            use crate::quantity::Quantity;
+            prop_assert_eq!(Quantity::parse(&canonical), Quantity::parse(&text), "{} as {}", text, canonical);
+        }
     }
 }

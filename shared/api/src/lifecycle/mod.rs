@@ -1,6 +1,7 @@
 //! The rules of an object's life: what creation, update and deletion do to its metadata. Pure; gateway and controllers share them.
 
 mod deletion;
+mod service;
 
 pub use deletion::{
     DeleteOptions, Deletion, Propagation, Refusal, after_finalizers_removed, request_deletion,
@@ -71,8 +72,9 @@ fn prepare_status(object: &mut Value, kind: &KindInfo) {
     };
 }
 
-/// Makes a changed object ready to replace `old`: server fields and (where it has its own endpoint) status stay as they were,
-/// and the generation grows if the spec changed.
+/// Makes a changed object (decoded and defaulted; validate it afterwards) ready to replace `old`: server fields and, where
+/// it has its own endpoint, status stay as they were, a service keeps what was allocated to it, and the generation grows
+/// if the spec changed.
 pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(), Refusal> {
     same_uid(new, old)?;
     if kind.has_status
@@ -81,6 +83,9 @@ pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(
         replace(object, "status", old.get("status"));
     }
     keep_metadata(new, old, kind);
+    if kind.id.as_str() == "services" {
+        service::carry_over(new, old);
+    }
     let changed = new.get("spec") != old.get("spec")
         || kind.id.as_str() == "deployments.apps"
             && new.pointer("/metadata/annotations") != old.pointer("/metadata/annotations");

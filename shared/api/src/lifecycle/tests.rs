@@ -233,3 +233,30 @@ fn finalizers_hold() {
     "#]],
     );
 }
+
+fn check_service_update(new: &str, expected: Expect) {
+    let old = yaml(
+        "{metadata: {name: web}, spec: {type: NodePort, clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], externalTrafficPolicy: Cluster, ports: [{port: 80, protocol: TCP, nodePort: 30080}]}}",
+    );
+    let mut new = yaml(new);
+    prepare_update(&mut new, &old, kind("services")).unwrap();
+    expected.assert_eq(&new["spec"].to_string());
+}
+
+#[test]
+fn services_keep_what_was_allocated() {
+    check_service_update(
+        "{metadata: {name: web}, spec: {type: NodePort, ports: [{port: 80, protocol: TCP}, {port: 81, protocol: TCP}]}}",
+        expect![[
+            r#"{"clusterIP":"10.0.0.1","clusterIPs":["10.0.0.1"],"ports":[{"nodePort":30080,"port":80,"protocol":"TCP"},{"port":81,"protocol":"TCP"}],"type":"NodePort"}"#
+        ]],
+    );
+    check_service_update(
+        "{metadata: {name: web}, spec: {type: ClusterIP, clusterIP: 10.0.0.1, externalTrafficPolicy: Cluster, ports: [{port: 80, protocol: TCP, nodePort: 30080}]}}",
+        expect![[r#"{"clusterIP":"10.0.0.1","ports":[{"port":80,"protocol":"TCP"}],"type":"ClusterIP"}"#]],
+    );
+    check_service_update(
+        "{metadata: {name: web}, spec: {type: ExternalName, clusterIP: 10.0.0.1, clusterIPs: [10.0.0.1], externalName: example.com}}",
+        expect![[r#"{"externalName":"example.com","type":"ExternalName"}"#]],
+    );
+}

@@ -17,7 +17,7 @@ pub fn deployment(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     for key in ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
         errors.not_negative(spec, "spec", key);
     }
-    replicated(&mut errors, spec, "deployment");
+    replicated(&mut errors, spec);
     strategy(&mut errors, spec.get("strategy").unwrap_or(&Value::Null));
     if let Some(deadline) = int(spec, "/progressDeadlineSeconds")
         && deadline <= int(spec, "/minReadySeconds").unwrap_or(0)
@@ -35,7 +35,7 @@ pub fn replica_set(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     errors.not_negative(spec, "spec", "replicas");
     errors.not_negative(spec, "spec", "minReadySeconds");
-    replicated(&mut errors, spec, "deployment");
+    replicated(&mut errors, spec);
     keep_selector(&mut errors, spec, old);
     errors.0
 }
@@ -47,7 +47,7 @@ fn keep_selector(errors: &mut Errors, spec: &Value, old: Option<&Value>) {
 }
 
 /// A selector that selects something, and a template that it selects.
-fn replicated(errors: &mut Errors, spec: &Value, kind: &str) {
+fn replicated(errors: &mut Errors, spec: &Value) {
     let selector = spec.get("selector").unwrap_or(&Value::Null);
     let empty =
         |key: &str| selector.get(key).is_none_or(|value| value.as_object().is_none_or(|map| map.is_empty()));
@@ -58,8 +58,8 @@ fn replicated(errors: &mut Errors, spec: &Value, kind: &str) {
         selector => {
             meta::selector(errors, selector, "spec.selector");
             if empty("matchLabels") && items(selector, "/matchExpressions").is_empty() {
-                let detail = format!("empty selector is invalid for {kind}");
-                errors.invalid("spec.selector", selector.clone(), &detail);
+                // Kubernetes says so of replica sets too.
+                errors.invalid("spec.selector", selector.clone(), "empty selector is invalid for deployment");
             }
         }
     }
