@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use api::journal::Cause;
 use async_nats::{Client, ConnectErrorKind, ConnectOptions, Event, jetstream};
+use bytes::Bytes;
+use futures::StreamExt;
 use tokio::sync::{OnceCell, watch};
+use tokio::time::timeout;
 use tracing::{info, warn};
 
 use crate::error::BusError;
@@ -20,6 +23,8 @@ use crate::{metrics, provision};
 const OLDEST_SERVER: (u32, u32) = (2, 12);
 /// A dead connection is noticed within two of these.
 const PING_EVERY: Duration = Duration::from_secs(3);
+/// How long to wait for the server to confirm a subscription; without a connection it is made up for later.
+const SETTLE: Duration = Duration::from_secs(2);
 /// Messages that one subscription may be behind; more, and it loses some (views notice and read again).
 const SUBSCRIPTION_CAPACITY: usize = 1 << 18;
 
@@ -134,6 +139,23 @@ impl Bus {
 impl std::fmt::Debug for Bus {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Bus({})", self.inner.config.servers.join(","))
+    }
+}
+
+impl Inner {
+    /// Returns when the server has taken in everything that this connection sent before: a message to ourselves has come back.
+    pub(crate) async fn settled(&self) -> Result<(), BusError> {
+        let inbox = self.client.new_inbox();
+        let there_and_back = async {
+            let mut messages = self.client.subscribe(inbox.clone()).await?;
+            self.client.publish(inbox.clone(), Bytes::new()).await?;
+            messages.next().await;
+            Ok::<(), crate::error::Cause>(())
+        };
+        match timeout(SETTLE, there_and_back).await {
+            Ok(Ok(())) | Err(_) => Ok(()),
+            Ok(Err(error)) => Err(BusError::subscribe(&inbox, error)),
+        }
     }
 }
 

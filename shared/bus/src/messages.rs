@@ -150,7 +150,7 @@ impl Bus {
     /// The subscription is known to the server when this returns: what is sent afterwards arrives.
     async fn subscription<T>(&self, messages: Subscriber) -> Result<Subscription<T>, BusError> {
         let client = self.inner.client.clone();
-        client.flush().await.map_err(|error| BusError::subscribe("", error))?;
+        self.inner.settled().await?;
         Ok(Subscription { client, messages, kind: PhantomData })
     }
 }

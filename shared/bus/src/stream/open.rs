@@ -109,7 +109,7 @@ impl Bus {
         let client = self.inner.client.clone();
         let requests = client.subscribe(subject.to_owned()).await;
         let requests = requests.map_err(|error| BusError::subscribe(subject, error))?;
-        client.flush().await.map_err(|error| BusError::subscribe(subject, error))?;
+        self.inner.settled().await?;
         Ok(Box::pin(requests.filter_map(move |message| {
             let incoming = read_request(&client, message);
             async { incoming }

@@ -1,5 +1,7 @@
 //! The bus against a real server.
 
+mod chaos;
 mod messages;
 mod store;
 mod support;
+mod view;

@@ -42,7 +42,7 @@ async fn stream_pair(server: &NatsServer) -> (ByteStream, ByteStream) {
     let (opening, accepting) = (server.connect().await, server.connect().await);
     let mut incoming = accepting.accept_streams::<String>("odeon.node.n.exec").await.unwrap();
     let accept = async { incoming.next().await.unwrap().accept().await.unwrap() };
-    let (opened, accepted) = tokio::join!(opening.open_stream("odeon.node.n.exec", &"sh"), accept);
+    let (opened, accepted) = soon(async { tokio::join!(opening.open_stream("odeon.node.n.exec", &"sh"), accept) }).await;
     (opened.unwrap(), accepted)
 }
 
