@@ -298,3 +298,7 @@ fn controller_of(object: &Value) -> Option<&str> {
     let is_controller = |owner: &&Value| owner.get("controller").and_then(Value::as_bool) == Some(true);
     owners.iter().find(is_controller)?.get("uid")?.as_str()
 }
+
+#[cfg(test)]
+#[path = "plan_tests.rs"]
+mod tests;

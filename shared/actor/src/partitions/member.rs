@@ -13,10 +13,12 @@ use super::{Shared, TTL, stable_hash};
 
 /// How often leases are renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(1);
-/// How often the member looks at what the others hold. With `TTL` it makes up the time of a takeover.
+/// How often a member among others looks at what they hold. With `TTL` it makes up the time of a takeover.
 const LOOK_EVERY: Duration = Duration::from_millis(300);
-/// A lease that could not be renewed for so long is no longer trusted: before it really ends.
-const TRUST: Duration = Duration::from_millis(2_200);
+/// How often a member that is alone looks whether others have come.
+const LOOK_ALONE_EVERY: Duration = Duration::from_millis(900);
+/// A lease is given up so long before it ends by our clock, so that nobody else can have it while we act on it.
+const MARGIN: Duration = Duration::from_millis(200);
 /// A bus that does not answer must not keep the member from noticing that its leases end.
 const PATIENCE: Duration = Duration::from_millis(800);
 
@@ -29,34 +31,34 @@ pub(super) struct Member {
     group: String,
     identity: String,
     /// Says that this process lives, so that the others count it.
-    life: Option<Held>,
-    held: BTreeMap<usize, Held>,
+    life: Option<Lease>,
+    held: BTreeMap<usize, Lease>,
+    /// Members that live, this one included, as last seen.
+    members: usize,
     shared: Arc<Shared>,
 }
 
-/// A lease of ours.
-struct Held {
-    lease: Lease,
-    /// When the last renewal was asked for that succeeded.
-    renewed: Instant,
-}
-
 /// What the others' leases look like.
+#[derive(Debug, Default, PartialEq)]
 struct Look {
-    members: usize,
-    /// Partitions that nobody holds.
+    /// Names of other members' lives, dead or alive.
+    lives: BTreeSet<String>,
+    /// Partitions that nobody holds, beginning elsewhere for each member.
     free: Vec<usize>,
+    /// Partitions that others hold, dead or alive.
+    taken: BTreeSet<usize>,
 }
 
 impl Member {
     pub(super) fn new(leases: Leases, group: &str, identity: &str, shared: Arc<Shared>) -> Self {
         let (group, identity) = (group.to_owned(), identity.to_owned());
-        Self { leases, group, identity, life: None, held: BTreeMap::new(), shared }
+        Self { leases, group, identity, life: None, held: BTreeMap::new(), members: 1, shared }
     }
 
     /// Lives until it is told to leave, or everyone who could tell is gone.
     pub(super) async fn live(mut self, mut farewells: oneshot::Receiver<Farewell>) {
         loop {
+            let pause = if self.members > 1 || self.lacks() { LOOK_EVERY } else { LOOK_ALONE_EVERY };
             tokio::select! {
                 farewell = &mut farewells => {
                     self.leave().await;
@@ -66,16 +68,22 @@ impl Member {
                     }
                     return;
                 }
-                () = tokio::time::sleep(LOOK_EVERY) => {
-                    match tokio::time::timeout(2 * PATIENCE, self.look()).await {
-                        Ok(Ok(())) => {}
-                        Ok(Err(error)) => {
-                            tracing::warn!(group = self.group, error = telemetry::chain(&error), "partitions not looked at");
-                        }
-                        Err(_) => tracing::warn!(group = self.group, "partitions not looked at: the bus does not answer"),
-                    }
-                }
+                () = tokio::time::sleep(pause) => self.try_to_look().await,
             }
+        }
+    }
+
+    async fn try_to_look(&mut self) {
+        match tokio::time::timeout(2 * PATIENCE, self.look()).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    group = self.group,
+                    error = telemetry::chain(&error),
+                    "partitions not looked at"
+                );
+            }
+            Err(_) => tracing::warn!(group = self.group, "partitions not looked at: the bus does not answer"),
         }
     }
 
@@ -84,110 +92,131 @@ impl Member {
         self.renew().await;
         self.publish();
         if self.life.is_none() {
-            let name = self.life_name(&self.identity);
-            self.life = self.acquire(name).await?;
+            let name = format!("{}{}", self.lives(), bus::token(&self.identity));
+            self.life = self.leases.try_acquire(&name, &self.identity, TTL).await?;
         }
-        let look = self.look_around(self.leases.holders().await?);
-        let share = self.shared.epochs.len().div_ceil(look.members.max(1));
+        let look = self.sort_out(&self.leases.holders().await?);
+        self.members = 1 + self.count_living(look.lives).await?;
+        let share = self.shared.epochs.len().div_ceil(self.members);
         self.give_up(share).await;
-        self.take(share, look.free).await?;
+        let lacking = share.saturating_sub(self.held.len());
+        // Those that others hold are asked for even without need: a lease is taken over only after it was seen standing still
+        // for its time, and what turns out to be too much is given up at the next look.
+        let wanted = look.free.into_iter().take(lacking).chain(look.taken);
+        self.take(wanted.collect()).await?;
         self.publish();
         Ok(())
     }
 
     async fn renew(&mut self) {
         let now = Instant::now();
-        let due = |held: &&mut Held| now.duration_since(held.renewed) >= RENEW_EVERY;
-        let all = self.held.values_mut().chain(&mut self.life).filter(due);
-        join_all(all.map(|held| held.renew(now))).await;
-        let trusted = |held: &Held| held.renewed.elapsed() < TRUST;
-        self.held.retain(|partition, held| {
-            trusted(held) || {
-                tracing::warn!(partition, "lease of a partition lost");
-                false
-            }
+        let all = self.held.iter_mut().map(|(partition, lease)| (Some(*partition), lease));
+        let all = all.chain(self.life.iter_mut().map(|lease| (None, lease)));
+        let renewals = all.map(|(partition, lease)| async move {
+            let is_due = lease.valid_until().saturating_duration_since(now) <= TTL - RENEW_EVERY;
+            // A refusal is final; silence may be a bus that comes back in time.
+            let is_kept = !is_due || tokio::time::timeout(PATIENCE, lease.renew()).await.unwrap_or(true);
+            let is_trusted = lease.valid_until().saturating_duration_since(Instant::now()) > MARGIN;
+            (partition, is_kept && is_trusted)
         });
-        self.life = self.life.take().filter(trusted);
+        let lost: Vec<Option<usize>> = join_all(renewals)
+            .await
+            .into_iter()
+            .filter(|(_, kept)| !kept)
+            .map(|(partition, _)| partition)
+            .collect();
+        for partition in lost {
+            match partition {
+                Some(partition) => {
+                    tracing::warn!(group = self.group, partition, "lease of a partition lost");
+                    self.held.remove(&partition);
+                }
+                None => self.life = None,
+            }
+        }
     }
 
-    fn look_around(&self, holders: Vec<Holder>) -> Look {
-        let (life, partition) = (self.life_name(""), format!("{}.partition.", self.group));
-        let mut members = BTreeSet::from([bus::token(&self.identity)]);
-        let mut taken = BTreeSet::new();
-        for holder in &holders {
-            if let Some(member) = holder.name.strip_prefix(&life) {
-                members.insert(member.to_owned());
+    fn sort_out(&self, holders: &[Holder]) -> Look {
+        let (lives, partitions) = (self.lives(), self.partition(""));
+        let mut look = Look::default();
+        // Our own leases from before a restart are ours to take again.
+        for holder in holders.iter().filter(|holder| holder.holder != self.identity) {
+            if holder.name.starts_with(&lives) {
+                look.lives.insert(holder.name.clone());
             }
-            let number = holder.name.strip_prefix(&partition).and_then(|number| number.parse::<usize>().ok());
-            // Our own leases from before a restart are ours to take again.
-            taken.extend(number.filter(|_| holder.holder != self.identity));
+            let number =
+                holder.name.strip_prefix(&partitions).and_then(|number| number.parse::<usize>().ok());
+            look.taken.extend(number.filter(|number| !self.held.contains_key(number)));
         }
         let count = self.shared.epochs.len();
-        let is_free = |partition: &usize| !taken.contains(partition) && !self.held.contains_key(partition);
-        // Each member begins elsewhere, so that two that look at the same time seldom want the same.
-        let first = usize::try_from(stable_hash(&[&self.identity])).unwrap_or_default();
-        let free = (0..count).map(|step| (first % count + step) % count).filter(is_free).collect();
-        Look { members: members.len(), free }
+        let first = usize::try_from(stable_hash(&[&self.identity])).unwrap_or_default() % count.max(1);
+        let is_free =
+            |partition: &usize| !look.taken.contains(partition) && !self.held.contains_key(partition);
+        look.free = (0..count).map(|step| (first + step) % count).filter(is_free).collect();
+        look.taken.retain(|partition| *partition < count);
+        look
+    }
+
+    /// How many of the other members live. The lease of a dead one can be taken; it is given back, and nobody counts it any more.
+    async fn count_living(&self, lives: BTreeSet<String>) -> Result<usize, BusError> {
+        let looks = lives.iter().map(|name| self.leases.try_acquire(name, &self.identity, TTL));
+        let (mut living, mut dead) = (0, Vec::new());
+        for look in join_all(looks).await {
+            match look? {
+                Some(lease) => dead.push(lease),
+                None => living += 1,
+            }
+        }
+        if !dead.is_empty() {
+            tracing::info!(group = self.group, members = dead.len(), "members are gone");
+        }
+        release(dead).await;
+        Ok(living)
     }
 
     /// Gives back what is beyond the share; acting for it ends before others may begin.
     async fn give_up(&mut self, share: usize) {
         let mut surplus = Vec::new();
         while self.held.len() > share {
-            surplus.extend(self.held.pop_last().map(|(_, held)| held.lease));
+            surplus.extend(self.held.pop_last().map(|(_, lease)| lease));
         }
         self.publish();
         release(surplus).await;
     }
 
-    async fn take(&mut self, share: usize, free: Vec<usize>) -> Result<(), BusError> {
-        let lacking = share.saturating_sub(self.held.len());
-        let wanted = free.into_iter().take(lacking);
+    async fn take(&mut self, wanted: Vec<usize>) -> Result<(), BusError> {
         let member = &*self;
-        let attempts = wanted.map(|partition| async move {
-            let name = format!("{}.partition.{partition}", member.group);
-            Ok(member.acquire(name).await?.map(|held| (partition, held)))
+        let attempts = wanted.into_iter().map(|partition| async move {
+            let name = member.partition(&partition.to_string());
+            Ok(member.leases.try_acquire(&name, &member.identity, TTL).await?.map(|lease| (partition, lease)))
         });
-        let taken: Vec<Result<Option<(usize, Held)>, BusError>> = join_all(attempts).await;
+        let taken: Vec<Result<Option<(usize, Lease)>, BusError>> = join_all(attempts).await;
         for attempt in taken {
             self.held.extend(attempt?);
         }
         Ok(())
     }
 
-    async fn acquire(&self, name: String) -> Result<Option<Held>, BusError> {
-        let renewed = Instant::now();
-        let lease = self.leases.try_acquire(&name, &self.identity, TTL).await?;
-        Ok(lease.map(|lease| Held { lease, renewed }))
-    }
-
     async fn leave(&mut self) {
         let held = std::mem::take(&mut self.held);
         self.publish();
-        let leases = held.into_values().chain(self.life.take()).map(|held| held.lease).collect();
-        release(leases).await;
+        release(held.into_values().chain(self.life.take()).collect()).await;
     }
 
     fn publish(&self) {
-        self.shared.publish(self.held.iter().map(|(partition, held)| (*partition, held.lease.epoch)));
+        self.shared.publish(self.held.iter().map(|(partition, lease)| (*partition, lease.epoch)));
     }
 
-    fn life_name(&self, identity: &str) -> String {
-        match identity {
-            "" => format!("{}.member.", self.group),
-            identity => format!("{}.member.{}", self.group, bus::token(identity)),
-        }
+    fn lacks(&self) -> bool {
+        self.held.len() < self.shared.epochs.len().div_ceil(self.members)
     }
-}
 
-impl Held {
-    async fn renew(&mut self, now: Instant) {
-        // A refusal is final; silence may be a bus that comes back in time.
-        match tokio::time::timeout(PATIENCE, self.lease.renew()).await {
-            Ok(true) => self.renewed = now,
-            Ok(false) => self.renewed = now.checked_sub(TTL).unwrap_or(self.renewed),
-            Err(_) => {}
-        }
+    fn lives(&self) -> String {
+        format!("{}.member.", self.group)
+    }
+
+    fn partition(&self, number: &str) -> String {
+        format!("{}.partition.{number}", self.group)
     }
 }
 

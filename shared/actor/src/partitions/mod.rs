@@ -19,7 +19,7 @@ use member::{Farewell, Member};
 /// The default number of partitions.
 pub const COUNT: usize = 16;
 /// How long the leases of a dead process last.
-pub const TTL: Duration = Duration::from_millis(2_500);
+pub const TTL: Duration = Duration::from_millis(2_200);
 /// The largest number of partitions that a set holds.
 const MOST: usize = 128;
 

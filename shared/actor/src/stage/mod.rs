@@ -224,3 +224,6 @@ impl<P: Performer> Inner<P> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
