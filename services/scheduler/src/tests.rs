@@ -4,3 +4,4 @@ mod cluster;
 mod placement;
 mod refusals;
 mod safety;
+mod whole;

@@ -74,7 +74,41 @@ fn a_new_node() {
     let key = ObjectKey::cluster(Node::ID, "n1");
     let mut node = registered(None, offered(), &key, 1, &Uid::from("u1"), NOW);
     node["status"].as_object_mut().unwrap().remove("nodeInfo");
-    expect![[""]].assert_eq(&serde_json::to_string_pretty(&node).unwrap());
+    expect![[r#"
+        {
+          "apiVersion": "v1",
+          "kind": "Node",
+          "metadata": {
+            "annotations": {
+              "odeon.dev/lease-epoch": "1"
+            },
+            "creationTimestamp": "2023-11-14T22:13:20Z",
+            "generation": 1,
+            "labels": {
+              "disk": "ssd",
+              "kubernetes.io/arch": "amd64",
+              "kubernetes.io/hostname": "n1",
+              "kubernetes.io/os": "linux"
+            },
+            "name": "n1",
+            "uid": "u1"
+          },
+          "spec": {
+            "podCIDR": "10.1.0.0/24"
+          },
+          "status": {
+            "allocatable": {
+              "cpu": "4"
+            },
+            "conditions": [
+              {
+                "status": "False",
+                "type": "DiskPressure"
+              }
+            ]
+          }
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&node).unwrap());
 }
 
 #[test]
@@ -86,7 +120,52 @@ fn a_known_node_keeps_what_its_user_wrote() {
         "status": {"allocatable": {"cpu": "2"}, "conditions": [{"type": "Ready", "status": "Unknown"}, {"type": "DiskPressure", "status": "True"}]}});
     let mut node = registered(Some(&existing), offered(), &key, 4, &Uid::from("u1"), NOW);
     node["status"].as_object_mut().unwrap().remove("nodeInfo");
-    expect![[""]].assert_eq(&serde_json::to_string_pretty(&node).unwrap());
+    expect![[r#"
+        {
+          "apiVersion": "v1",
+          "kind": "Node",
+          "metadata": {
+            "annotations": {
+              "note": "mine",
+              "odeon.dev/lease-epoch": "4"
+            },
+            "labels": {
+              "disk": "ssd",
+              "kubernetes.io/arch": "amd64",
+              "kubernetes.io/hostname": "n1",
+              "kubernetes.io/os": "linux",
+              "team": "a"
+            },
+            "name": "n1",
+            "uid": "u0"
+          },
+          "spec": {
+            "podCIDR": "10.9.0.0/24",
+            "taints": [
+              {
+                "effect": "NoSchedule",
+                "key": "a"
+              }
+            ],
+            "unschedulable": true
+          },
+          "status": {
+            "allocatable": {
+              "cpu": "4"
+            },
+            "conditions": [
+              {
+                "status": "False",
+                "type": "DiskPressure"
+              },
+              {
+                "status": "Unknown",
+                "type": "Ready"
+              }
+            ]
+          }
+        }"#]]
+    .assert_eq(&serde_json::to_string_pretty(&node).unwrap());
 }
 
 fn pod() -> Value {
@@ -102,7 +181,17 @@ fn pod() -> Value {
 #[test]
 fn everything_that_a_pod_uses_goes_with_it() {
     let refs: Vec<String> = config_refs(&pod(), "default").iter().map(ToString::to_string).collect();
-    expect![[""]].assert_eq(&refs.join("\n"));
+    expect![[r#"
+        configmaps/default/early
+        configmaps/default/files
+        configmaps/default/more
+        configmaps/default/one
+        secrets/default/deep
+        secrets/default/keys
+        secrets/default/quiet
+        secrets/default/registry
+        secrets/default/two"#]]
+    .assert_eq(&refs.join("\n"));
     let view = View::of([
         pod(),
         json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "keys", "namespace": "default"}}),

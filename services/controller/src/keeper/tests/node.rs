@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
-use std::time::Duration;
 
 use actor::{Facts, Presence, ResourceActor, World, Write};
 use api::views::Node;
@@ -47,7 +46,7 @@ fn presence(words: &[&str]) -> Presence {
             ("leaving", _) => presence.leaving = true,
             ("disconnected", _) => presence.connection_lost = true,
             ("by-nobody-yet", _) => presence.session = 0,
-            ("lease", left) => presence.lease_until = NOW.plus(Duration::from_millis(left.parse().unwrap())),
+            ("lease", left) => presence.lease_until = ago(&format!("{}", -left.parse::<i64>().unwrap())),
             ("ago", _) => {}
             other => panic!("unknown word {other:?}"),
         }
@@ -167,7 +166,14 @@ fn decided(facts: &Facts, view: &View) -> String {
 
 #[test]
 fn a_registered_node_becomes_ready() {
-    check("heard 100 ago\n node", &expect![[""]]);
+    check(
+        "heard 100 ago\n node",
+        &expect![[r#"
+        patch: it is ready: agent is posting heartbeats [NodeReady]
+          MemoryPressure=False 
+          Ready=True AgentReady
+    "#]],
+    );
 }
 
 #[test]
@@ -177,30 +183,75 @@ fn a_node_that_is_well_needs_nothing() {
 
 #[test]
 fn a_silent_node_is_lost_after_two_seconds() {
-    check("heard 2000 ago\n node ready=True\n pod web", &expect![[""]]);
+    check(
+        "heard 2000 ago\n node ready=True\n pod web",
+        &expect![[r#"
+        patch: its taints follow from how it stands; it is not ready: agent stopped posting heartbeats [NodeNotReady]
+          taint node.kubernetes.io/unreachable:NoSchedule 0 ms ago
+          taint node.kubernetes.io/unreachable:NoExecute 0 ms ago
+          MemoryPressure=False 
+          Ready=Unknown NodeStatusUnknown
+        look again in 2s
+    "#]],
+    );
 }
 
 #[test]
 fn a_disconnected_node_is_lost_after_one_second() {
-    check("heard 1500 ago disconnected\n node ready=True", &expect![[""]]);
-    check("heard 400 ago disconnected\n node ready=True", &expect![[""]]);
+    check(
+        "heard 1500 ago disconnected\n node ready=True",
+        &expect![[r#"
+        patch: its taints follow from how it stands; it is not ready: agent stopped posting heartbeats [NodeNotReady]
+          taint node.kubernetes.io/unreachable:NoSchedule 500 ms ago
+          taint node.kubernetes.io/unreachable:NoExecute 500 ms ago
+          MemoryPressure=False 
+          Ready=Unknown NodeStatusUnknown
+    "#]],
+    );
+    check(
+        "heard 400 ago disconnected\n node ready=True",
+        &expect![[r#"
+        look again in 600ms
+    "#]],
+    );
 }
 
 #[test]
 fn a_node_that_leaves_is_not_ready_at_once() {
-    check("heard 10 ago leaving\n node ready=True", &expect![[""]]);
+    check(
+        "heard 10 ago leaving\n node ready=True",
+        &expect![[r#"
+        patch: its taints follow from how it stands; it is not ready: agent stopped in order [NodeNotReady]
+          taint node.kubernetes.io/not-ready:NoSchedule 10 ms ago
+          taint node.kubernetes.io/not-ready:NoExecute 10 ms ago
+          MemoryPressure=False 
+          Ready=False AgentStopped
+    "#]],
+    );
 }
 
 #[test]
 fn an_unhealthy_runtime_is_said() {
-    check("heard 10 ago unhealthy=docker_does_not_answer\n node ready=True\n pod web", &expect![[""]]);
+    check(
+        "heard 10 ago unhealthy=docker_does_not_answer\n node ready=True\n pod web",
+        &expect![[r#"
+        patch: its taints follow from how it stands; it is not ready: docker does not answer [NodeNotReady]
+          taint node.kubernetes.io/not-ready:NoSchedule 0 ms ago
+          taint node.kubernetes.io/not-ready:NoExecute 0 ms ago
+          MemoryPressure=False 
+          Ready=False AgentNotReady
+        look again in 2s
+    "#]],
+    );
 }
 
 #[test]
 fn nobody_concludes_anything_before_listening_for_a_full_period() {
     check(
         "heard 500 ago by-nobody-yet\n node ready=Unknown taint=node.kubernetes.io/unreachable:NoExecute",
-        &expect![[""]],
+        &expect![[r#"
+            look again in 1.5s
+        "#]],
     );
     check("node ready=True", &expect![[""]]);
 }
@@ -210,14 +261,30 @@ fn a_node_that_returns_is_cleared_and_keeps_its_users_taints() {
     check(
         "heard 10 ago
          node ready=Unknown taint=dedicated:NoSchedule taint=node.kubernetes.io/unreachable:NoExecute",
-        &expect![[""]],
+        &expect![[r#"
+            patch: its taints follow from how it stands; it is ready: agent is posting heartbeats [NodeReady]
+              taint dedicated:NoSchedule
+              MemoryPressure=False 
+              Ready=True AgentReady
+        "#]],
     );
 }
 
 #[test]
 fn cordoning_taints() {
-    check("heard 10 ago\n node ready=True cordoned", &expect![[""]]);
-    check("heard 10 ago\n node ready=True taint=node.kubernetes.io/unschedulable:NoSchedule", &expect![[""]]);
+    check(
+        "heard 10 ago\n node ready=True cordoned",
+        &expect![[r#"
+        patch: its taints follow from how it stands
+          taint node.kubernetes.io/unschedulable:NoSchedule 0 ms ago
+    "#]],
+    );
+    check(
+        "heard 10 ago\n node ready=True taint=node.kubernetes.io/unschedulable:NoSchedule",
+        &expect![[r#"
+        patch: its taints follow from how it stands
+    "#]],
+    );
 }
 
 #[test]
@@ -230,7 +297,11 @@ fn pods_leave_a_lost_node_after_their_own_toleration() {
          pod long tolerates=node.kubernetes.io/unreachable:10
          pod forever tolerates=node.kubernetes.io/unreachable
          pod ended ended",
-        &expect![[""]],
+        &expect![[r#"
+            delete default with grace 0: its node has the taint node.kubernetes.io/unreachable, which it tolerates for 2 s
+            delete short with grace 0: its node has the taint node.kubernetes.io/unreachable, which it tolerates for 1 s
+            look again in 7s
+        "#]],
     );
 }
 
@@ -242,15 +313,30 @@ fn deletions_on_a_lost_node_are_finished() {
          pod going terminating=30
          pod held terminating=0
          pod mine terminating=30 unique",
-        &expect![[""]],
+        &expect![[r#"
+            delete going with grace 0: its node's agent cannot confirm that it has ended
+            look again in 500ms
+        "#]],
     );
 }
 
 #[test]
 fn unique_pods_wait_for_the_end_of_the_lease() {
     let node = "node ready=Unknown tainted=node.kubernetes.io/unreachable:NoSchedule@3000 tainted=node.kubernetes.io/unreachable:NoExecute@3000";
-    check(&format!("heard 4500 ago lease=700\n {node}\n pod db-0 stateful\n pod one unique"), &expect![[""]]);
-    check(&format!("heard 6000 ago lease=-1\n {node}\n pod db-0 stateful terminating=30"), &expect![[""]]);
+    check(
+        &format!("heard 4500 ago lease=700\n {node}\n pod db-0 stateful\n pod one unique"),
+        &expect![[r#"
+        delete db-0 in order: its node has the taint node.kubernetes.io/unreachable, which it tolerates for 2 s
+        delete one in order: its node has the taint node.kubernetes.io/unreachable, which it tolerates for 2 s
+        look again in 700ms
+    "#]],
+    );
+    check(
+        &format!("heard 6000 ago lease=-1\n {node}\n pod db-0 stateful terminating=30"),
+        &expect![[r#"
+        delete db-0 with grace 0: its node's agent cannot confirm that it has ended
+    "#]],
+    );
 }
 
 #[test]
@@ -259,7 +345,11 @@ fn a_users_taint_evicts_in_order() {
         "heard 10 ago
          node ready=True taint=dedicated:NoExecute
          pod web",
-        &expect![[""]],
+        &expect![[r#"
+            patch: its taints follow from how it stands
+              taint dedicated:NoExecute 0 ms ago
+            look again in 2s
+        "#]],
     );
     check(
         "heard 10 ago
@@ -268,7 +358,10 @@ fn a_users_taint_evicts_in_order() {
          pod gone terminating
          pod patient tolerates=dedicated:5
          pod friend tolerates=dedicated",
-        &expect![[""]],
+        &expect![[r#"
+            delete web in order: its node has the taint dedicated, which it tolerates for 2 s
+            look again in 2.5s
+        "#]],
     );
 }
 

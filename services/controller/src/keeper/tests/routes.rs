@@ -66,21 +66,45 @@ fn ports_are_matched_by_name_and_protocol() {
     let spec = json!({"type": "NodePort", "clusterIP": "10.96.0.1", "clusterIPs": ["10.96.0.1"], "externalTrafficPolicy": "Local", "ports": [
         {"name": "http", "port": 80, "protocol": "TCP", "nodePort": 30080, "appProtocol": "http"},
         {"name": "dns", "port": 53, "protocol": "UDP"}, {"name": "dns-tcp", "port": 53, "protocol": "TCP"}]});
-    expect![[""]].assert_eq(&shown(&spec, &[slice("web-a", "web", &endpoints())]));
+    expect![[r#"
+        default/web ips=[10.96.0.1] headless=false affinity=None local=true/false external=None
+          http 80/TCP node 30080 http
+            10.1.0.1:8080 web-1 on n1 ready=true serving=true terminating=false 
+            10.1.0.2:8080 web-2 on n2 ready=false serving=true terminating=true web-2
+          dns 53/UDP node 0 
+            10.1.0.1:53 web-1 on n1 ready=true serving=true terminating=false 
+            10.1.0.2:53 web-2 on n2 ready=false serving=true terminating=true web-2
+          dns-tcp 53/TCP node 0 "#]]
+    .assert_eq(&shown(&spec, &[slice("web-a", "web", &endpoints())]));
 }
 
 #[test]
 fn an_endpoint_in_two_slices_is_one_backend() {
     let spec = json!({"clusterIP": "10.96.0.1", "ports": [{"name": "http", "port": 80}]});
-    expect![[""]]
-        .assert_eq(&shown(&spec, &[slice("a", "web", &endpoints()), slice("b", "web", &endpoints())]));
+    expect![[r#"
+        default/web ips=[10.96.0.1] headless=false affinity=None local=false/false external=None
+          http 80/TCP node 0 
+            10.1.0.1:8080 web-1 on n1 ready=true serving=true terminating=false 
+            10.1.0.2:8080 web-2 on n2 ready=false serving=true terminating=true web-2"#]]
+    .assert_eq(&shown(&spec, &[slice("a", "web", &endpoints()), slice("b", "web", &endpoints())]));
 }
 
 #[test]
 fn headless_external_and_sticky() {
-    expect![[""]].assert_eq(&shown(&json!({"clusterIP": "None"}), &[slice("a", "web", &endpoints())]));
-    expect![[""]].assert_eq(&shown(&json!({"type": "ExternalName", "externalName": "example.com"}), &[]));
-    expect![[""]].assert_eq(&shown(&json!({"clusterIP": "10.96.0.1", "sessionAffinity": "ClientIP"}), &[]));
+    expect![[r#"
+        default/web ips=[] headless=true affinity=None local=false/false external=None
+           0/TCP node 0 
+            10.1.0.1:0 web-1 on n1 ready=true serving=true terminating=false 
+            10.1.0.2:0 web-2 on n2 ready=false serving=true terminating=true web-2"#]]
+    .assert_eq(&shown(&json!({"clusterIP": "None"}), &[slice("a", "web", &endpoints())]));
+    expect![[
+        r#"default/web ips=[] headless=false affinity=None local=false/false external=Some("example.com")"#
+    ]]
+    .assert_eq(&shown(&json!({"type": "ExternalName", "externalName": "example.com"}), &[]));
+    expect![
+        "default/web ips=[10.96.0.1] headless=false affinity=Some(10800) local=false/false external=None"
+    ]
+    .assert_eq(&shown(&json!({"clusterIP": "10.96.0.1", "sessionAffinity": "ClientIP"}), &[]));
 }
 
 /// A proxy that follows the rules of `RouteTable::Delta`, to see that every table can be reached.
@@ -113,7 +137,7 @@ fn deltas_lead_from_table_to_table() {
     let view = View::offline();
     let spec = json!({"clusterIP": "10.96.0.1", "ports": [{"name": "http", "port": 80}]});
     let mut table = Table::of(&view.read());
-    let mut step = |table: &mut Table, kind, value: Value, revision| {
+    let step = |table: &mut Table, kind, value: Value, revision| {
         let object = Stored::test(value, revision);
         let previous = view.get(&object.key);
         view.apply(kind, object.clone());
