@@ -87,7 +87,8 @@ pub fn media_type(content_type: &str) -> &str {
 }
 
 fn from_protobuf(bytes: &[u8]) -> Result<Value, Failure> {
-    api::protobuf::decode(bytes).map_err(|error| Failure::bad_request(format!("error decoding protobuf: {error}")))
+    api::protobuf::decode(bytes)
+        .map_err(|error| Failure::bad_request(format!("error decoding protobuf: {error}")))
 }
 
 /// An object may leave out its kind; if it names one, it must be the path's.

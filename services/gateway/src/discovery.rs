@@ -82,7 +82,8 @@ pub fn group(name: &str) -> Result<Response, Failure> {
 
 /// `/api/v1`, `/apis/<group>/<version>`.
 pub fn resources(api: &GroupVersion) -> Result<Response, Failure> {
-    let of_version = api::kinds().iter().filter(|kind| kind.group == api.group && kind.version == api.version);
+    let of_version =
+        api::kinds().iter().filter(|kind| kind.group == api.group && kind.version == api.version);
     let resources: Vec<Value> = of_version.flat_map(resource_values).collect();
     if resources.is_empty() {
         return Err(Failure::no_such_path());
