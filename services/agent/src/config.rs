@@ -95,6 +95,15 @@ impl Config {
         self.node_name.clone().or_else(host).unwrap_or_else(|| "node".to_owned()).to_lowercase()
     }
 
+    /// The names of all nodes that this process performs.
+    pub fn node_names(&self) -> Vec<String> {
+        let name = self.name();
+        match (self.runtime, self.nodes) {
+            (RuntimeKind::Docker, _) | (RuntimeKind::Hollow, 0 | 1) => vec![name],
+            (RuntimeKind::Hollow, many) => (0..many).map(|index| format!("{name}-{index}")).collect(),
+        }
+    }
+
     /// How long ending all pods may take.
     pub fn patience(&self) -> Duration {
         Duration::from_secs(self.stop_patience)

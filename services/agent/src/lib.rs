@@ -4,9 +4,11 @@ pub mod config;
 pub mod metrics;
 pub mod node;
 pub mod pod;
+pub mod prepare;
 pub mod run;
 pub mod runtime;
 pub mod sandbox;
 
 pub use config::{Config, HollowConfig, RuntimeKind};
+pub use prepare::{Prepared, prepare};
 pub use run::{Error, cleanup, run};

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::{Config, RuntimeKind};
+use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::node::outbox::{self, Outbox};
 use crate::node::{Agent, Node, beat, inbox, logs, object, register};
@@ -18,8 +18,8 @@ use crate::pod::fields::Place;
 use crate::pod::hands::Hands;
 use crate::pod::performer::Pods;
 use crate::pod::spec::ClusterDns;
-use crate::runtime::docker::{self, DockerEngine, DockerOptions};
-use crate::runtime::hollow::Hollow;
+use crate::prepare::prepare;
+use crate::runtime::docker;
 use crate::runtime::{ContainerRuntime, Machine, RuntimeError, Scope};
 
 /// How often the runtime is asked whether it answers.
@@ -51,25 +51,7 @@ pub enum Error {
 
 /// Performs nodes until `shutdown` is cancelled.
 pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Result<(), Error> {
-    match config.runtime {
-        RuntimeKind::Docker => {
-            let options = DockerOptions {
-                cluster: config.cluster.clone(),
-                network: config.pod_network.clone(),
-                service_cidr: config.service_cidr.clone(),
-                sandbox_binary: config.sandbox_binary.clone(),
-            };
-            let engine = DockerEngine::open(&options).await.map_err(Error::Runtime)?;
-            perform(engine, vec![config.name()], config, bus, shutdown).await
-        }
-        RuntimeKind::Hollow => {
-            let names = match config.nodes {
-                0 | 1 => vec![config.name()],
-                many => (0..many).map(|index| format!("{}-{index}", config.name())).collect(),
-            };
-            perform(Hollow::new(config.hollow.clone()), names, config, bus, shutdown).await
-        }
-    }
+    prepare(config).await?.run(bus, shutdown).await
 }
 
 /// Removes every container, volume, network and sandbox image of a cluster; says how many things it removed.

@@ -114,7 +114,7 @@ enum AgentCommand {
 pub struct ProxyOptions {
     /// Where the node's DNS listens (repeatable) [default: port 53 of the node's address on the pod network]
     #[arg(long, value_name = "ADDRESS")]
-    pub dns_listen: Vec<SocketAddr>,
+    pub dns_listen: Vec<proxy::DnsListen>,
     /// Do not serve Services on this node
     #[arg(long)]
     pub no_proxy: bool,
@@ -150,27 +150,19 @@ pub async fn scheduler(options: SchedulerOptions) -> Result<()> {
 /// Runs an agent and its proxy until they are told to stop.
 pub async fn agent(options: Box<AgentOptions>) -> Result<()> {
     if let Some(AgentCommand::Cleanup { cluster }) = &options.command {
-        return agent::cleanup(cluster).await.context("cannot clean up");
+        let removed = agent::cleanup(cluster).await.context("cannot clean up")?;
+        println!("removed {removed} containers, volumes, networks and images of {cluster}");
+        return Ok(());
     }
+    let node = agent::prepare(options.agent).await.context("cannot prepare the node")?;
     let process = Process::start("agent", &options.bus, &options.metrics, None).await?;
-    perform(options.agent, &options.proxy, &process.bus, &process.shutdown).await
+    perform(node, &options.proxy, &process.bus, &process.shutdown).await
 }
 
-/// Runs an agent and, on a real node, its proxy.
-pub async fn perform(config: agent::Config, proxy: &ProxyOptions, bus: &Bus, shutdown: &CancellationToken) -> Result<()> {
-    let prepared = agent::prepare(config).await.context("cannot prepare the node")?;
-    let proxy = (!proxy.no_proxy && prepared.serves_traffic()).then(|| proxy::Config {
-        node_name: prepared.node_name().to_owned(),
-        service_cidr: prepared.service_cidr().to_owned(),
-        dns_listen: match proxy.dns_listen.as_slice() {
-            [] => prepared.dns_address().map(|ip| SocketAddr::new(ip, 53)).into_iter().collect(),
-            listed => listed.to_vec(),
-        },
-        ..proxy::Config::default()
-    });
-    let agent = async {
-        agent::run(prepared, bus.clone(), shutdown.clone()).await.context("the agent stopped")
-    };
+/// Runs a prepared agent and, on a real node, its proxy.
+pub async fn perform(node: agent::Prepared, options: &ProxyOptions, bus: &Bus, shutdown: &CancellationToken) -> Result<()> {
+    let proxy = proxy_config(&node, options)?;
+    let agent = async { node.run(bus.clone(), shutdown.clone()).await.context("the agent stopped") };
     let proxy = async {
         match proxy {
             Some(config) => proxy::run(config, bus.clone(), shutdown.clone()).await.context("the proxy stopped"),
@@ -178,6 +170,17 @@ pub async fn perform(config: agent::Config, proxy: &ProxyOptions, bus: &Bus, shu
         }
     };
     tokio::try_join!(agent, proxy).map(|_| ())
+}
+
+/// The node's proxy; `None` for hollow nodes, which have no network.
+fn proxy_config(node: &agent::Prepared, options: &ProxyOptions) -> Result<Option<proxy::Config>> {
+    let Some(address) = node.address().filter(|_| !options.no_proxy) else { return Ok(None) };
+    let dns_listen = match options.dns_listen.as_slice() {
+        [] => vec![proxy::DnsListen::At(SocketAddr::new(address, 53))],
+        listed => listed.to_vec(),
+    };
+    let service_cidr = node.service_cidr().parse().context("--service-cidr is not a range of addresses")?;
+    Ok(Some(proxy::Config { node_name: node.node_name(), service_cidr, dns_listen, ..proxy::Config::default() }))
 }
 
 /// Runs the exporter until it is told to stop.
@@ -210,7 +213,7 @@ impl Process {
         let ready = move || if *connected.borrow() { Ok(()) } else { Err("NATS is not reachable".to_owned()) };
         let metrics = telemetry::serve(metrics.metrics_listen, ready).await?;
         if let Some(layout) = layout {
-            bus.provision(Layout { replicas: layout.replicas }).await?;
+            bus.provision(Layout { replicas: layout.replicas, ..Layout::default() }).await?;
         }
         Ok(Self { bus, shutdown, _metrics: metrics })
     }

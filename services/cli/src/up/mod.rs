@@ -4,7 +4,7 @@ mod lock;
 mod nats;
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -61,9 +61,14 @@ pub async fn up(mut options: Box<Up>) -> Result<()> {
     telemetry::init("up", telemetry::Options { filter: default_filter(), ..telemetry::Options::default() })?;
     let shutdown = service::stop_on_signal()?;
     let data = DataDir::lock(&options.data_dir)?;
-    options.agent.default_cluster(&data.cluster_name());
-    let nats = NatsChild::start(&data, options.nats_server.as_deref(), options.nats_port).await?;
-    let outcome = Box::pin(run(&options, &data, &nats, &shutdown, started)).await;
+    options.agent.cluster = data.cluster_name();
+    let node = async { agent::prepare(options.agent.clone()).await.context("cannot prepare the node") };
+    let nats = NatsChild::start(&data, options.nats_server.as_deref(), options.nats_port);
+    let (node, nats) = tokio::try_join!(node, nats)?;
+    let outcome = tokio::select! {
+        outcome = Box::pin(run(&options, &data, &nats, node, &shutdown, started)) => outcome,
+        error = nats.gave_up() => Err(error),
+    };
     shutdown.cancel();
     nats.stop().await;
     outcome
@@ -74,7 +79,14 @@ fn default_filter() -> Option<String> {
     std::env::var_os("ODEON_LOG").is_none().then(|| "warn".to_owned())
 }
 
-async fn run(options: &Up, data: &DataDir, nats: &NatsChild, shutdown: &CancellationToken, started: Instant) -> Result<()> {
+async fn run(
+    options: &Up,
+    data: &DataDir,
+    nats: &NatsChild,
+    node: agent::Prepared,
+    shutdown: &CancellationToken,
+    started: Instant,
+) -> Result<()> {
     let bus = Bus::connect(BusConfig {
         servers: vec![nats.url()],
         name: "odeon-up".to_owned(),
@@ -82,30 +94,21 @@ async fn run(options: &Up, data: &DataDir, nats: &NatsChild, shutdown: &Cancella
         connect_timeout: Duration::from_secs(10),
     })
     .await?;
-    bus.provision(Layout { replicas: 1 }).await?;
+    bus.provision(Layout::default()).await?;
     let view = bus.view().await?;
     let metrics = telemetry::serve(options.metrics_listen, || Ok(())).await.context("choose another --metrics-listen")?;
-    let gateway = gateway::Gateway::bind(gateway_config(options, data), bus.clone()).await.context("the gateway cannot start")?;
+    let gateway = gateway::Gateway::bind(gateway_config(options, data)?, bus.clone())
+        .await
+        .context("the gateway cannot start; --listen chooses another address")?;
     let url = format!("https://{}", reachable(gateway.local_addr()));
     kubeconfig::write(gateway.pki(), &url, &data.path("kubeconfig"))?;
-
-    let mut services = JoinSet::new();
-    let (bus2, token) = (bus.clone(), shutdown.clone());
-    services.spawn(async move { controller::run(controller::Config::default(), bus2, token).await.context("the controller stopped") });
-    let (bus2, token) = (bus.clone(), shutdown.clone());
-    services.spawn(async move { scheduler::run(scheduler::Config::default(), bus2, token).await.context("the scheduler stopped") });
-    let token = shutdown.clone();
-    services.spawn(async move { gateway.serve(token).await.context("the gateway stopped") });
-    let (bus2, token, agent, proxy) = (bus.clone(), shutdown.clone(), options.agent.clone(), options.proxy.clone());
-    services.spawn(async move { service::perform(agent, &proxy, &bus2, &token).await });
-
-    let expected = options.agent.node_count();
+    let mut services = start_services(gateway, node, &options.proxy, &bus, shutdown);
+    let expected = options.agent.node_names().len();
     tokio::select! {
         () = nodes_ready(&view, expected) => {
-            println!(
-                "ready in {:.2} s: {expected} node(s), API {url}, metrics http://{}/metrics, export KUBECONFIG={}",
-                started.elapsed().as_secs_f64(), metrics.address(), absolute(&data.path("kubeconfig")).display()
-            );
+            let kubeconfig = data.path("kubeconfig");
+            let (seconds, metrics) = (started.elapsed().as_secs_f64(), metrics.address());
+            println!("ready in {seconds:.2} s: {expected} node(s), API {url}, metrics http://{metrics}/metrics; export KUBECONFIG={}", kubeconfig.display());
         }
         () = tokio::time::sleep(READY_PATIENCE) => bail!("{expected} node(s) should be Ready by now; {}", node_report(&view)),
         () = shutdown.cancelled() => {}
@@ -114,7 +117,6 @@ async fn run(options: &Up, data: &DataDir, nats: &NatsChild, shutdown: &Cancella
     tokio::select! {
         () = shutdown.cancelled() => {}
         ended = services.join_next() => return unexpected(ended),
-        error = nats.gave_up() => return Err(error),
     }
     let stopped = tokio::time::timeout(STOP_PATIENCE, async { while services.join_next().await.is_some() {} }).await;
     if stopped.is_err() {
@@ -123,14 +125,37 @@ async fn run(options: &Up, data: &DataDir, nats: &NatsChild, shutdown: &Cancella
     Ok(())
 }
 
-fn gateway_config(options: &Up, data: &DataDir) -> gateway::Config {
-    gateway::Config {
+/// Every service of the cluster, on one bus with one view.
+fn start_services(
+    gateway: gateway::Gateway,
+    node: agent::Prepared,
+    proxy: &ProxyOptions,
+    bus: &Bus,
+    shutdown: &CancellationToken,
+) -> JoinSet<Result<()>> {
+    let mut services = JoinSet::new();
+    let share = || (bus.clone(), shutdown.clone());
+    let (bus, token) = share();
+    services.spawn(async move { controller::run(controller::Config::default(), bus, token).await.context("the controller stopped") });
+    let (bus, token) = share();
+    services.spawn(async move { scheduler::run(scheduler::Config::default(), bus, token).await.context("the scheduler stopped") });
+    let (_, token) = share();
+    services.spawn(async move { gateway.serve(token).await.context("the gateway stopped") });
+    let ((bus, token), proxy) = (share(), proxy.clone());
+    services.spawn(async move { service::perform(node, &proxy, &bus, &token).await });
+    services
+}
+
+fn gateway_config(options: &Up, data: &DataDir) -> Result<gateway::Config> {
+    let service_cidr = options.agent.service_cidr.parse().context("--service-cidr")?;
+    Ok(gateway::Config {
         listen: options.listen,
         pki_dir: data.path("pki"),
         advertise: options.advertise.clone(),
         node_port_range: options.node_port_range,
+        service_cidr,
         ..gateway::Config::default()
-    }
+    })
 }
 
 /// A service that ends although nobody told it to.
@@ -180,8 +205,4 @@ fn node_report(view: &View) -> String {
 /// An address that clients on this machine can use.
 fn reachable(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address }
-}
-
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }

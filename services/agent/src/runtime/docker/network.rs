@@ -17,6 +17,8 @@ pub struct PodNetwork {
     pub own_container: Option<String>,
     /// The node's address on it: the agent's container's, or the gateway.
     pub node_address: Option<Ipv4Addr>,
+    /// `agent-1`: what compose calls the agent's container, so that a node keeps its name when the container is made anew.
+    pub compose_name: Option<String>,
     /// `10.96.0.0/12 via 172.18.0.5`, where pods need a route to the proxy.
     pub service_route: Option<String>,
 }
@@ -37,8 +39,9 @@ impl PodNetwork {
         let own_address = own.as_ref().and_then(|own| own.address_on(&name));
         let node_address = own_address.or_else(|| gateway(&network));
         let service_route = own_address.map(|address| format!("{} via {address}", options.service_cidr));
-        let own_container = own.map(|own| own.id);
-        Ok(Self { name, own_container, node_address, service_route })
+        let (own_container, compose_name) = own.map(|own| (own.id, own.compose_name)).unzip();
+        let compose_name = compose_name.flatten();
+        Ok(Self { name, own_container, node_address, compose_name, service_route })
     }
 }
 
@@ -64,6 +67,7 @@ pub(super) async fn remove_all(
 /// The agent's own container.
 struct OwnContainer {
     id: String,
+    compose_name: Option<String>,
     first_network: String,
     addresses: Vec<(String, Option<Ipv4Addr>)>,
 }
@@ -88,7 +92,10 @@ async fn own_container(client: &bollard::Docker) -> Option<OwnContainer> {
         .collect();
     addresses.sort();
     let first_network = addresses.first().map(|(name, _)| name.clone())?;
-    Some(OwnContainer { id: found.id?, first_network, addresses })
+    let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
+    let label = |name: &str| labels.get(&format!("com.docker.compose.{name}"));
+    let compose_name = label("service").zip(label("container-number")).map(|(service, number)| format!("{service}-{number}"));
+    Some(OwnContainer { id: found.id?, compose_name, first_network, addresses })
 }
 
 async fn find_or_create(
