@@ -37,7 +37,7 @@ pub async fn serve(client: &mut TcpStream, peer: SocketAddr, mut upstream: Upstr
         let (mut read, _) = client.split();
         tokio::select! {
             // Whoever greets its clients does not speak HTTP.
-            () = stirred(&upstream.stream) => Ok(0),
+            stirred = stirred(&upstream.stream) => stirred.map(|()| 0),
             first = read_into(&mut read, &mut inbound) => first,
         }
     };
@@ -144,7 +144,7 @@ impl Session<'_> {
                     return Ok(None);
                 },
                 // It ended, or says that it will: the client need not know.
-                () = stirred(&upstream.stream) => self.upstream = None,
+                _ = stirred(&upstream.stream) => self.upstream = None,
             }
         }
     }
@@ -362,9 +362,9 @@ async fn pump(
     }
 }
 
-/// Waits until the other side speaks or ends.
-async fn stirred(stream: &TcpStream) {
-    let _ = stream.peek(&mut [0]).await;
+/// Waits until the other side speaks or ends. Fails if it broke off, which is told only once.
+async fn stirred(stream: &TcpStream) -> io::Result<()> {
+    stream.peek(&mut [0]).await.map(drop)
 }
 
 /// Ends a connection so that its last response arrives even if the client has sent more than was read.
