@@ -6,7 +6,8 @@ use serde_json::json;
 use crate::failure::Failure;
 use crate::respond::{self, Response};
 
-const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf";
+/// Clients ask for `…v2@v1.0+protobuf`, which is no media type by the RFC, so answers are named like this.
+const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 
 /// `/openapi/…`. Version 3 is absent: clients then take version 2.
 pub fn answer(rest: &str, accept: &str) -> Result<Response, Failure> {
