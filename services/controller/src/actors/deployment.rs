@@ -8,6 +8,7 @@ mod rolling;
 mod rollout;
 mod scaling;
 mod status;
+mod template;
 
 use actor::{Decision, ResourceActor, Wake, World, Write};
 use api::views::{Deployment, Pod, ReplicaSet};
@@ -43,7 +44,7 @@ impl ResourceActor for DeploymentActor {
         let managed = world.controlled_by::<ReplicaSet>(&me.metadata.uid);
         let mut claims = Vec::new();
         let mut sets = Vec::new();
-        for set in managed.chain(orphans(world, me.key.namespace())) {
+        for set in managed.chain(orphans(world, me.key.namespace(), owner.selector)) {
             match owner.claim(&set.metadata) {
                 Claim::Mine => sets.push(set),
                 Claim::Adopt => claims.push(owner.adopt(&set)),

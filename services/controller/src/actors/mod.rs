@@ -38,6 +38,8 @@ fn sooner(one: Option<Duration>, other: Option<Duration>) -> Option<Duration> {
 }
 
 #[cfg(test)]
+mod laws;
+#[cfg(test)]
 mod testing;
 #[cfg(test)]
 mod testing_language;

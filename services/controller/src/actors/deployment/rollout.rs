@@ -10,10 +10,8 @@ use serde_json::{Value, json};
 
 use super::annotations::{self, REVISION};
 use super::limits::Limits;
+use super::template::{TEMPLATE_HASH, drop_empty, same_template};
 use crate::actors::normal;
-
-/// The label that keeps the pods of different templates apart.
-pub(super) const TEMPLATE_HASH: &str = "pod-template-hash";
 
 /// A deployment's turn: sets as observed, with what is planned for them.
 pub(super) struct Rollout<'a> {
@@ -271,40 +269,6 @@ fn scaled(direction: &str, name: &str, from: i32, to: i32) -> Option<api::journa
     normal("ScalingReplicaSet", format!("Scaled {direction} replica set {name} from {from} to {to}"))
 }
 
-/// Templates are the same if they differ in the hash label only.
-pub(super) fn same_template(one: &Value, other: &Value) -> bool {
-    let plain = |template: &Value| {
-        let mut template = template.clone();
-        if let Some(labels) = template.pointer_mut("/metadata/labels").and_then(Value::as_object_mut) {
-            labels.remove(TEMPLATE_HASH);
-        }
-        prune(&mut template);
-        template
-    };
-    plain(one) == plain(other)
-}
-
-/// Nulls mean absent, and so does empty metadata.
-fn prune(template: &mut Value) {
-    fn remove_nulls(value: &mut Value) {
-        match value {
-            Value::Object(fields) => {
-                fields.retain(|_, value| !value.is_null());
-                fields.values_mut().for_each(remove_nulls);
-            }
-            Value::Array(items) => items.iter_mut().for_each(remove_nulls),
-            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-        }
-    }
-    remove_nulls(template);
-    for field in ["labels", "annotations"] {
-        if let Some(metadata) = template.get_mut("metadata") {
-            drop_empty(metadata, field);
-        }
-    }
-    drop_empty(template, "metadata");
-}
-
 fn set(object: &mut Value, key: &str, value: Value) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert(key.into(), value);
@@ -314,18 +278,5 @@ fn set(object: &mut Value, key: &str, value: Value) {
 fn merge_child(object: &mut Value, child: &str, key: &str, value: Value) {
     if let Some(fields) = api::json::child(object, child) {
         fields.insert(key.into(), value);
-    }
-}
-
-fn drop_empty(object: &mut Value, key: &str) {
-    let empty = |value: &Value| match value {
-        Value::Object(fields) => fields.is_empty(),
-        Value::Array(items) => items.is_empty(),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    };
-    if let Some(fields) = object.as_object_mut()
-        && fields.get(key).is_some_and(empty)
-    {
-        fields.remove(key);
     }
 }

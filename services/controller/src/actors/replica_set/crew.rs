@@ -27,9 +27,8 @@ impl Crew {
     /// Looks at the pods that the ReplicaSet manages and at those that nobody manages.
     pub fn observe(owner: &Owner<'_>, me: &Object<ReplicaSet>, world: &World<'_>) -> Self {
         let mut crew = Self { active: Vec::new(), ended: Vec::new(), unsettled: Vec::new() };
-        let managed =
-            world.owned_by::<Pod>(&me.metadata.uid).filter(|pod| pod.metadata.controller().is_some());
-        for pod in managed.chain(orphans(world, me.key.namespace())) {
+        let managed = world.controlled_by::<Pod>(&me.metadata.uid);
+        for pod in managed.chain(orphans(world, me.key.namespace(), owner.selector)) {
             crew.muster(owner.claim(&pod.metadata), pod);
         }
         crew.active.sort_by(|one, other| one.key.cmp(&other.key));
