@@ -114,9 +114,10 @@ impl Journal {
         let (first, last) = (state.first_sequence, state.last_sequence);
         let mut reach = REACH.saturating_mul(u64::try_from(limit).unwrap_or(u64::MAX)).max(REACH);
         loop {
-            let after = last.saturating_sub(reach).max(first.saturating_sub(1));
+            let beginning = first.saturating_sub(1);
+            let after = last.saturating_sub(reach).max(beginning);
             let (mut found, is_old_enough) = self.read_after(filter, after).await?;
-            if found.len() >= limit || after < first || is_old_enough {
+            if found.len() >= limit || after == beginning || is_old_enough {
                 found.drain(..found.len().saturating_sub(limit));
                 return Ok(found);
             }
