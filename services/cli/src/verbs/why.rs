@@ -36,8 +36,64 @@ pub async fn why(client: &Client, options: &Why) -> Result<()> {
     Ok(())
 }
 
-/// The lines that the gateway composed.
+/// Three lines a decision, indented below what led to it: when, who and about what; woken by what and why; what it did.
 fn render(answer: &Value) -> String {
     let lines = answer.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    lines.iter().filter_map(Value::as_str).map(|line| format!("{line}\n")).collect()
+    if lines.is_empty() {
+        return "The journal holds nothing about it; it keeps decisions for some days.\n".to_owned();
+    }
+    lines.iter().map(render_line).collect()
+}
+
+fn render_line(line: &Value) -> String {
+    let text = |path: &str| line.pointer(path).and_then(Value::as_str).unwrap_or_default();
+    let depth = line.get("depth").and_then(Value::as_u64).and_then(|depth| usize::try_from(depth).ok()).unwrap_or(0);
+    let indent = "  ".repeat(depth);
+    let time = text("/at").get(11..23).unwrap_or_default();
+    let object = format!("{}/{}", text("/object/resource"), text("/object/name"));
+    let mut shown = format!("{time}  {indent}{}  {object}\n", text("/component"));
+    let mut detail = |words: &str| {
+        if !words.is_empty() {
+            shown.push_str(&format!("{:12}  {indent}  {words}\n", ""));
+        }
+    };
+    detail(text("/trigger"));
+    let because = text("/because");
+    detail(&if because.is_empty() { String::new() } else { format!("because {because}") });
+    let commands = line.get("commands").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    commands.iter().filter_map(Value::as_str).for_each(|command| detail(&format!("→ {command}")));
+    let outcome = text("/outcome");
+    if outcome != "done" {
+        detail(&format!("! {outcome}"));
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn each_decision_stands_below_what_led_to_it() {
+        let answer = json!({"lines": [
+            {"at": "2026-01-31T10:00:00.123456Z", "component": "gateway", "depth": 0, "because": "admin asked for it",
+             "trigger": "created by admin (kubectl-create)", "commands": ["create deployments.apps/default/web"],
+             "object": {"resource": "deployments.apps", "name": "web"}, "outcome": "done"},
+            {"at": "2026-01-31T10:00:00.130000Z", "component": "controller-a", "depth": 1, "because": "", "trigger": "web was created",
+             "commands": [], "object": {"resource": "deployments.apps", "name": "web"}, "outcome": "the disk is full"},
+        ]});
+        expect![[r#"
+            10:00:00.123  gateway  deployments.apps/web
+                            created by admin (kubectl-create)
+                            because admin asked for it
+                            → create deployments.apps/default/web
+            10:00:00.130    controller-a  deployments.apps/web
+                              web was created
+                              ! the disk is full
+        "#]]
+        .assert_eq(&render(&answer));
+    }
 }
