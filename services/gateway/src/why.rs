@@ -1,6 +1,7 @@
 //! Why an object is as it is: the decisions that led to it, from a user's request on, out of the journal.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
 use api::journal::JournalEntry;
 use api::{ObjectKey, Timestamp, by_gvk};
@@ -15,6 +16,8 @@ use crate::respond::{self, Response};
 
 /// How many entries are read for one object or trace.
 const ENTRIES: usize = 2_000;
+/// How long reading may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How many objects a chain may have.
 const CHAIN: usize = 12;
 /// In how many traces the maker of an object that is gone is looked for.
@@ -110,7 +113,7 @@ pub async fn journal(context: &Context, query: &Query) -> Result<Response, Failu
         ..JournalFilter::all()
     };
     let limit = query.number::<usize>("limit")?.unwrap_or(ENTRIES).min(10 * ENTRIES);
-    let entries = context.journal.read(&filter, limit).await.map_err(|error| unreadable(&error))?;
+    let entries = read_at_most(context, &filter, limit).await?;
     let values = entries.iter().map(|(sequence, entry)| {
         let mut value = entry_value(entry);
         set(&mut value, "sequence", json!(sequence));
@@ -146,12 +149,21 @@ fn resource_of(name: &str) -> Result<(api::ResourceId, bool), Failure> {
 }
 
 async fn read(context: &Context, filter: &JournalFilter) -> Result<Vec<JournalEntry>, Failure> {
-    let entries = context.journal.read(filter, ENTRIES).await.map_err(|error| unreadable(&error))?;
+    let entries = read_at_most(context, filter, ENTRIES).await?;
     Ok(entries.into_iter().map(|(_, entry)| entry).collect())
 }
 
-fn unreadable(error: &bus::BusError) -> Failure {
-    Failure::unavailable(format!("the journal cannot be read: {error}"))
+async fn read_at_most(
+    context: &Context,
+    filter: &JournalFilter,
+    limit: usize,
+) -> Result<Vec<(u64, JournalEntry)>, Failure> {
+    match tokio::time::timeout(PATIENCE, context.journal.read(filter, limit)).await {
+        Ok(read) => {
+            read.map_err(|error| Failure::unavailable(format!("the journal cannot be read: {error}")))
+        }
+        Err(_) => Err(Failure::timeout("the journal could not be read in time")),
+    }
 }
 
 fn owners_of(object: &Stored) -> Vec<ObjectKey> {

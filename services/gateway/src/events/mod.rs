@@ -26,6 +26,8 @@ pub const ID: ResourceId = ResourceId::new("events");
 const SHOWN: Duration = Duration::from_secs(3600);
 /// How many entries are read back at start.
 const READ_BACK: usize = 10_000;
+/// How long that may take.
+const READ_BACK_TIME: Duration = Duration::from_secs(3);
 /// How often old events are dropped when nothing happens.
 const SWEEP: Duration = Duration::from_secs(30);
 /// How long to wait after the journal could not be followed.
@@ -49,20 +51,24 @@ pub async fn follow_the_journal(context: Arc<Context>, shutdown: CancellationTok
 async fn read_back(context: &Context) -> Option<u64> {
     let since = Timestamp(telemetry::clock::now().0.saturating_sub(micros(SHOWN)));
     let filter = JournalFilter { since: Some(since), events_only: true, ..JournalFilter::all() };
-    match context.journal.read(&filter, READ_BACK).await {
-        Ok(entries) => {
+    match tokio::time::timeout(READ_BACK_TIME, context.journal.read(&filter, READ_BACK)).await {
+        Ok(Ok(entries)) => {
             entries.iter().for_each(|(sequence, entry)| take_in(context, *sequence, entry));
             entries.last().map(|(sequence, _)| *sequence)
         }
-        Err(error) => {
-            warn!(%error, "failed to read the journal back, events of the past are missing");
+        Ok(Err(error)) => {
+            warn!(%error, "failed to read the journal back, following it from its beginning");
+            None
+        }
+        Err(_) => {
+            warn!("the journal could not be read back in time, following it from its beginning");
             None
         }
     }
 }
 
 async fn follow(context: &Context, position: &mut Option<u64>) {
-    let mut entries = match context.journal.follow(*position).await {
+    let mut entries = match context.journal.follow(Some(position.unwrap_or_default())).await {
         Ok(entries) => entries,
         Err(error) => return warn!(%error, "failed to follow the journal, trying again"),
     };
@@ -85,7 +91,8 @@ async fn follow(context: &Context, position: &mut Option<u64>) {
 }
 
 fn take_in(context: &Context, sequence: u64, entry: &JournalEntry) {
-    if entry.event.is_some() {
+    let oldest = Timestamp(telemetry::clock::now().0.saturating_sub(micros(SHOWN)));
+    if entry.event.is_some() && entry.at_micros >= oldest.0 {
         let uid_of = |key: &ObjectKey| context.view.get(key).map(|object| object.metadata.uid.clone());
         context.events.take_in(sequence, entry, uid_of);
     }
