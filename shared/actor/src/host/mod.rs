@@ -140,3 +140,6 @@ impl HostHandle {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,178 @@
+//! Hosts over a real bucket: from a written object to its children, status and journal; two hosts; a killed one.
+
+use api::journal::Cause;
+use api::views::{Pod, ReplicaSet};
+use api::{Object, Resource};
+use bus::testing::NatsServer;
+use bus::{BusConfig, ChangeTo, Expect, Mutation};
+use futures::StreamExt;
+
+use super::*;
+use crate::laws::Cluster;
+use crate::toy::Toy;
+
+/// How long anything may take here.
+const DEADLINE: Duration = Duration::from_secs(15);
+
+/// Writes the objects of a cluster text, as users do.
+async fn write(bus: &Bus, text: &str) -> Cause {
+    let cluster = Cluster::of(text);
+    let cause = telemetry::clock::fresh_cause();
+    for key in &cluster.keys {
+        let value = cluster.view.get(key).unwrap().value();
+        let mutation =
+            Mutation { key: key.clone(), expect: Expect::Absent, change: ChangeTo::Put(value), cause };
+        bus.store().write(mutation).await.unwrap();
+    }
+    cause
+}
+
+/// Changes an object's spec, as users do.
+async fn scale(bus: &Bus, view: &View, key: &ObjectKey, replicas: i32) {
+    loop {
+        let stored = view.get(key).unwrap();
+        let mut value = stored.value();
+        value["spec"]["replicas"] = replicas.into();
+        let cause = telemetry::clock::fresh_cause();
+        let (expect, change) = (Expect::At(stored.revision), ChangeTo::Put(value));
+        match bus.store().write(Mutation { key: key.clone(), expect, change, cause }).await {
+            Ok(revision) => return view.wait_for(revision).await,
+            Err(_) => view.wait_for(api::Revision(stored.revision.0 + 1)).await,
+        }
+    }
+}
+
+/// Waits until a predicate holds of the view.
+async fn eventually(view: &Arc<View>, what: &str, holds: impl Fn(&bus::Reader<'_>) -> bool) {
+    let mut changes = view.changes(view.revision()).unwrap();
+    let waiting = async {
+        while !holds(&view.read()) {
+            changes.next_batch().await.unwrap();
+        }
+    };
+    assert!(tokio::time::timeout(DEADLINE, waiting).await.is_ok(), "never: {what}");
+}
+
+fn replica_set(reader: &bus::Reader<'_>, name: &str) -> Arc<Object<ReplicaSet>> {
+    reader.get(&ObjectKey::namespaced(ReplicaSet::ID, "default", name)).unwrap().object()
+}
+
+async fn host(bus: &Bus, view: &Arc<View>, identity: &str) -> HostHandle {
+    Host::builder(bus, view, identity, &Facts::new()).serve::<Toy>().start().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_object_leads_to_children_status_and_journal() {
+    let server = NatsServer::start().await;
+    let bus = server.bus().await;
+    let view = bus.view().await.unwrap();
+    write(&bus, "replicaset early replicas=1").await;
+    let host = host(&bus, &view, "controller-a").await;
+    let request = write(&bus, "replicaset web replicas=3").await;
+    eventually(&view, "web has its pods", |reader| {
+        replica_set(reader, "web").status.replicas == 3 && replica_set(reader, "early").status.replicas == 1
+    })
+    .await;
+    let pod = view.get(&ObjectKey::namespaced(Pod::ID, "default", "web-0")).unwrap();
+    assert_eq!(pod.cause.trace_id, request.trace_id, "the pod is part of the request's trace");
+    assert_eq!(pod.metadata.generation, 1);
+    assert!(!pod.metadata.uid.as_str().is_empty() && pod.metadata.creation_timestamp.0 > 0);
+
+    let mut entries = bus.journal().follow(Some(0)).await.unwrap();
+    let reading = async {
+        loop {
+            let (_, entry) = entries.next().await.unwrap();
+            if entry.cause == pod.cause {
+                return entry;
+            }
+        }
+    };
+    let entry = tokio::time::timeout(DEADLINE, reading).await.unwrap();
+    assert_eq!(entry.parent_span, request.span_id);
+    assert_eq!((entry.component.as_str(), entry.outcome.as_str()), ("controller-a", "done"));
+    assert_eq!(entry.because, "a replica is missing");
+    assert_eq!(entry.trigger, "replicasets.apps/default/web was created");
+    assert_eq!(entry.commands.len(), 3);
+    assert_eq!(entry.event.unwrap().reason, "SuccessfulCreate");
+    host.stop(DEADLINE).await;
+}
+
+#[tokio::test]
+async fn children_wake_their_owner_and_scaling_deletes() {
+    let server = NatsServer::start().await;
+    let bus = server.bus().await;
+    let view = bus.view().await.unwrap();
+    let host = host(&bus, &view, "controller-a").await;
+    write(&bus, "replicaset web replicas=3").await;
+    let pods = |reader: &bus::Reader<'_>| reader.list(Pod::ID, None).count();
+    eventually(&view, "three pods", |reader| pods(reader) == 3).await;
+    let key = ObjectKey::namespaced(Pod::ID, "default", "web-1");
+    let pod = view.get(&key).unwrap();
+    let (expect, change) = (Expect::At(pod.revision), ChangeTo::Delete(pod.value()));
+    bus.store().write(Mutation { key: key.clone(), expect, change, cause: Cause::default() }).await.unwrap();
+    eventually(&view, "the pod is replaced", |reader| {
+        reader.get(&key).is_some_and(|again| again.metadata.uid != pod.metadata.uid)
+    })
+    .await;
+    scale(&bus, &view, &ObjectKey::namespaced(ReplicaSet::ID, "default", "web"), 1).await;
+    eventually(&view, "one pod", |reader| {
+        pods(reader) == 1 && replica_set(reader, "web").status.replicas == 1
+    })
+    .await;
+    host.stop(DEADLINE).await;
+}
+
+#[tokio::test]
+async fn two_hosts_share_and_one_takes_over_when_the_other_is_killed() {
+    let server = NatsServer::start().await;
+    let bus = server.bus().await;
+    let view = bus.view().await.unwrap();
+    let a = host(&bus, &view, "controller-a").await;
+    let process = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+    let url = server.url();
+    let b = process.spawn(async move {
+        let bus = Bus::connect(BusConfig { servers: vec![url], ..BusConfig::default() }).await.unwrap();
+        let view = bus.view().await.unwrap();
+        host(&bus, &view, "controller-b").await
+    });
+    let b = b.await.unwrap();
+    let half = COUNT / 2;
+    let shared = async {
+        a.partitions().changes().wait_for(|owned| owned.len() == half).await.unwrap();
+        b.partitions().changes().wait_for(|owned| owned.len() == half).await.unwrap();
+    };
+    tokio::time::timeout(DEADLINE, shared).await.unwrap();
+    let names: Vec<String> = (0..8).map(|number| format!("set-{number}")).collect();
+    for name in &names {
+        write(&bus, &format!("replicaset {name} replicas=2")).await;
+    }
+    let all_have = |replicas: i32| {
+        let names = names.clone();
+        move |reader: &bus::Reader<'_>| {
+            names.iter().all(|name| replica_set(reader, name).status.replicas == replicas)
+        }
+    };
+    eventually(&view, "every set has its pods", all_have(2)).await;
+    process.shutdown_background();
+    for name in &names {
+        scale(&bus, &view, &ObjectKey::namespaced(ReplicaSet::ID, "default", name), 3).await;
+    }
+    eventually(&view, "also those of the killed host", all_have(3)).await;
+    drop(b);
+    a.stop(DEADLINE).await;
+}
+
+#[tokio::test]
+async fn work_goes_on_after_the_server_was_gone() {
+    let mut server = NatsServer::start().await;
+    let bus = server.bus().await;
+    let view = bus.view().await.unwrap();
+    let host = host(&bus, &view, "controller-a").await;
+    write(&bus, "replicaset web replicas=1").await;
+    eventually(&view, "one pod", |reader| replica_set(reader, "web").status.replicas == 1).await;
+    server.restart().await;
+    bus.connected().wait_for(|connected| *connected).await.unwrap();
+    scale(&bus, &view, &ObjectKey::namespaced(ReplicaSet::ID, "default", "web"), 2).await;
+    eventually(&view, "two pods", |reader| replica_set(reader, "web").status.replicas == 2).await;
+    host.stop(DEADLINE).await;
+}
