@@ -40,7 +40,7 @@ impl Quantity {
 fn decimal(number: &str) -> Option<(i128, i128)> {
     let unsigned = number.strip_prefix(['+', '-']).unwrap_or(number);
     let (whole, fraction) = unsigned.split_once('.').unwrap_or((unsigned, ""));
-    if whole.is_empty() && fraction.is_empty() || fraction.len() > 18 || whole.len() > 19 {
+    if whole.is_empty() && fraction.is_empty() || fraction.len() > 18 || whole.len() > 27 {
         return None;
     }
     if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
@@ -154,4 +154,30 @@ pub fn canonical(text: &str) -> Option<String> {
         spelled = (spelled.0 / base, name);
     }
     Some(format!("{}{}", spelled.0, spelled.1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Quantity, canonical};
+
+    #[test]
+    fn spellings_are_kubernetes_own() {
+        for (text, expected) in [
+            ("1000m", Some("1")),
+            ("0.5", Some("500m")),
+            ("1024Mi", Some("1Gi")),
+            ("1.5Gi", Some("1536Mi")),
+            ("1500", Some("1500")),
+            ("2000", Some("2k")),
+            ("100M", Some("100M")),
+            ("0", Some("0")),
+            ("10000.1Ti", Some("10995226228922777600m")),
+            ("1e3", None),
+            ("5n", None),
+            ("much", None),
+        ] {
+            assert_eq!(canonical(text).as_deref(), expected, "{text}");
+        }
+        assert_eq!(Quantity::parse("10995226228922777600m"), Quantity::parse("10000.1Ti"));
+    }
 }
