@@ -25,7 +25,7 @@ fn every_resource_that_is_short_is_named() {
          pod other cpu=900m on=n1
          pod web-1 cpu=500m memory=2Gi gpu=1",
         &expect![[r#"
-            web-1 waits: 0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient gpu, 1 Insufficient memory, 1 Too many pods. (n1 has all of its 1 pods and has 100m of cpu free and the pod asks for 500m and has 1Gi of memory free and the pod asks for 2Gi and has 0 of gpu free and the pod asks for 1)
+            web-1 waits: 0/1 nodes are available: 1 Insufficient cpu, 1 Insufficient gpu, 1 Insufficient memory, 1 Too many pods. (n1 has all of its 1 pods, has 100m of cpu free and the pod asks for 500m, has 1Gi of memory free and the pod asks for 2Gi, has 0 of gpu free and the pod asks for 1)
         "#]],
     );
 }

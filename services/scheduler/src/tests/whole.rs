@@ -17,7 +17,8 @@ async fn write(bus: &Bus, value: Value) {
     let key = bus::Stored::test(value.clone(), 1).key.clone();
     let mutation =
         Mutation { key, expect: Expect::Absent, change: ChangeTo::Put(value), cause: Cause::default() };
-    bus.store().write(mutation).await.unwrap();
+    let revision = bus.store().write(mutation).await.unwrap();
+    bus.view().await.unwrap().wait_for(revision).await;
 }
 
 async fn eventually(view: &Arc<View>, what: &str, holds: impl Fn(&Reader<'_>) -> bool) {
