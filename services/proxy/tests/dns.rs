@@ -40,8 +40,8 @@ async fn start(address: &str, table: Table, upstream: SocketAddr) -> SocketAddr 
 }
 
 /// A resolver for which `few` has one address and any other name a hundred, which it tells over TCP only.
-async fn resolver() -> SocketAddr {
-    let udp = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+async fn resolver(address: &str) -> SocketAddr {
+    let udp = UdpSocket::bind(address).await.unwrap();
     let address = udp.local_addr().unwrap();
     let tcp = TcpListener::bind(address).await.unwrap();
     tokio::spawn(async move {
@@ -113,7 +113,7 @@ fn addresses(reply: &Message) -> Vec<String> {
 
 #[tokio::test]
 async fn cluster_names_are_answered_over_udp_and_tcp() {
-    let server = start("127.98.1.1:53", table(), resolver().await).await;
+    let server = start("127.98.1.1:53", table(), resolver("127.98.1.2:53").await).await;
     let web = question("web.default.svc.cluster.local.");
     assert_eq!(addresses(&over_udp(server, &web).await), ["10.96.0.10"]);
     let replies = over_tcp(server, &[web.clone(), web]).await;
@@ -122,7 +122,7 @@ async fn cluster_names_are_answered_over_udp_and_tcp() {
 
 #[tokio::test]
 async fn other_names_are_asked_of_others() {
-    let server = start("127.98.2.1:53", table(), resolver().await).await;
+    let server = start("127.98.2.1:53", table(), resolver("127.98.2.2:53").await).await;
     assert_eq!(addresses(&over_udp(server, &question("few.example.org.")).await), ["192.0.2.0"]);
     let out = over_udp(server, &question("out.default.svc.cluster.local.")).await;
     assert_eq!(addresses(&out), ["few.example.org.", "192.0.2.0"]);

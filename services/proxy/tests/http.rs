@@ -25,6 +25,7 @@ struct Web {
     address: SocketAddr,
     /// Cancelled: it ends as soon as it is idle, like a server that got SIGTERM.
     stop: CancellationToken,
+    /// Open ones.
     connections: Arc<AtomicUsize>,
 }
 
@@ -37,7 +38,11 @@ impl Web {
         tokio::spawn(async move {
             while let Some(accepted) = server.stop.run_until_cancelled(listener.accept()).await {
                 server.connections.fetch_add(1, Relaxed);
-                tokio::spawn(server.clone().converse(accepted.unwrap().0));
+                let served = server.clone();
+                tokio::spawn(async move {
+                    served.clone().converse(accepted.unwrap().0).await;
+                    served.connections.fetch_sub(1, Relaxed);
+                });
             }
         });
         web
@@ -146,9 +151,9 @@ async fn all_kinds_of_messages_pass_on_one_connection() {
     let much = "y".repeat(BIG);
     client.send(&format!("POST /echo HTTP/1.1\r\nContent-Length: {BIG}\r\n\r\n{much}")).await;
     assert!(client.hear().await.unwrap() == much.as_bytes());
+    assert_eq!(a.connections.load(Relaxed), 1);
     assert_eq!(client.get("/last").await.unwrap(), "until the end");
     assert_eq!(client.hear().await, None);
-    assert_eq!(a.connections.load(Relaxed), 1);
 }
 
 #[tokio::test]
@@ -158,7 +163,15 @@ async fn clients_move_between_requests() {
     plane.apply(vec![route(address, &[&a])]).await;
     let mut client = Client::connect(address).await;
     assert_eq!(client.get("/").await.unwrap(), "a");
+    assert_eq!(a.connections.load(Relaxed), 1);
     plane.apply(vec![route(address, &[&b])]).await;
+    timeout(DEADLINE, async {
+        while a.connections.load(Relaxed) > 0 {
+            tokio::task::yield_now().await
+        }
+    })
+    .await
+    .unwrap();
     assert_eq!(client.get("/").await.unwrap(), "b");
     plane.apply(vec![route(address, &[])]).await;
     assert_eq!(client.get("/").await.unwrap(), "", "503 without a body");

@@ -2,9 +2,11 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
+
+use tokio_util::sync::CancellationToken;
 
 use crate::metrics::PortMetrics;
 use crate::route::Target;
@@ -45,8 +47,8 @@ pub struct Endpoint {
     failures: AtomicU32,
     /// Left alone until then, in milliseconds of `clock`.
     ejected_until: AtomicU64,
-    /// No longer in the pool.
-    retired: AtomicBool,
+    /// Cancelled when it leaves the pool.
+    retired: CancellationToken,
 }
 
 /// A place at a backend, given back when dropped.
@@ -86,7 +88,7 @@ impl Balancer {
         *pool = Pool { endpoints, affinity: target.affinity, may_speak_http: target.may_speak_http };
         drop(pool);
         let left: Vec<_> = known.into_values().collect();
-        left.iter().for_each(|endpoint| endpoint.retired.store(true, Relaxed));
+        left.iter().for_each(|endpoint| endpoint.retired.cancel());
         left
     }
 
@@ -142,7 +144,7 @@ impl Endpoint {
             connecting: AtomicU32::new(0),
             failures: AtomicU32::new(0),
             ejected_until: AtomicU64::new(0),
-            retired: AtomicBool::new(false),
+            retired: CancellationToken::new(),
         })
     }
 
@@ -170,7 +172,12 @@ impl Lease {
 
     /// Whether the backend left the pool since.
     pub fn retired(&self) -> bool {
-        self.endpoint.retired.load(Relaxed)
+        self.endpoint.retired.is_cancelled()
+    }
+
+    /// Waits until the backend leaves the pool.
+    pub async fn retirement(&self) {
+        self.endpoint.retired.cancelled().await;
     }
 
     /// The backend accepted.

@@ -143,8 +143,9 @@ impl Session<'_> {
                 read = read_into(&mut self.client_read, &mut self.inbound) => if read? == 0 {
                     return Ok(None);
                 },
-                // It ended, or says that it will: the client need not know.
+                // It ended, or says that it will, or shall not be asked any more: the client need not know.
                 _ = stirred(&upstream.stream) => self.upstream = None,
+                () = upstream.lease.retirement() => self.upstream = None,
             }
         }
     }
