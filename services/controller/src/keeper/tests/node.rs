@@ -381,3 +381,23 @@ fn a_pod_wakes_its_node_only_while_that_drives_pods_out() {
     let (_, view) = world("node ready=True taint=a:NoExecute\n pod web");
     assert_eq!(wake(&view), 1);
 }
+
+#[test]
+fn the_laws_hold() {
+    let pods = "pod a node=n1 running ready
+        pod b node=n1 running ready terminating=30s
+        pod db-0 node=n1 running annotation odeon.dev/unique=true";
+    for presence in [
+        "heard=100ms",
+        "heard=100ms unhealthy=\"no engine\"",
+        "heard=100ms leaving",
+        "heard=5s",
+        "heard=100ms session=0",
+        "heard=3s lost",
+    ] {
+        actor::laws::hold_for::<NodeActor>(&format!("presence n1 {presence}\n >node n1 ready\n {pods}"));
+        actor::laws::hold_for::<NodeActor>(&format!(
+            "presence n1 {presence}\n >node n1 ready taint a=b:NoExecute\n {pods}"
+        ));
+    }
+}
