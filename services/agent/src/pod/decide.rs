@@ -17,7 +17,7 @@ use crate::runtime::{ContainerId, RunState};
 /// One thing to do. Complete and idempotent: the executor chooses nothing, and doing it twice is doing it once.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PodOp {
-    /// Make the volumes and the sandbox, fill the volumes, start it.
+    /// Make the volumes and the sandbox, start it, fill the volumes.
     CreateSandbox {
         /// Counts the pod's sandboxes.
         attempt: u32,
@@ -186,7 +186,7 @@ pub fn decide(plan: &PodPlan, state: &PodState, now: Timestamp) -> Decision {
         (Goal::Run, Sandbox::Running { id, .. }) => run(plan, state, id, now, &mut steps),
         (Goal::Run, Sandbox::Dead { .. } | Sandbox::Absent) => renew_sandbox(plan, state, now, &mut steps),
         (Goal::Stop(stop), _) => end(plan, state, &stop, now, &mut steps),
-        (Goal::Fence, _) => kill_all(state, None, "the node's lease is about to end", &mut steps),
+        (Goal::Fence, _) => kill_all(state, "the node's lease is about to end", &mut steps),
         (Goal::Rest, sandbox) => rest(plan, state, sandbox, now, &mut steps),
     }
     remove_surplus(state, &mut steps);
@@ -220,7 +220,12 @@ fn run(plan: &PodPlan, state: &PodState, sandbox: &ContainerId, now: Timestamp, 
             }
         }
     }
+    // What runs may go on with yesterday's files; nothing starts without any.
+    let empty = plan.volumes && state.filled.is_none();
     for (container, want) in wants(plan, state, sandbox) {
+        if empty && memory(state, container).running_since().is_none() {
+            continue;
+        }
         lifecycle::next(plan, container, memory(state, container), &want, sandbox, now, steps);
     }
 }
@@ -254,7 +259,7 @@ fn wants<'a>(plan: &'a PodPlan, state: &PodState, sandbox: &ContainerId) -> Vec<
 /// Without a running sandbox nothing of the pod has a network: what still runs is killed, and the sandbox is made anew.
 fn renew_sandbox(plan: &PodPlan, state: &PodState, now: Timestamp, steps: &mut Steps) {
     if any_running(state) {
-        return kill_all(state, None, "the pod's sandbox has died", steps);
+        return kill_all(state, "the pod's sandbox has died", steps);
     }
     if state.sandbox_busy {
         return;
@@ -302,7 +307,7 @@ fn rest(plan: &PodPlan, state: &PodState, sandbox: &Sandbox, now: Timestamp, ste
 }
 
 fn stop_members(plan: &PodPlan, state: &PodState, stop: &Stop, now: Timestamp, steps: &mut Steps) {
-    let Some(sandbox) = sandbox_id(state) else { return kill_all(state, Some(stop), stop.because, steps) };
+    let Some(sandbox) = sandbox_id(state) else { return kill_all(state, stop.because, steps) };
     let mut blocked = false;
     let late = now >= stop.since.plus(stop.grace);
     let sidecars = plan.of_kind(ContainerKind::Sidecar).rev();
@@ -340,16 +345,13 @@ fn stop_members(plan: &PodPlan, state: &PodState, stop: &Stop, now: Timestamp, s
 }
 
 /// Containers run without the sandbox that they belong to, or must end this moment.
-fn kill_all(state: &PodState, stop: Option<&Stop>, because: &str, steps: &mut Steps) {
+fn kill_all(state: &PodState, because: &str, steps: &mut Steps) {
     for (name, memory) in &state.containers {
         let Some(instance) = memory.current.as_ref() else { continue };
         let being_killed = memory.stopping.as_ref().is_some_and(|stopping| stopping.killed.is_some());
         if matches!(instance.state, RunState::Running { .. }) && !being_killed {
             steps.push(PodOp::Kill { container: Arc::clone(name), id: instance.id.clone() }, because);
         }
-    }
-    if let Some(stop) = stop {
-        steps.wake_at(stop.since.plus(stop.grace));
     }
 }
 

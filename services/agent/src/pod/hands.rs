@@ -103,15 +103,14 @@ impl<R: ContainerRuntime> Hands<R> {
         let sandbox = spec::sandbox(plan, &full, attempt, &self.dns);
         let trouble = |error: RuntimeError| Trouble("FailedCreatePodSandBox", error.text());
         let id = self.runtime.create_sandbox(&sandbox).await.map_err(trouble)?;
-        self.upload(&id, &full, content, here).await?;
-        match self.runtime.start(&id).await {
-            Ok(()) => Ok(Outcome::Filled(plan.config_hash)),
-            Err(error) => {
-                // A sandbox that cannot start (a taken port, no address left) would block the next one's name.
-                self.runtime.remove(&id).await.map_err(trouble)?;
-                Err(trouble(error))
-            }
+        if let Err(error) = self.runtime.start(&id).await {
+            // A sandbox that cannot start (a taken port, no address left) would block the next one's name.
+            self.runtime.remove(&id).await.map_err(trouble)?;
+            return Err(trouble(error));
         }
+        // Only now: volumes in memory begin when the first container that has them starts.
+        self.upload(&id, &full, content, here).await?;
+        Ok(Outcome::Filled(plan.config_hash))
     }
 
     fn content(&self, full: &FullPod, here: &Circumstances) -> Result<Content, Trouble> {

@@ -21,7 +21,9 @@ impl PodState {
         self.surplus.clear();
         self.observe_sandboxes(sandboxes);
         for (name, memory) in &mut self.containers {
-            if !members.contains_key(name) {
+            // How a container of a pod that ends has ended is still to be told after it was removed.
+            let told_later = self.stop.is_some() && memory.exit().is_some();
+            if !members.contains_key(name) && !told_later {
                 memory.forget_instances();
             }
         }

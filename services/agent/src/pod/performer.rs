@@ -19,6 +19,9 @@ use super::state::{PodState, Sandbox, Stop};
 use crate::node::outbox::Outbox;
 use crate::runtime::{Container, ContainerRuntime, PodRef, Role, Scope};
 
+/// A pod is never looked at more often than this for the clock's sake.
+const SOONEST: Duration = Duration::from_millis(5);
+
 /// All pods of this process, and the stage that they perform on.
 pub struct Pods<R: ContainerRuntime> {
     inner: Arc<Inner<R>>,
@@ -417,9 +420,7 @@ impl<R: ContainerRuntime> Inner<R> {
             self.drop_slot(uid, |slot| slot.surplus && slot.state.cleared);
             return Ok(After::Retire);
         }
-        Ok(decision
-            .wake_at
-            .map_or(After::Idle, |at| After::WakeIn(at.since(now).max(Duration::from_millis(1)))))
+        Ok(decision.wake_at.map_or(After::Idle, |at| After::WakeIn(at.since(now).max(SOONEST))))
     }
 
     fn place(&self, plan: &PodPlan, state: &PodState, address: Option<String>) -> Place {

@@ -94,7 +94,9 @@ async fn own_container(client: &bollard::Docker) -> Option<OwnContainer> {
     let first_network = addresses.first().map(|(name, _)| name.clone())?;
     let labels = found.config.and_then(|config| config.labels).unwrap_or_default();
     let label = |name: &str| labels.get(&format!("com.docker.compose.{name}"));
-    let compose_name = label("service").zip(label("container-number")).map(|(service, number)| format!("{service}-{number}"));
+    let compose_name = label("service")
+        .zip(label("container-number"))
+        .map(|(service, number)| format!("{service}-{number}"));
     Some(OwnContainer { id: found.id?, compose_name, first_network, addresses })
 }
 

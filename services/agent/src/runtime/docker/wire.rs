@@ -146,7 +146,6 @@ pub(super) fn sandbox_body(
                 .then(|| spec.sysctls.clone().into_iter().collect()),
             mounts: Some(volumes),
             binds: Some(binds),
-            oom_score_adj: Some(-998),
             log_config: Some(log_config()),
             ..Default::default()
         }),

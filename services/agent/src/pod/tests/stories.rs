@@ -1,0 +1,474 @@
+//! What happens to pods.
+
+use expect_test::expect;
+
+use super::check;
+
+#[test]
+fn a_pod_starts() {
+    check(
+        "container web
+           settle
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               0.0s      web: running, ready, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn init_containers_run_one_after_the_other_and_sidecars_stay() {
+    check(
+        "init fetch
+           sidecar proxy
+           init prepare
+           container web
+           settle
+           status
+           exit fetch 0
+           exit prepare 0
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run fetch: it has never run
+               0.0s    Pending +PodReadyToStartContainers -Initialized -Ready -ContainersReady
+               0.0s      fetch: running, 0 restarts
+               0.0s      proxy: waiting PodInitializing, 0 restarts
+               0.0s      prepare: waiting PodInitializing, 0 restarts
+               0.0s      web: waiting PodInitializing, 0 restarts
+               0.0s    run proxy: it has never run
+               0.0s    run prepare: it has never run
+               0.0s    run web: it has never run
+               0.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               0.0s      fetch: Completed with 0, ready, 0 restarts
+               0.0s      proxy: running, ready, 0 restarts
+               0.0s      prepare: Completed with 0, ready, 0 restarts
+               0.0s      web: running, ready, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn a_failing_container_restarts_at_once_then_backs_off_and_is_forgiven() {
+    check(
+        "container web
+           settle
+           exit web 1
+           status
+           exit web 1
+           status
+           wait 10s
+           status
+           wait 700s
+           exit web 1",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    run web again (1): it has exited with code 1
+               0.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               0.0s      web: running, ready, 1 restarts, before: 1
+               0.0s    Running +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               0.0s      web: waiting CrashLoopBackOff, 1 restarts, before: 1
+               10.0s   run web again (2): it has exited with code 1
+               10.0s   remove an old container: a newer instance has replaced it
+               10.0s   Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               10.0s     web: running, ready, 2 restarts, before: 1
+               710.0s  run web again (3): it has exited with code 1
+               710.0s  remove an old container: a newer instance has replaced it
+           "#]],
+    );
+}
+
+#[test]
+fn a_job_pod_succeeds() {
+    check(
+        "pod restartPolicy=Never
+           container a
+           container b
+           settle
+           exit a 0
+           status
+           exit b 0
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run a: it has never run
+               0.0s    run b: it has never run
+               0.0s    Running +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               0.0s      a: Completed with 0, 0 restarts
+               0.0s      b: running, ready, 0 restarts
+               0.0s    remove sandbox: the pod has ended
+               0.0s    Succeeded -PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               0.0s      a: Completed with 0, 0 restarts
+               0.0s      b: Completed with 0, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn a_job_pod_fails_and_its_sidecar_is_stopped() {
+    check(
+        "pod restartPolicy=Never
+           sidecar proxy
+           container a
+           settle
+           exit a 3
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run proxy: it has never run
+               0.0s    run a: it has never run
+               0.0s    terminate proxy: the pod has ended
+               0.0s    remove sandbox: the pod has ended
+               0.0s    Failed -PodReadyToStartContainers -Initialized -Ready -ContainersReady
+               0.0s      proxy: Error with 143, 0 restarts
+               0.0s      a: Error with 3, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn on_failure_restarts_failures_only() {
+    check(
+        "pod restartPolicy=OnFailure
+           container a
+           settle
+           exit a 1
+           exit a 0
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run a: it has never run
+               0.0s    run a again (1): it has exited with code 1
+               0.0s    remove sandbox: the pod has ended
+               0.0s    Succeeded -PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               0.0s      a: Completed with 0, 1 restarts, before: 1
+           "#]],
+    );
+}
+
+#[test]
+fn an_init_container_that_fails_fails_a_pod_that_never_restarts() {
+    check(
+        "pod restartPolicy=Never
+           init fetch
+           container web
+           settle
+           exit fetch 1
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run fetch: it has never run
+               0.0s    remove sandbox: the pod has ended
+               0.0s    Failed -PodReadyToStartContainers -Initialized -Ready -ContainersReady
+               0.0s      fetch: Error with 1, 0 restarts
+               0.0s      web: waiting PodInitializing, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn a_pod_ends_in_order() {
+    check(
+        "sidecar proxy
+           container web prestop
+           settle
+           stop 30
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run proxy: it has never run
+               0.0s    run web: it has never run
+               0.0s    run preStop hook of web: it was deleted
+               0.0s    terminate web: it was deleted
+               0.0s    terminate proxy: it was deleted
+               0.0s    remove everything: it was deleted
+               0.0s    Pending -PodReadyToStartContainers -Initialized -Ready -ContainersReady
+               0.0s      proxy: Error with 143, 0 restarts
+               0.0s      web: Error with 143, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn what_does_not_end_in_time_is_killed() {
+    check(
+        "container web
+           web ignores SIGTERM
+           settle
+           stop 5
+           wait 4s
+           wait 3s",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    terminate web: it was deleted
+               5.0s    kill web: it has not ended within its grace period
+               5.0s    remove everything: it was deleted
+           "#]],
+    );
+}
+
+#[test]
+fn a_grace_period_can_be_shortened() {
+    check(
+        "container web
+           web ignores SIGTERM
+           settle
+           stop 600
+           wait 10s
+           stop 0",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    terminate web: it was deleted
+               10.0s   kill web: it has not ended within its grace period
+               10.0s   remove everything: it was deleted
+           "#]],
+    );
+}
+
+#[test]
+fn a_dead_sandbox_takes_its_containers_along_and_everything_starts_anew() {
+    check(
+        "init fetch
+           container web
+           settle
+           exit fetch 0
+           sandbox dies
+           exit fetch 0
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run fetch: it has never run
+               0.0s    run web: it has never run
+               0.0s    kill web: the pod's sandbox has died
+               0.0s    remove sandbox: the sandbox has died
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run fetch again (1): it has exited with code 0
+               0.0s    run web again (1): it has exited with code 137
+               0.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               0.0s      fetch: Completed with 0, ready, 1 restarts, before: 0
+               0.0s      web: running, ready, 1 restarts, before: 137
+           "#]],
+    );
+}
+
+#[test]
+fn readiness_follows_its_probe() {
+    check(
+        "container web readiness
+           web Readiness fails
+           settle
+           status
+           web Readiness passes
+           wait 2s
+           status
+           web Readiness fails
+           wait 31s
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    Running +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               0.0s      web: running, 0 restarts
+               2.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               2.0s      web: running, ready, 0 restarts
+               30.1s   (Unhealthy: Readiness probe failed: connection refused)
+               33.0s   Running +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               33.0s     web: running, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn failing_liveness_restarts_the_container() {
+    check(
+        "container web liveness
+           settle
+           wait 15s
+           web Liveness fails
+           wait 30s
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               40.0s   (Unhealthy: Liveness probe failed: connection refused)
+               40.0s   terminate web: its liveness probe failed
+               40.0s   run web again (1): it has exited with code 143
+               45.0s   Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               45.0s     web: running, ready, 1 restarts, before: 143
+           "#]],
+    );
+}
+
+#[test]
+fn liveness_waits_for_the_startup_probe() {
+    check(
+        "container web startup liveness
+           web Startup fails
+           web Liveness fails
+           settle
+           wait 15s
+           status
+           web Startup passes
+           web Liveness passes
+           wait 10s
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               15.0s   Running +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               15.0s     web: running, 0 restarts
+               25.0s   Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               25.0s     web: running, ready, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn an_image_that_cannot_be_pulled_is_tried_again_later_and_later() {
+    check(
+        "container web
+           web has ErrImagePull
+           settle
+           status
+           wait 5s
+           status
+           wait 30s
+           web is mended
+           wait 30s
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    (Failed: Error: ErrImagePull: it is not there)
+               0.0s    Pending +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               0.0s      web: waiting ErrImagePull, 0 restarts
+               5.0s    Pending +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               5.0s      web: waiting ImagePullBackOff, 0 restarts
+               10.0s   run web: it has never run
+               30.0s   run web: it has never run
+               65.0s   Pending +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               65.0s     web: waiting ImagePullBackOff, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn missing_configuration_is_waited_for() {
+    check(
+        "container web
+           web has CreateContainerConfigError
+           settle
+           status
+           web is mended
+           wait 3s
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    (Failed: Error: CreateContainerConfigError: it is not there)
+               0.0s    Pending +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               0.0s      web: waiting CreateContainerConfigError, 0 restarts
+               2.0s    run web: it has never run
+               3.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               3.0s      web: running, ready, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn an_agent_that_restarts_adopts_what_runs() {
+    check(
+        "init fetch
+           container web poststart
+           settle
+           exit fetch 0
+           agent restarts
+           settle
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run fetch: it has never run
+               0.0s    run web: it has never run
+               0.0s    run postStart hook of web: it has started
+               0.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               0.0s      fetch: Completed with 0, ready, 0 restarts
+               0.0s      web: running, ready, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn a_fenced_pod_is_killed_and_runs_again_when_there_is_a_lease() {
+    check(
+        "container web
+           settle
+           fence
+           status
+           wait 20s
+           unfence
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    kill web: the node's lease is about to end
+               0.0s    Running +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               0.0s      web: Error with 137, 0 restarts
+               20.0s   run web again (1): it has exited with code 137
+               20.0s   Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               20.0s     web: running, ready, 1 restarts, before: 137
+           "#]],
+    );
+}
+
+#[test]
+fn a_pod_is_not_active_for_longer_than_its_deadline() {
+    check(
+        "pod activeDeadlineSeconds=60
+           container web
+           settle
+           wait 61s
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               60.0s   terminate web: the pod has ended
+               60.0s   remove sandbox: the pod has ended
+               61.0s   Failed (DeadlineExceeded) -PodReadyToStartContainers +Initialized -Ready -ContainersReady
+               61.0s     web: Error with 143, 0 restarts
+           "#]],
+    );
+}
+
+#[test]
+fn a_failed_post_start_hook_kills() {
+    check(
+        "container web poststart
+           web PostStart fails
+           settle
+           web PostStart passes
+           wait 20s
+           status",
+        expect![[r#"
+               0.0s    create sandbox: the pod has no sandbox
+               0.0s    run web: it has never run
+               0.0s    run postStart hook of web: it has started
+               0.0s    (FailedPostStartHook: PostStartHook of container web failed: it exited with 1)
+               0.0s    terminate web: its postStart hook failed
+               0.0s    run web again (1): it has exited with code 143
+               0.0s    run postStart hook of web: it has started
+               0.0s    (FailedPostStartHook: PostStartHook of container web failed: it exited with 1)
+               0.0s    terminate web: its postStart hook failed
+               10.0s   run web again (2): it has exited with code 143
+               10.0s   run postStart hook of web: it has started
+               10.0s   remove an old container: a newer instance has replaced it
+               20.0s   Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+               20.0s     web: running, ready, 2 restarts, before: 143
+           "#]],
+    );
+}
