@@ -72,6 +72,8 @@ async fn smoke(program: &str) {
     kubectl.says("apply -f web.yaml", "unchanged").await;
     std::fs::write(home.join("web.yaml"), MANIFEST.replace("nginx:1", "nginx:2")).unwrap();
     kubectl.says("apply -f web.yaml", "configured").await;
+    kubectl.says("apply --dry-run=server -f web.yaml", "(server dry run)").await;
+    kubectl.says("diff -f web.yaml", "").await;
     kubectl.says("apply --server-side --force-conflicts -f web.yaml", "serverside-applied").await;
     kubectl.says("get deployment web -o wide", "nginx:2").await;
     kubectl.says("get deployment web -o yaml", "image: nginx:2").await;
