@@ -93,7 +93,7 @@ impl Hands {
         let Act { object, uid, trigger, parent, writes, status, bases } = act;
         let now = telemetry::clock::now();
         let plan = plan(&writes, status, &bases, now, telemetry::clock::fresh_uid);
-        if plan.mutations.is_empty() && !plan.verdicts.iter().any(|verdict| is_worth_telling(verdict)) {
+        if plan.mutations.is_empty() && !plan.verdicts.iter().any(is_worth_telling) {
             return Ok(Performed::default());
         }
         let cause = telemetry::clock::child_of(parent);

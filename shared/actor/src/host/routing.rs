@@ -3,8 +3,9 @@
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use api::journal::Cause;
 use api::{ObjectKey, OwnerReference, ResourceId};
 use bus::{Change, ChangeKind, Changes, Expired, Reader, Stored, View};
 
@@ -13,6 +14,13 @@ use super::turn::Turns;
 use crate::partitions::Owned;
 use crate::stage::Reason;
 use crate::{Partitions, Stage, Wake};
+
+/// When everything is woken, so many are woken at a time.
+const CHUNK: usize = 1_000;
+/// How long the next chunk waits for the last one, if its turns do not end (the bus may be gone).
+const PATIENCE: Duration = Duration::from_secs(1);
+/// How often it looks.
+const BREATH: Duration = Duration::from_millis(1);
 
 /// One served actor, as the router sees it.
 pub(super) trait Route: Send + Sync {
@@ -109,7 +117,7 @@ impl Router {
         let mut ownership = self.partitions.changes();
         let mut owned = *ownership.borrow_and_update();
         loop {
-            let mut changes = self.start_over(owned);
+            let mut changes = self.start_over(owned).await;
             loop {
                 tokio::select! {
                     batch = changes.next_batch() => match batch {
@@ -124,7 +132,8 @@ impl Router {
                         self.wake_all("this process took over", |key| {
                             let partition = self.partitions.of(key);
                             owned.contains(partition) && !before.contains(partition)
-                        });
+                        })
+                        .await;
                     }
                 }
             }
@@ -157,7 +166,7 @@ impl Router {
     }
 
     /// Follows from now, and wakes everything: what happened before is in the view.
-    fn start_over(&self, owned: Owned) -> Changes {
+    async fn start_over(&self, owned: Owned) -> Changes {
         let changes = loop {
             // Only a burst larger than the ring between these two calls would expire.
             match self.view.changes(self.view.revision()) {
@@ -165,26 +174,36 @@ impl Router {
                 Err(Expired { .. }) => continue,
             }
         };
-        self.wake_all("the host started", |key| owned.contains(self.partitions.of(key)));
+        self.wake_all("the host started", |key| owned.contains(self.partitions.of(key))).await;
         changes
     }
 
-    /// Wakes every body whose key is wanted.
-    fn wake_all(&self, what: &'static str, wanted: impl Fn(&ObjectKey) -> bool) {
-        let reader = self.view.read();
+    /// Wakes every body whose key is wanted, no faster than turns are taken: the actors of 150,000 objects need not live at once.
+    async fn wake_all(&self, what: &'static str, wanted: impl Fn(&ObjectKey) -> bool) {
         for served in &self.routes {
-            let resources: Vec<ResourceId> = match served.route.kind() {
-                Some(resource) => vec![resource],
-                None => reader.resources().collect(),
-            };
-            for resource in resources {
-                let bodies = reader.list(resource, None);
-                for stored in bodies.filter(|stored| wanted(&stored.key) && served.route.is_body(stored)) {
-                    let reason = Reason { what, about: None, cause: stored.cause };
-                    served.route.wake(stored.key.clone(), reason);
+            let bodies: Vec<(ObjectKey, Cause)> = self.bodies(served, &wanted);
+            for some in bodies.chunks(CHUNK) {
+                for (key, cause) in some {
+                    served.route.wake(key.clone(), Reason { what, about: None, cause: *cause });
+                }
+                let begun = Instant::now();
+                while served.route.live() > CHUNK && begun.elapsed() < PATIENCE {
+                    tokio::time::sleep(BREATH).await;
                 }
             }
         }
+    }
+
+    fn bodies(&self, served: &Served, wanted: impl Fn(&ObjectKey) -> bool) -> Vec<(ObjectKey, Cause)> {
+        let reader = self.view.read();
+        let resources: Vec<ResourceId> = match served.route.kind() {
+            Some(resource) => vec![resource],
+            None => reader.resources().collect(),
+        };
+        let all = resources.into_iter().flat_map(|resource| reader.list(resource, None));
+        all.filter(|stored| wanted(&stored.key) && served.route.is_body(stored))
+            .map(|stored| (stored.key.clone(), stored.cause))
+            .collect()
     }
 
     fn route(&self, batch: &[Arc<Change>]) {

@@ -1,8 +1,8 @@
 //! Hosts over a real bucket: from a written object to its children, status and journal; two hosts; a killed one.
 
+use api::Resource;
 use api::journal::Cause;
 use api::views::{Pod, ReplicaSet};
-use api::{Object, Resource};
 use bus::testing::NatsServer;
 use bus::{BusConfig, ChangeTo, Expect, Mutation};
 use futures::StreamExt;
@@ -53,8 +53,10 @@ async fn eventually(view: &Arc<View>, what: &str, holds: impl Fn(&bus::Reader<'_
     assert!(tokio::time::timeout(DEADLINE, waiting).await.is_ok(), "never: {what}");
 }
 
-fn replica_set(reader: &bus::Reader<'_>, name: &str) -> Arc<Object<ReplicaSet>> {
-    reader.get(&ObjectKey::namespaced(ReplicaSet::ID, "default", name)).unwrap().object()
+/// What a replica set's status counts; `None` while the view does not have it.
+fn replicas(reader: &bus::Reader<'_>, name: &str) -> Option<i32> {
+    let stored = reader.get(&ObjectKey::namespaced(ReplicaSet::ID, "default", name))?;
+    Some(stored.object::<ReplicaSet>().status.replicas)
 }
 
 async fn host(bus: &Bus, view: &Arc<View>, identity: &str) -> HostHandle {
@@ -70,7 +72,7 @@ async fn an_object_leads_to_children_status_and_journal() {
     let host = host(&bus, &view, "controller-a").await;
     let request = write(&bus, "replicaset web replicas=3").await;
     eventually(&view, "web has its pods", |reader| {
-        replica_set(reader, "web").status.replicas == 3 && replica_set(reader, "early").status.replicas == 1
+        replicas(reader, "web") == Some(3) && replicas(reader, "early") == Some(1)
     })
     .await;
     let pod = view.get(&ObjectKey::namespaced(Pod::ID, "default", "web-0")).unwrap();
@@ -115,10 +117,7 @@ async fn children_wake_their_owner_and_scaling_deletes() {
     })
     .await;
     scale(&bus, &view, &ObjectKey::namespaced(ReplicaSet::ID, "default", "web"), 1).await;
-    eventually(&view, "one pod", |reader| {
-        pods(reader) == 1 && replica_set(reader, "web").status.replicas == 1
-    })
-    .await;
+    eventually(&view, "one pod", |reader| pods(reader) == 1 && replicas(reader, "web") == Some(1)).await;
     host.stop(DEADLINE).await;
 }
 
@@ -146,11 +145,9 @@ async fn two_hosts_share_and_one_takes_over_when_the_other_is_killed() {
     for name in &names {
         write(&bus, &format!("replicaset {name} replicas=2")).await;
     }
-    let all_have = |replicas: i32| {
+    let all_have = |wanted: i32| {
         let names = names.clone();
-        move |reader: &bus::Reader<'_>| {
-            names.iter().all(|name| replica_set(reader, name).status.replicas == replicas)
-        }
+        move |reader: &bus::Reader<'_>| names.iter().all(|name| replicas(reader, name) == Some(wanted))
     };
     eventually(&view, "every set has its pods", all_have(2)).await;
     process.shutdown_background();
@@ -169,10 +166,10 @@ async fn work_goes_on_after_the_server_was_gone() {
     let view = bus.view().await.unwrap();
     let host = host(&bus, &view, "controller-a").await;
     write(&bus, "replicaset web replicas=1").await;
-    eventually(&view, "one pod", |reader| replica_set(reader, "web").status.replicas == 1).await;
+    eventually(&view, "one pod", |reader| replicas(reader, "web") == Some(1)).await;
     server.restart().await;
     bus.connected().wait_for(|connected| *connected).await.unwrap();
     scale(&bus, &view, &ObjectKey::namespaced(ReplicaSet::ID, "default", "web"), 2).await;
-    eventually(&view, "two pods", |reader| replica_set(reader, "web").status.replicas == 2).await;
+    eventually(&view, "two pods", |reader| replicas(reader, "web") == Some(2)).await;
     host.stop(DEADLINE).await;
 }

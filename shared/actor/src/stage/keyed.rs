@@ -81,13 +81,9 @@ impl<P: Performer> KeyActor<P> {
                     context.notify(Nudge);
                 }
             }
-            Concluded::Retire => {
-                self.stage.timers.cancel(&self.key);
-                self.stage.leave(&self.key, true);
-                return context.stop();
-            }
+            Concluded::Retire => self.stage.timers.cancel(&self.key),
         }
-        if self.stage.leave(&self.key, false) {
+        if self.stage.leave(&self.key) {
             context.stop();
         }
     }

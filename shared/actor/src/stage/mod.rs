@@ -47,7 +47,7 @@ pub enum After {
     Idle,
     /// Another turn after this time, unless something wakes the key before.
     WakeIn(Duration),
-    /// The key is gone for good: wakes that are pending are dropped too.
+    /// The key is gone: delayed wakes are dropped. A wake that came during the turn still has its turn, because the key may be back.
     Retire,
 }
 
@@ -143,7 +143,8 @@ impl<P: Performer> Stage<P> {
         self.inner.wake(key, reason);
     }
 
-    /// Asks for a turn later. Of several delayed wakes of a key the earliest counts.
+    /// Asks for a turn later. Of several delayed wakes of a key the earliest counts; a turn that begins before sees what there is
+    /// to see and takes its place.
     pub fn wake_in(&self, key: P::Key, delay: Duration) {
         self.inner.timers.set(key, Instant::now() + delay);
     }
@@ -201,12 +202,10 @@ impl<P: Performer> Inner<P> {
     }
 
     /// Drops the key's actor unless a wake came in meanwhile. True if it is gone.
-    fn leave(&self, key: &P::Key, even_if_pending: bool) -> bool {
+    fn leave(&self, key: &P::Key) -> bool {
         let left = self
             .actors
-            .remove_if(key, |_, live| {
-                even_if_pending || self.stopping.load(Ordering::Acquire) || live.shared.is_empty()
-            })
+            .remove_if(key, |_, live| self.stopping.load(Ordering::Acquire) || live.shared.is_empty())
             .is_some();
         if left {
             self.live_actors.dec();

@@ -163,16 +163,31 @@ async fn a_turn_replaces_what_an_earlier_one_waited_for() {
 }
 
 #[tokio::test]
-async fn retiring_drops_what_was_pending() {
+async fn retiring_drops_what_was_delayed_but_not_a_wake() {
     let (stage, mut turns) = stage(0, vec![Ok(After::Retire)]);
     stage.wake("a", "first");
     turns.recv().await.unwrap();
-    stage.wake("a", "too late");
     stage.wake_in("a", Duration::from_secs(3600));
+    stage.wake("a", "it is back");
     stage.performer().permits.add_permits(9);
+    assert_eq!(turns.recv().await.unwrap().1, "it is back");
     until("it is gone", || stage.live() == 0).await;
     assert_eq!(stage.waiting(), 0);
-    assert!(turns.try_recv().is_err());
+}
+
+#[tokio::test]
+async fn turns_are_measured_by_outcome() {
+    let (stage, mut turns) = stage(9, vec![Err(Remedy::ObserveAgain)]);
+    stage.wake("a", "first");
+    turns.recv().await.unwrap();
+    turns.recv().await.unwrap();
+    until("it is idle", || stage.live() == 0).await;
+    let metrics = telemetry::metrics::render();
+    for outcome in ["done", "observe_again"] {
+        let line = format!("odeon_turn_seconds_count{{kind=\"puppet\",outcome=\"{outcome}\"}}");
+        assert!(metrics.contains(&line), "{metrics}");
+    }
+    assert!(metrics.contains("odeon_live_actors{kind=\"puppet\"} 0"), "{metrics}");
 }
 
 #[tokio::test]

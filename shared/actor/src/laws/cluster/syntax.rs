@@ -116,10 +116,7 @@ fn field<'a>(value: &'a mut Value, key: &str) -> &'a mut Value {
     if !value.is_object() {
         *value = Value::Object(Map::new());
     }
-    #[expect(
-        clippy::indexing_slicing,
-        reason = "it is an object now, and indexing an object makes the entry"
-    )]
+    // It is an object now, and indexing an object makes the entry.
     &mut value[key]
 }
 
@@ -130,6 +127,6 @@ fn element(value: &mut Value, index: usize) -> &mut Value {
     if let Some(array) = value.as_array_mut() {
         array.resize(array.len().max(index + 1), Value::Null);
     }
-    #[expect(clippy::indexing_slicing, reason = "it is an array that is long enough now")]
+    // It is an array that is long enough now.
     &mut value[index]
 }
