@@ -16,6 +16,7 @@ use crate::journal::{Journal, JournalWriter};
 use crate::leases::{Leases, Sightings};
 use crate::provision::{Layout, provision};
 use crate::store::{Store, Writer};
+use crate::subject::token;
 use crate::view::{Following, View, follow};
 use crate::{metrics, provision};
 
@@ -180,7 +181,10 @@ fn options(config: &BusConfig, connected: watch::Sender<bool>) -> ConnectOptions
             async move { note(&event, &connected) }
         });
     match &config.user {
-        Some((user, password)) => options.user_and_password(user.clone(), password.clone()),
+        // Permissions can then keep users from listening to answers (and views) that are meant for others.
+        Some((user, password)) => options
+            .custom_inbox_prefix(format!("_INBOX_{}", token(user)))
+            .user_and_password(user.clone(), password.clone()),
         None => options,
     }
 }

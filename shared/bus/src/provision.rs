@@ -52,7 +52,7 @@ impl Default for Layout {
             replicas: 1,
             watch_window: Duration::from_secs(24 * 3600),
             journal_age: Duration::from_secs(7 * 24 * 3600),
-            journal_bytes: 1 << 30,
+            journal_bytes: 512 << 20,
         }
     }
 }

@@ -59,7 +59,7 @@ pub(crate) fn class(subject: &str) -> &'static str {
     let mut tokens = subject.split('.');
     match (tokens.next(), tokens.next(), tokens.next(), tokens.next()) {
         (Some("$KV"), ..) => "state",
-        (Some("_INBOX"), ..) => "reply",
+        (Some(inbox), ..) if inbox.starts_with("_INBOX") => "reply",
         (Some("odeon"), Some("journal"), ..) => "journal",
         (Some("odeon"), Some("proxy"), ..) => "proxy",
         (Some("odeon"), Some("actor"), ..) => "actor",
@@ -142,7 +142,8 @@ mod tests {
 
     #[test]
     fn subjects_have_classes() {
-        let classes = ["$KV.odeon.pods.a.b", "odeon.node.n.heartbeat", "odeon.node.n.exec.1", "odeon.proxy.table"];
-        assert_eq!(classes.map(class), ["state", "heartbeat", "stream", "proxy"]);
+        let subjects =
+            ["$KV.odeon.pods.a.b", "odeon.node.n.heartbeat", "odeon.node.n.exec.1", "odeon.proxy.table", "_INBOX_agent.x"];
+        assert_eq!(subjects.map(class), ["state", "heartbeat", "stream", "proxy", "reply"]);
     }
 }

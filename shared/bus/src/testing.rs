@@ -2,7 +2,7 @@
 #![expect(clippy::panic, clippy::expect_used, reason = "a test that has no server cannot go on")]
 
 use std::net::{TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,21 +19,36 @@ pub struct NatsServer {
     child: Option<Child>,
     port: u16,
     directory: TempDir,
-    /// More lines of configuration.
-    extra: String,
+    /// The configuration; address and store are given on the command line.
+    config: PathBuf,
+    /// Environment variables that the configuration refers to.
+    environment: Vec<(String, String)>,
 }
 
 impl NatsServer {
     /// Starts a server that syncs every write, as the real one does.
     pub async fn start() -> Self {
-        Self::start_with("").await
+        let directory = TempDir::new().expect("a temporary directory");
+        let config = directory.path().join("nats.conf");
+        std::fs::write(&config, "max_payload: 2MB\njetstream { sync_interval: always }\n").expect("a configuration");
+        Self::start_in(directory, config, Vec::new()).await
     }
 
-    /// Starts a server with more lines of configuration.
-    pub async fn start_with(extra: &str) -> Self {
+    /// Starts a server with a configuration as it is shipped, but for its store directory `/data`.
+    pub async fn start_from(config: &Path, environment: &[(&str, &str)]) -> Self {
         let directory = TempDir::new().expect("a temporary directory");
-        let port = TcpListener::bind(("127.0.0.1", 0)).and_then(|it| it.local_addr()).expect("a free port").port();
-        let mut server = Self { child: None, port, directory, extra: extra.to_owned() };
+        for file in std::fs::read_dir(config.parent().expect("a directory")).expect("a directory").flatten() {
+            let text = std::fs::read_to_string(file.path()).expect("a text file");
+            let text = text.replace("  store_dir: /data\n", "");
+            std::fs::write(directory.path().join(file.file_name()), text).expect("a copy");
+        }
+        let config = directory.path().join(config.file_name().expect("a file"));
+        let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self::start_in(directory, config, environment.collect()).await
+    }
+
+    async fn start_in(directory: TempDir, config: PathBuf, environment: Vec<(String, String)>) -> Self {
+        let mut server = Self { child: None, port: free_port(), directory, config, environment };
         server.run().await;
         server
     }
@@ -59,17 +74,13 @@ impl NatsServer {
 
     /// Starts it again after `kill`.
     pub async fn run(&mut self) {
-        let config = self.directory.path().join("nats.conf");
-        let store = self.directory.path().join("store");
-        let text = format!(
-            "listen: \"127.0.0.1:{}\"\nmax_payload: 2MB\njetstream {{ store_dir: {store:?}, sync_interval: always }}\n{}\n",
-            self.port, self.extra
-        );
-        std::fs::write(&config, text).expect("the configuration is written");
         let log = std::fs::File::create(self.directory.path().join("log")).expect("a log file");
         let child = Command::new(binary())
-            .arg("-c")
-            .arg(&config)
+            .args(["-a", "127.0.0.1", "-p", &self.port.to_string(), "-m", &free_port().to_string(), "-c"])
+            .arg(&self.config)
+            .arg("-sd")
+            .arg(self.directory.path().join("store"))
+            .envs(self.environment.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -87,8 +98,12 @@ impl NatsServer {
 
     /// A new connection.
     pub async fn connect(&self) -> Bus {
-        let config = BusConfig { servers: vec![self.url()], name: "test".to_owned(), ..BusConfig::default() };
-        Bus::connect(config).await.unwrap_or_else(|error| panic!("{error}"))
+        Bus::connect(self.config()).await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// How to connect.
+    pub fn config(&self) -> BusConfig {
+        BusConfig { servers: vec![self.url()], name: "test".to_owned(), ..BusConfig::default() }
     }
 
     /// A new connection to a bucket that is laid out.
@@ -107,6 +122,10 @@ impl Drop for NatsServer {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn free_port() -> u16 {
+    TcpListener::bind(("127.0.0.1", 0)).and_then(|it| it.local_addr()).expect("a free port").port()
 }
 
 fn binary() -> PathBuf {

@@ -80,9 +80,11 @@ impl Line {
         }
     }
 
-    /// Brings the expectation about names that shall be free up to date: a delete marker may be in their place.
+    /// Brings the expectation about names that shall be free up to date: a delete marker may be in their place. Once only: if the
+    /// marker has expired since, what is read back is right.
     fn adjust(&self, unit: &mut Unit) {
-        let Some(view) = self.view() else { return };
+        let Some(view) = self.view().filter(|_| !unit.adjusted) else { return };
+        unit.adjusted = true;
         let reader = view.read();
         for write in unit.writes.iter_mut().filter(|write| write.expect == Expect::Absent && write.expected == 0) {
             if let Some(Revision(marker)) = reader.marker(&write.key) {
@@ -146,7 +148,7 @@ impl Line {
         }
         unit.alone = true;
         match repaired {
-            true => Landed::Again(unit, Duration::ZERO),
+            true => retry(unit, Duration::ZERO, "others write the same object all the time"),
             false => not_now(unit, "the server reports a conflict where there is none"),
         }
     }
@@ -267,8 +269,12 @@ fn uncertain(mut unit: Unit, reason: &str) -> Landed {
 }
 
 fn not_now(unit: Unit, reason: &str) -> Landed {
+    retry(unit, PAUSE, reason)
+}
+
+fn retry(unit: Unit, pause: Duration, reason: &str) -> Landed {
     match unit.deadline > std::time::Instant::now() {
-        true => Landed::Again(unit, PAUSE),
+        true => Landed::Again(unit, pause),
         false => {
             let error = unit.too_late(reason);
             Landed::Done(unit, Err(error))

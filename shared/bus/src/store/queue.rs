@@ -152,3 +152,139 @@ impl Queue {
         (picked, rest)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use api::ResourceId;
+    use expect_test::{Expect, expect};
+    use tokio::sync::oneshot;
+
+    use super::super::unit::Prepared;
+    use super::super::{ChangeTo, Expect as Expected, Mutation};
+    use super::*;
+
+    fn unit(keys: &[&str]) -> Unit {
+        let write = |name: &&str| {
+            let key = ObjectKey::namespaced(ResourceId::new("pods"), "a", name);
+            let change = ChangeTo::PutBytes(bytes::Bytes::from_static(b"x"));
+            let mutation = Mutation { key, expect: Expected::Absent, change, cause: Default::default() };
+            Prepared::new(mutation, "id".into()).unwrap()
+        };
+        Unit::new(keys.iter().map(write).collect(), oneshot::channel().0)
+    }
+
+    fn names(unit: &Unit) -> String {
+        unit.keys().map(|key| key.name.to_string()).collect::<Vec<_>>().join("+")
+    }
+
+    /// One line per step: `ask a b+c` (units), `land single|batch a` (their objects are free again); departures are printed.
+    fn check(script: &str, expect: Expect) {
+        let (mut queue, mut told) = (Queue::default(), String::new());
+        for line in script.lines().map(str::trim) {
+            let mut words = line.split_whitespace();
+            match words.next().unwrap() {
+                "ask" => words.for_each(|it| queue.push(unit(&it.split('+').collect::<Vec<_>>()))),
+                "many" => (0..words.next().unwrap().parse().unwrap()).for_each(|n: u32| queue.push(unit(&[&format!("m{n}")]))),
+                "alone" => {
+                    let mut unit = unit(&[words.next().unwrap()]);
+                    unit.alone = true;
+                    queue.push_again(unit);
+                }
+                "land" => {
+                    queue.landed(words.next() == Some("batch"));
+                    words.for_each(|it| queue.release(&unit(&it.split('+').collect::<Vec<_>>())));
+                }
+                _ => panic!("{line}"),
+            }
+            told.push_str(&format!("{line}:"));
+            for departure in queue.depart() {
+                match departure {
+                    Departure::Single(unit) => told.push_str(&format!(" {}", names(&unit))),
+                    Departure::Batch(units) if units.len() > 9 => told.push_str(&format!(" [{} units]", units.len())),
+                    Departure::Batch(units) => {
+                        told.push_str(&format!(" [{}]", units.iter().map(names).collect::<Vec<_>>().join(" ")));
+                    }
+                }
+            }
+            told.push('\n');
+        }
+        expect.assert_eq(&told);
+    }
+
+    #[test]
+    fn few_writes_go_singly_and_many_together() {
+        check(
+            "ask a
+             ask b c
+             ask d e f g
+             land single a
+             land single b
+             land single c
+             ask h i j k l m n o p
+             ask q
+             land batch d e f g",
+            expect![[r#"
+                ask a: a
+                ask b c: b c
+                ask d e f g:
+                land single a: d e f g
+                land single b:
+                land single c:
+                ask h i j k l m n o p: [h i j k l m n o p]
+                ask q:
+                land batch d e f g: q
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_second_batch_has_to_be_worth_it() {
+        check(
+            "many 100
+             ask x y
+             many 300
+             ask z",
+            expect![[r#"
+                many 100: [100 units]
+                ask x y:
+                many 300: [202 units]
+                ask z:
+            "#]],
+        );
+    }
+
+    #[test]
+    fn writes_of_one_object_wait_for_each_other() {
+        check(
+            "ask a a b
+             ask a
+             land single a
+             land single a",
+            expect![[r#"
+            "#]],
+        );
+    }
+
+    #[test]
+    fn atomic_writes_are_batches() {
+        check(
+            "ask a+b
+             ask b+c d
+             land batch a+b
+             land batch b+c d",
+            expect![[r#"
+            "#]],
+        );
+    }
+
+    #[test]
+    fn what_is_to_go_alone_does() {
+        check(
+            "many 20
+             ask c
+             alone b",
+            expect![[r#"
+            "#]],
+        );
+    }
+}

@@ -40,6 +40,8 @@ pub(super) struct Unit {
     pub reply: oneshot::Sender<Result<Vec<Revision>, WriteError>>,
     /// Not to be grouped with others any more: its own outcome is what we want to know.
     pub alone: bool,
+    /// The view was asked for delete markers in the place of new names.
+    pub adjusted: bool,
     /// An earlier attempt may have been applied.
     pub uncertain: bool,
     pub deadline: Instant,
@@ -96,7 +98,7 @@ impl Unit {
         writes: Vec<Prepared>,
         reply: oneshot::Sender<Result<Vec<Revision>, WriteError>>,
     ) -> Self {
-        Self { writes, reply, alone: false, uncertain: false, deadline: Instant::now() + PATIENCE }
+        Self { writes, reply, alone: false, adjusted: false, uncertain: false, deadline: Instant::now() + PATIENCE }
     }
 
     /// Tells whoever waits.

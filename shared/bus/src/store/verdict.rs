@@ -127,3 +127,77 @@ impl Unit {
         (1..=count).map(|n| Revision((last + n).saturating_sub(count))).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use api::{ObjectKey, ResourceId};
+    use expect_test::expect;
+
+    use super::super::{ChangeTo, Mutation};
+    use super::*;
+
+    #[test]
+    fn answers_are_understood() {
+        let answers = [
+            r#"{"stream":"KV_odeon","seq":7}"#,
+            r#"{"stream":"KV_odeon","seq":9,"batch":"x","count":3}"#,
+            r#"{"error":{"code":400,"err_code":10071,"description":"wrong last sequence: 3"},"stream":"KV_odeon","seq":0}"#,
+            r#"{"error":{"code":400,"err_code":10164,"description":"wrong last sequence"}}"#,
+            r#"{"error":{"code":503,"err_code":10008,"description":"JetStream system temporarily unavailable"}}"#,
+            r#"{"error":{"code":503,"err_code":10077,"description":"maximum bytes exceeded"}}"#,
+            r#"{"error":{"code":400,"err_code":10176,"description":"atomic publish batch is incomplete"}}"#,
+            r#"{"error":{"code":400,"err_code":10054,"description":"message size exceeds maximum allowed"}}"#,
+            r#"{"error":{"code":400,"err_code":10060,"description":"expected stream does not match"}}"#,
+            "+OK",
+        ];
+        let told: String = answers.map(|it| format!("{:?}\n", Verdict::read(it.as_bytes(), 5))).concat();
+        expect![[r#"
+            Written(7)
+            Written(9)
+            Conflict(Some(3))
+            Conflict(None)
+            NotNow("JetStream system temporarily unavailable")
+            Refused(Full("maximum bytes exceeded"))
+            Broken("atomic publish batch is incomplete")
+            Refused(TooLarge { size: 5, limit: 1572864 })
+            Refused(Unavailable("expected stream does not match"))
+            Uncertain("the acknowledgement is not readable: expected value at line 1 column 1")
+        "#]]
+        .assert_eq(&told);
+    }
+
+    #[test]
+    fn conflicts_are_judged_by_what_is_read_back() {
+        let write = |expect, expected| {
+            let key = ObjectKey::cluster(ResourceId::new("nodes"), "n");
+            let change = ChangeTo::PutBytes(bytes::Bytes::new());
+            let mutation = Mutation { key, expect, change, cause: Default::default() };
+            let mut write = Prepared::new(mutation, "mine".into()).unwrap();
+            write.expected = expected;
+            write
+        };
+        let last = |sequence, kind, id: &str| Some(Last { sequence, kind, write_id: Some(id.into()) });
+        let (put, deleted) = (ChangeKind::Put, ChangeKind::Deleted);
+        let (absent, at_5) = (Expect::Absent, Expect::At(Revision(5)));
+        let mut told = String::new();
+        for (about, expect, expected, last, seen) in [
+            ("taken", absent, 0, last(8, put, "other"), None),
+            ("a marker in its place", absent, 0, last(8, deleted, "other"), None),
+            ("a newer marker", absent, 6, last(8, deleted, "other"), None),
+            ("the marker has expired", absent, 6, None, None),
+            ("created by an earlier attempt", absent, 0, last(8, put, "mine"), None),
+            ("changed", at_5, 5, last(8, put, "other"), None),
+            ("deleted", at_5, 5, last(8, deleted, "other"), None),
+            ("gone", at_5, 5, None, None),
+            ("unchanged", at_5, 5, last(5, put, "other"), None),
+            ("changed by an earlier attempt", at_5, 5, last(8, put, "mine"), None),
+            ("seen at 7, changed again", at_5, 5, last(8, put, "other"), Some(Revision(7))),
+        ] {
+            let judged = [false, true].map(|uncertain| judge(&write(expect, expected), uncertain, last.as_ref(), seen));
+            told.push_str(&format!("{about}: {:?}; after a lost acknowledgement: {:?}\n", judged[0], judged[1]));
+        }
+        expect![[r#"
+        "#]]
+        .assert_eq(&told);
+    }
+}
