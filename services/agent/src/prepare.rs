@@ -17,7 +17,7 @@ pub struct Prepared {
 }
 
 enum Opened {
-    Docker(DockerEngine),
+    Docker(Box<DockerEngine>),
     Hollow(Hollow),
 }
 
@@ -38,7 +38,7 @@ pub async fn prepare(mut config: Config) -> Result<Prepared, Error> {
     };
     let engine = DockerEngine::open(&options).await.map_err(Error::Runtime)?;
     config.node_name = config.node_name.or_else(|| engine.network().compose_name.clone());
-    Ok(Prepared { config, runtime: Opened::Docker(engine) })
+    Ok(Prepared { config, runtime: Opened::Docker(Box::new(engine)) })
 }
 
 impl Prepared {
@@ -67,7 +67,7 @@ impl Prepared {
     pub async fn run(self, bus: Bus, shutdown: CancellationToken) -> Result<(), Error> {
         let names = self.config.node_names();
         match self.runtime {
-            Opened::Docker(engine) => perform(engine, names, self.config, bus, shutdown).await,
+            Opened::Docker(engine) => perform(*engine, names, self.config, bus, shutdown).await,
             Opened::Hollow(hollow) => perform(hollow, names, self.config, bus, shutdown).await,
         }
     }

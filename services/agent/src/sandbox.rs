@@ -54,10 +54,10 @@ pub fn main() -> ! {
     if let Err(error) = signals.thread_block() {
         fail("failed to block signals", &error);
     }
-    if let Ok(text) = std::env::var(ROUTE_VARIABLE) {
-        if let Err(error) = Route::parse(&text).and_then(Route::add) {
-            fail("failed to add the route of the services", &error);
-        }
+    if let Ok(text) = std::env::var(ROUTE_VARIABLE)
+        && let Err(error) = Route::parse(&text).and_then(Route::add)
+    {
+        fail("failed to add the route of the services", &error);
     }
     loop {
         match signals.wait() {

@@ -1,4 +1,11 @@
 //! Pods on a real Docker engine. Nothing is pulled: the only image holds a small static program that this test compiles.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -1,4 +1,11 @@
 //! The agent's side of the protocol with its keeper, over a real server and with the hollow runtime.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 
 mod support;
 

@@ -58,7 +58,7 @@ async fn beat<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>) {
 /// Sends one heartbeat; with `ask`, waits for its acknowledgement and renews the lease.
 pub async fn send<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>, ask: bool) {
     let Some(epoch) = node.epoch() else { return };
-    let heartbeat = message(agent, node, epoch, false);
+    let heartbeat = message(agent, node, epoch);
     let subject = node.subject("heartbeat");
     if !ask {
         if let Err(error) = agent.bus.publish(&subject, &heartbeat).await {
@@ -85,9 +85,11 @@ pub async fn send<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>, 
 
 /// Tells the keepers that these nodes stop in order.
 pub async fn leave<R: ContainerRuntime>(agent: &Agent<R>) {
+    // From now on every heartbeat says so, until the pods have ended too.
+    agent.leaving.store(true, Ordering::Release);
     for node in agent.nodes.values() {
         let Some(epoch) = node.epoch() else { continue };
-        let heartbeat = message(agent, node, epoch, true);
+        let heartbeat = message(agent, node, epoch);
         let told =
             agent.bus.request::<_, HeartbeatAck>(&node.subject("heartbeat"), &heartbeat, ACK_TIMEOUT).await;
         if let Err(error) = told {
@@ -96,7 +98,7 @@ pub async fn leave<R: ContainerRuntime>(agent: &Agent<R>) {
     }
 }
 
-fn message<R: ContainerRuntime>(agent: &Agent<R>, node: &Node, epoch: u64, leaving: bool) -> Heartbeat {
+fn message<R: ContainerRuntime>(agent: &Agent<R>, node: &Node, epoch: u64) -> Heartbeat {
     Heartbeat {
         node: node.name.clone(),
         session: agent.session,
@@ -104,7 +106,7 @@ fn message<R: ContainerRuntime>(agent: &Agent<R>, node: &Node, epoch: u64, leavi
         assignment: node.assignment.load(Ordering::Acquire),
         pods: node.pods.load(Ordering::Relaxed),
         unhealthy: agent.trouble(),
-        leaving,
+        leaving: agent.leaving.load(Ordering::Acquire),
     }
 }
 

@@ -36,6 +36,8 @@ pub struct Agent<R: ContainerRuntime> {
     pub session: u64,
     /// Bounds requests under way.
     pub requests: Arc<Semaphore>,
+    /// This process stops in order.
+    pub leaving: AtomicBool,
     /// What is wrong with the runtime, if anything is.
     pub unhealthy: Mutex<Option<String>>,
 }
@@ -108,6 +110,7 @@ impl<R: ContainerRuntime> Agent<R> {
             outbox,
             session: rand::random::<u64>().max(1),
             requests: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
+            leaving: AtomicBool::new(false),
             unhealthy: Mutex::new(None),
         }
     }

@@ -62,7 +62,7 @@ fn resources(machine: &Machine, max_pods: u32) -> BTreeMap<String, Quantity> {
 }
 
 fn milli(milli: u64) -> String {
-    if milli % 1000 == 0 { (milli / 1000).to_string() } else { format!("{milli}m") }
+    if milli.is_multiple_of(1000) { (milli / 1000).to_string() } else { format!("{milli}m") }
 }
 
 fn labels(name: &NodeName, machine: &Machine, own: &[String]) -> BTreeMap<String, String> {

@@ -13,6 +13,7 @@ pub mod performer;
 pub mod phase;
 pub mod plan;
 pub mod probe;
+mod slot;
 pub mod spec;
 pub mod state;
 pub mod status;

@@ -2,20 +2,20 @@
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::sync::{Arc, Mutex, OnceLock, Weak};
 use std::time::Duration;
 
 use actor::{After, Performer, Reasons, Remedy, Stage, TurnError};
 use api::messages::{AssignedPod, PodReport, RunningPod};
 use api::{NodeName, ObjectKey, ResourceId, Timestamp, Uid};
 use dashmap::DashMap;
-use tokio_util::sync::CancellationToken;
 
-use super::decide::{Decision, PodOp, Step, decide};
+use super::decide::{Decision, PodOp, decide};
 use super::fields::Place;
 use super::hands::{Circumstances, Hands};
 use super::plan::PodPlan;
-use super::state::{PodState, Sandbox, Stop};
+use super::slot::{Slot, because, lock};
+use super::state::{PodState, Sandbox};
 use crate::node::outbox::Outbox;
 use crate::runtime::{Container, ContainerRuntime, PodRef, Role, Scope};
 
@@ -42,28 +42,6 @@ pub struct Inner<R: ContainerRuntime> {
 
 /// What the stage runs.
 pub struct PodPerformer<R: ContainerRuntime>(Weak<Inner<R>>);
-
-/// One pod on this node.
-struct Slot {
-    /// Its names.
-    pod: PodRef,
-    /// What it wants; `None` for a pod that the runtime runs and nobody has assigned yet.
-    plan: Option<Arc<PodPlan>>,
-    /// What is known of it.
-    state: PodState,
-    /// The engine must be listed before anything is decided.
-    stale: bool,
-    /// Its object is gone: nobody wants to hear of it.
-    surplus: bool,
-    /// Cancelled when it is to end.
-    ending: CancellationToken,
-    /// The last status that was put out, hashed.
-    reported: Option<u64>,
-    /// It was reported gone.
-    reported_gone: bool,
-    /// The grace period that its containers' labels name.
-    grace: Duration,
-}
 
 impl<R: ContainerRuntime> Clone for Pods<R> {
     fn clone(&self) -> Self {
@@ -238,42 +216,6 @@ impl<R: ContainerRuntime> Pods<R> {
         let mut found: Vec<Container> = listed.into_iter().filter(wanted).collect();
         found.sort_by_key(|container| std::cmp::Reverse(container.attempt));
         Ok(found)
-    }
-}
-
-impl Slot {
-    fn new(pod: PodRef, adopted: bool) -> Self {
-        Self {
-            pod,
-            plan: None,
-            // Whatever ran before this process started was listed then: of a new pod there is nothing.
-            state: PodState { observed: !adopted, ..Default::default() },
-            stale: adopted,
-            surplus: false,
-            ending: CancellationToken::new(),
-            reported: None,
-            reported_gone: false,
-            grace: Duration::from_secs(30),
-        }
-    }
-
-    fn own_grace(&self) -> Duration {
-        self.plan.as_ref().map_or(self.grace, |plan| plan.grace)
-    }
-
-    /// Only ever brings the end nearer.
-    fn stop(&mut self, grace: Duration, now: Timestamp, because: &'static str) {
-        let sooner =
-            self.state.stop.as_ref().is_none_or(|stop| now.plus(grace) < stop.since.plus(stop.grace));
-        if sooner {
-            self.state.stop = Some(Stop { grace, since: now, because });
-        }
-        self.ending.cancel();
-    }
-
-    fn dismiss(&mut self, now: Timestamp) {
-        self.surplus = true;
-        self.stop(self.own_grace(), now, "it does not belong to this node any more");
     }
 }
 
@@ -481,26 +423,4 @@ impl<R: ContainerRuntime> Performer for PodPerformer<R> {
             None => Ok(After::Retire),
         }
     }
-}
-
-/// What happened, in words, for the journal.
-fn because(decision: &Decision, events: &[(String, String, String)], gone: bool) -> String {
-    if gone {
-        return "everything of it is gone from the node".to_owned();
-    }
-    let mut parts: Vec<String> = events.iter().map(|(_, _, message)| message.clone()).collect();
-    parts.extend(
-        decision.steps.iter().filter(|step| !matches!(step.op, PodOp::Probe { .. })).map(Step::describe),
-    );
-    if parts.is_empty() {
-        let statuses = decision.status.container_statuses.as_deref().unwrap_or_default();
-        let ready = statuses.iter().filter(|status| status.ready).count();
-        let phase = decision.status.phase.as_deref().unwrap_or_default();
-        return format!("it is {phase}, {ready} of {} containers ready", statuses.len());
-    }
-    parts.join("; ")
-}
-
-fn lock(slot: &Mutex<Slot>) -> MutexGuard<'_, Slot> {
-    slot.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,4 +1,11 @@
 //! A keeper of a few lines, for tests of the agent's side of the protocol.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use std::collections::HashMap;

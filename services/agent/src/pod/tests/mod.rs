@@ -2,6 +2,7 @@
 
 mod stories;
 mod story;
+mod troubles;
 
 use expect_test::Expect;
 

@@ -48,7 +48,7 @@ impl StaticBinary {
         format!("{}:{short}", repository(cluster))
     }
 
-    fn into_tar(&self) -> std::io::Result<Vec<u8>> {
+    fn to_tar(&self) -> std::io::Result<Vec<u8>> {
         let mut archive = tar::Builder::new(Vec::with_capacity(self.content.len() + 4096));
         let mut header = tar::Header::new_gnu();
         header.set_size(self.content.len() as u64);
@@ -78,7 +78,7 @@ pub(super) async fn import_once(
         Err(error) if kind_of(&error) == FailureKind::NotFound => {}
         Err(error) => return Err(failed("inspect image", &tag, error)),
     }
-    let tar = binary.into_tar().map_err(|error| RuntimeError {
+    let tar = binary.to_tar().map_err(|error| RuntimeError {
         operation: "pack the sandbox's executable",
         subject: binary.path.display().to_string(),
         kind: FailureKind::Refused,
