@@ -5,9 +5,9 @@ use std::fmt;
 
 use api::Revision;
 use rmp_serde::{Deserializer, Serializer};
+use serde::Serialize;
 use serde::de::{self, DeserializeOwned, DeserializeSeed, MapAccess, Visitor};
 use serde::ser::{self, SerializeMap};
-use serde::Serialize;
 use serde_transcode::Transcoder;
 
 /// A value that does not fit the wire, or bytes that are not what was expected.
@@ -73,7 +73,9 @@ impl<'de, D: de::Deserializer<'de>> Serialize for Level<D> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let deserializer = self.deserializer.borrow_mut().take();
         let deserializer = deserializer.ok_or_else(|| ser::Error::custom("an object is written once"))?;
-        deserializer.deserialize_map(LevelVisitor { serializer, depth: self.depth }).map_err(ser::Error::custom)
+        deserializer
+            .deserialize_map(LevelVisitor { serializer, depth: self.depth })
+            .map_err(ser::Error::custom)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The connection to the server, and everything that hangs on it once per process.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::journal::Cause;
@@ -14,11 +15,11 @@ use tracing::{info, warn};
 use crate::error::BusError;
 use crate::journal::{Journal, JournalWriter};
 use crate::leases::{Leases, Sightings};
-use crate::provision::{Layout, provision};
+use crate::metrics;
+use crate::provision::{Layout, OLDEST_SERVER_TEXT, provision};
 use crate::store::{Store, Writer};
 use crate::subject::token;
 use crate::view::{Following, View, follow};
-use crate::{metrics, provision};
 
 /// The oldest server with atomic batches.
 const OLDEST_SERVER: (u32, u32) = (2, 12);
@@ -86,7 +87,8 @@ impl Bus {
         let writer = Writer::start(client.clone(), jetstream.clone(), Arc::clone(&view), receiver.clone());
         let journal = JournalWriter::start(client.clone(), receiver.clone());
         let sightings = Sightings::default();
-        let inner = Inner { client, jetstream, config, connected: receiver, sightings, view, writer, journal };
+        let inner =
+            Inner { client, jetstream, config, connected: receiver, sightings, view, writer, journal };
         Ok(Self { inner: Arc::new(inner), cause: None })
     }
 
@@ -104,7 +106,8 @@ impl Bus {
     /// time; later calls return the same view at once.
     pub async fn view(&self) -> Result<Arc<View>, BusError> {
         let connected = self.inner.connected.clone();
-        let following = self.inner.view.get_or_try_init(|| follow(self.inner.jetstream.clone(), connected)).await?;
+        let following =
+            self.inner.view.get_or_try_init(|| follow(self.inner.jetstream.clone(), connected)).await?;
         Ok(Arc::clone(&following.view))
     }
 
@@ -166,7 +169,7 @@ pub(crate) async fn becomes(connected: &mut watch::Receiver<bool>, wanted: bool)
 }
 
 fn options(config: &BusConfig, connected: watch::Sender<bool>) -> ConnectOptions {
-    let connected = Arc::new(connected);
+    let state = Arc::new((connected, AtomicBool::new(true)));
     let options = ConnectOptions::new()
         .name(&config.name)
         .connection_timeout(config.connect_timeout)
@@ -177,8 +180,8 @@ fn options(config: &BusConfig, connected: watch::Sender<bool>) -> ConnectOptions
             Duration::from_millis(attempts.saturating_mul(20).min(500))
         })
         .event_callback(move |event| {
-            let connected = Arc::clone(&connected);
-            async move { note(&event, &connected) }
+            let state = Arc::clone(&state);
+            async move { note(&event, &state.0, &state.1) }
         });
     match &config.user {
         // Permissions can then keep users from listening to answers (and views) that are meant for others.
@@ -190,13 +193,10 @@ fn options(config: &BusConfig, connected: watch::Sender<bool>) -> ConnectOptions
 }
 
 /// Keeps `connected` and the logs up to date.
-fn note(event: &Event, connected: &watch::Sender<bool>) {
-    static SEEN: std::sync::Once = std::sync::Once::new();
+fn note(event: &Event, connected: &watch::Sender<bool>, is_first: &AtomicBool) {
     match event {
         Event::Connected => {
-            let mut first = false;
-            SEEN.call_once(|| first = true);
-            if !first {
+            if !is_first.swap(false, Ordering::Relaxed) {
                 metrics::reconnected();
                 info!("connected to the bus");
             }
@@ -207,7 +207,9 @@ fn note(event: &Event, connected: &watch::Sender<bool>) {
                 warn!("the connection to the bus is lost");
             }
         }
-        Event::SlowConsumer(subscription) => warn!(subscription, "a subscription is too slow, messages are lost"),
+        Event::SlowConsumer(subscription) => {
+            warn!(subscription, "a subscription is too slow, messages are lost")
+        }
         Event::ServerError(error) => warn!(%error, "the bus reports an error"),
         Event::ClientError(error) => warn!(%error, "the connection to the bus has an error"),
         Event::LameDuckMode => info!("the server is about to stop, moving to another"),
@@ -236,7 +238,7 @@ fn check_version(config: &BusConfig, version: &str) -> Result<(), BusError> {
         Some(found) if found < OLDEST_SERVER => Err(BusError::TooOld {
             servers: config.servers.join(", "),
             version: version.to_owned(),
-            needed: provision::OLDEST_SERVER_TEXT,
+            needed: OLDEST_SERVER_TEXT,
         }),
         Some(_) | None => Ok(()),
     }
@@ -253,9 +255,12 @@ mod tests {
 
     #[test]
     fn old_servers_are_refused_by_name() {
-        let text = |version| check_version(&BusConfig::default(), version).err().map(|error| error.to_string());
-        expect_test::expect!["the NATS server at nats://127.0.0.1:4222 is version 2.9.22, Odeon needs 2.12 or newer"]
-            .assert_eq(&text("2.9.22").unwrap());
+        let text =
+            |version| check_version(&BusConfig::default(), version).err().map(|error| error.to_string());
+        expect_test::expect![
+            "the NATS server at nats://127.0.0.1:4222 is version 2.9.22, Odeon needs 2.12 or newer"
+        ]
+        .assert_eq(&text("2.9.22").unwrap());
         assert!(text("2.12.0").is_none() && text("2.15.1-RC.1").is_none() && text("3.0.0").is_none());
     }
 }

@@ -6,7 +6,9 @@ use crate::codec::CodecError;
 #[derive(Debug, thiserror::Error)]
 pub enum BusError {
     /// Nothing answers at any of the addresses.
-    #[error("no NATS server answers at {servers}: start one (`odeon up` brings its own; or `nats-server -c nats/single.conf`) or give its address with --nats")]
+    #[error(
+        "no NATS server answers at {servers}: start one (`odeon up` brings its own; or `nats-server -c nats/single.conf`) or give its address with --nats"
+    )]
     Unreachable {
         /// The addresses that were tried.
         servers: String,
@@ -36,14 +38,18 @@ pub enum BusError {
         needed: &'static str,
     },
     /// The server runs without JetStream, or this user may not use it.
-    #[error("the NATS server has no JetStream for this user: start it with `jetstream {{ store_dir: … }}` in its configuration, and connect as the control user")]
+    #[error(
+        "the NATS server has no JetStream for this user: start it with `jetstream {{ store_dir: … }}` in its configuration, and connect as the control user"
+    )]
     NoJetStream {
         /// What the server said.
         #[source]
         source: Cause,
     },
     /// Bucket and streams were laid out by a newer Odeon.
-    #[error("stream `{stream}` has layout version {found}, this Odeon knows only up to {known}: upgrade this binary")]
+    #[error(
+        "stream `{stream}` has layout version {found}, this Odeon knows only up to {known}: upgrade this binary"
+    )]
     TooNew {
         /// Which stream.
         stream: String,
@@ -53,7 +59,9 @@ pub enum BusError {
         known: u32,
     },
     /// Bucket and streams are not there.
-    #[error("stream `{stream}` does not exist: start a control plane (`odeon up` or `odeon controller`) first")]
+    #[error(
+        "stream `{stream}` does not exist: start a control plane (`odeon up` or `odeon controller`) first"
+    )]
     NotProvisioned {
         /// Which stream.
         stream: String,

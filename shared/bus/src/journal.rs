@@ -58,7 +58,12 @@ impl JournalFilter {
     /// Entries about one object.
     pub fn object(key: &ObjectKey) -> Self {
         let namespace = Some(key.namespace.as_deref().unwrap_or("_").to_owned());
-        Self { resource: Some(key.resource), namespace, name: Some(key.name.as_ref().to_owned()), ..Self::default() }
+        Self {
+            resource: Some(key.resource),
+            namespace,
+            name: Some(key.name.as_ref().to_owned()),
+            ..Self::default()
+        }
     }
 
     /// Entries of one causal chain.
@@ -110,7 +115,8 @@ impl Journal {
         limit: usize,
     ) -> Result<Vec<(u64, JournalEntry)>, BusError> {
         let stream = self.bus.jetstream.get_stream(JOURNAL_STREAM).await;
-        let state = stream.map_err(|error| BusError::read(JOURNAL_STREAM, error))?.cached_info().state.clone();
+        let state =
+            stream.map_err(|error| BusError::read(JOURNAL_STREAM, error))?.cached_info().state.clone();
         let (first, last) = (state.first_sequence, state.last_sequence);
         let mut reach = REACH.saturating_mul(u64::try_from(limit).unwrap_or(u64::MAX)).max(REACH);
         loop {
@@ -307,7 +313,8 @@ fn is_error(answer: &[u8]) -> bool {
 fn subject_of(entry: &JournalEntry) -> String {
     match &entry.object {
         Some(key) => {
-            let (resource, namespace) = (resource_token(key.resource), key.namespace.as_deref().unwrap_or("_"));
+            let (resource, namespace) =
+                (resource_token(key.resource), key.namespace.as_deref().unwrap_or("_"));
             format!("{JOURNAL_PREFIX}{resource}.{}.{}", token(namespace), token(&key.name))
         }
         None => format!("{JOURNAL_PREFIX}_._.{}", token(&entry.component)),

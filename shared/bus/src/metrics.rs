@@ -10,7 +10,11 @@ use telemetry::metrics::{
 use crate::subject::class;
 
 static MESSAGES: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counter_vec("odeon_bus_messages_total", "Messages by class of subject and direction.", &["class", "direction"])
+    counter_vec(
+        "odeon_bus_messages_total",
+        "Messages by class of subject and direction.",
+        &["class", "direction"],
+    )
 });
 static WRITES: LazyLock<IntCounterVec> =
     LazyLock::new(|| counter_vec("odeon_bus_writes_total", "Writes to the bucket by outcome.", &["outcome"]));
@@ -25,7 +29,11 @@ static REVISION: LazyLock<IntGaugeVec> = LazyLock::new(|| {
     int_gauge_vec("odeon_bus_view_revision", "The revision that the process's view has reached.", &[])
 });
 static RESYNCS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counter_vec("odeon_bus_resyncs_total", "Times that the view's consumer had to begin anew, by reason.", &["reason"])
+    counter_vec(
+        "odeon_bus_resyncs_total",
+        "Times that the view's consumer had to begin anew, by reason.",
+        &["reason"],
+    )
 });
 static RECONNECTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter_vec("odeon_bus_reconnects_total", "Connections to the server after the first.", &[])
@@ -34,7 +42,11 @@ static JOURNAL: LazyLock<IntCounterVec> = LazyLock::new(|| {
     counter_vec("odeon_bus_journal_entries_total", "Journal entries by what became of them.", &["outcome"])
 });
 static BATCH_CONFLICTS: LazyLock<IntCounterVec> = LazyLock::new(|| {
-    counter_vec("odeon_bus_batch_conflicts_total", "Batches that failed because of some of their writes.", &[])
+    counter_vec(
+        "odeon_bus_batch_conflicts_total",
+        "Batches that failed because of some of their writes.",
+        &[],
+    )
 });
 
 /// A message went out.

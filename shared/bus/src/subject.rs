@@ -106,8 +106,20 @@ mod tests {
 
     #[test]
     fn keys_become_subjects_and_come_back() {
-        let names =
-            ["web", "web.v1", "system:controller:x", "a b", "*", ">", "50%", "a..b", ".a", "a.", "...", "ü\u{a0}"];
+        let names = [
+            "web",
+            "web.v1",
+            "system:controller:x",
+            "a b",
+            "*",
+            ">",
+            "50%",
+            "a..b",
+            ".a",
+            "a.",
+            "...",
+            "ü\u{a0}",
+        ];
         let mut text = String::new();
         for name in names {
             let key = ObjectKey::cluster(ResourceId::new("clusterroles.rbac.authorization.k8s.io"), name);
@@ -142,8 +154,13 @@ mod tests {
 
     #[test]
     fn subjects_have_classes() {
-        let subjects =
-            ["$KV.odeon.pods.a.b", "odeon.node.n.heartbeat", "odeon.node.n.exec.1", "odeon.proxy.table", "_INBOX_agent.x"];
+        let subjects = [
+            "$KV.odeon.pods.a.b",
+            "odeon.node.n.heartbeat",
+            "odeon.node.n.exec.1",
+            "odeon.proxy.table",
+            "_INBOX_agent.x",
+        ];
         assert_eq!(subjects.map(class), ["state", "heartbeat", "stream", "proxy", "reply"]);
     }
 }

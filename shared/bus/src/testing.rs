@@ -30,7 +30,8 @@ impl NatsServer {
     pub async fn start() -> Self {
         let directory = TempDir::new().expect("a temporary directory");
         let config = directory.path().join("nats.conf");
-        std::fs::write(&config, "max_payload: 2MB\njetstream { sync_interval: always }\n").expect("a configuration");
+        std::fs::write(&config, "max_payload: 2MB\njetstream { sync_interval: always }\n")
+            .expect("a configuration");
         Self::start_in(directory, config, Vec::new()).await
     }
 
@@ -45,6 +46,24 @@ impl NatsServer {
         let config = directory.path().join(config.file_name().expect("a file"));
         let environment = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         Self::start_in(directory, config, environment.collect()).await
+    }
+
+    /// Starts three servers that form a cluster.
+    pub async fn start_cluster() -> Vec<Self> {
+        let routes: Vec<u16> = (0..3).map(|_| free_port()).collect();
+        let urls: Vec<String> = routes.iter().map(|port| format!("nats-route://127.0.0.1:{port}")).collect();
+        let mut servers = Vec::new();
+        for (number, port) in (1..).zip(&routes) {
+            let directory = TempDir::new().expect("a temporary directory");
+            let config = directory.path().join("nats.conf");
+            let text = format!(
+                "server_name: n{number}\nmax_payload: 2MB\njetstream {{ sync_interval: always }}\n\
+                 cluster {{ name: test, listen: \"127.0.0.1:{port}\", routes: {urls:?} }}\n"
+            );
+            std::fs::write(&config, text).expect("a configuration");
+            servers.push(Self::start_in(directory, config, Vec::new()).await);
+        }
+        servers
     }
 
     async fn start_in(directory: TempDir, config: PathBuf, environment: Vec<(String, String)>) -> Self {
@@ -109,12 +128,17 @@ impl NatsServer {
     /// A new connection to a bucket that is laid out.
     pub async fn bus(&self) -> Bus {
         let bus = self.connect().await;
-        let deadline = Instant::now() + START;
-        while let Err(error) = bus.provision(Layout::default()).await {
-            assert!(Instant::now() < deadline, "{error}");
-            sleep(Duration::from_millis(20)).await;
-        }
+        provisioned(&bus, Layout::default()).await;
         bus
+    }
+}
+
+/// Lays the bucket out as soon as the server can.
+pub async fn provisioned(bus: &Bus, layout: Layout) {
+    let deadline = Instant::now() + START;
+    while let Err(error) = bus.provision(layout.clone()).await {
+        assert!(Instant::now() < deadline, "{error}");
+        sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -86,7 +86,9 @@ impl Line {
         let Some(view) = self.view().filter(|_| !unit.adjusted) else { return };
         unit.adjusted = true;
         let reader = view.read();
-        for write in unit.writes.iter_mut().filter(|write| write.expect == Expect::Absent && write.expected == 0) {
+        for write in
+            unit.writes.iter_mut().filter(|write| write.expect == Expect::Absent && write.expected == 0)
+        {
             if let Some(Revision(marker)) = reader.marker(&write.key) {
                 write.expected = marker;
             }
@@ -137,7 +139,8 @@ impl Line {
                 }
                 Finding::Theirs(current) => return Landed::Done(unit, Err(WriteError::Conflict { current })),
                 Finding::Unclear => {
-                    let reason = "its acknowledgement was lost and the object has been written again since".to_owned();
+                    let reason =
+                        "its acknowledgement was lost and the object has been written again since".to_owned();
                     return Landed::Done(unit, Err(WriteError::Unknown(reason)));
                 }
                 Finding::Again(sequence) => {
@@ -160,7 +163,8 @@ impl Line {
     /// The last message of a subject, from the stream's leader: a direct get may be answered by a follower that is behind.
     async fn read_back(&self, subject: &str) -> Result<Option<Last>, String> {
         let read = async {
-            let stream = self.jetstream.get_stream_no_info(STATE_STREAM).await.map_err(|error| error.to_string())?;
+            let stream =
+                self.jetstream.get_stream_no_info(STATE_STREAM).await.map_err(|error| error.to_string())?;
             match stream.get_last_raw_message_by_subject(subject).await {
                 Ok(message) => {
                     let (kind, provenance) = provenance(&message.headers, message.sequence);
@@ -170,7 +174,9 @@ impl Line {
                 Err(error) => Err(error.to_string()),
             }
         };
-        timeout(READ_BACK, read).await.unwrap_or_else(|_elapsed| Err("reading back takes too long".to_owned()))
+        timeout(READ_BACK, read)
+            .await
+            .unwrap_or_else(|_elapsed| Err("reading back takes too long".to_owned()))
     }
 
     async fn send_single(&self, write: &Prepared) -> Verdict {
@@ -181,7 +187,9 @@ impl Line {
     }
 
     async fn send_batch(&self, writes: &[&Prepared]) -> Verdict {
-        let Some((last, others)) = writes.split_last() else { return Verdict::Uncertain("empty batch".to_owned()) };
+        let Some((last, others)) = writes.split_last() else {
+            return Verdict::Uncertain("empty batch".to_owned());
+        };
         metrics::batch(writes.len());
         let batch = &last.id;
         let headers = |write: &Prepared, sequence: usize| {
@@ -193,7 +201,8 @@ impl Line {
         };
         for (sequence, write) in (1..).zip(others) {
             let headers = headers(write, sequence);
-            let sent = self.client.publish_with_headers(write.subject.clone(), headers, write.payload()).await;
+            let sent =
+                self.client.publish_with_headers(write.subject.clone(), headers, write.payload()).await;
             if let Err(error) = sent {
                 return Verdict::NotNow(error.to_string());
             }
@@ -213,9 +222,13 @@ impl Line {
         match answer {
             Ok(message) => Verdict::read(&message.payload, write.size()),
             Err(error) => match error.kind() {
-                RequestErrorKind::NoResponders => Verdict::NotNow("the bucket's server is not ready".to_owned()),
+                RequestErrorKind::NoResponders => {
+                    Verdict::NotNow("the bucket's server is not ready".to_owned())
+                }
                 RequestErrorKind::TimedOut | RequestErrorKind::Other => Verdict::Uncertain(error.to_string()),
-                RequestErrorKind::InvalidSubject => Verdict::Refused(WriteError::Unavailable(error.to_string())),
+                RequestErrorKind::InvalidSubject => {
+                    Verdict::Refused(WriteError::Unavailable(error.to_string()))
+                }
                 RequestErrorKind::MaxPayloadExceeded => {
                     let limit = self.client.server_info().max_payload;
                     Verdict::Refused(WriteError::TooLarge { size: write.size(), limit })

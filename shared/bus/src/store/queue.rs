@@ -8,7 +8,7 @@ use super::LARGEST_BATCH;
 use super::unit::Unit;
 
 /// A batch costs the server several times what one message costs: up to so many writes go out one by one.
-const FEW: usize = 6;
+const FEW: usize = 10;
 /// While a batch is on its way, a second one is worth its cost from so many writes on.
 const MANY: usize = 64;
 /// At most about so many bytes go out together.
@@ -184,7 +184,8 @@ mod tests {
             let mut words = line.split_whitespace();
             match words.next().unwrap() {
                 "ask" => words.for_each(|it| queue.push(unit(&it.split('+').collect::<Vec<_>>()))),
-                "many" => (0..words.next().unwrap().parse().unwrap()).for_each(|n: u32| queue.push(unit(&[&format!("m{n}")]))),
+                "many" => (0..words.next().unwrap().parse().unwrap())
+                    .for_each(|n: u32| queue.push(unit(&[&format!("m{n}")]))),
                 "alone" => {
                     let mut unit = unit(&[words.next().unwrap()]);
                     unit.alone = true;
@@ -200,9 +201,14 @@ mod tests {
             for departure in queue.depart() {
                 match departure {
                     Departure::Single(unit) => told.push_str(&format!(" {}", names(&unit))),
-                    Departure::Batch(units) if units.len() > 9 => told.push_str(&format!(" [{} units]", units.len())),
+                    Departure::Batch(units) if units.len() > 9 => {
+                        told.push_str(&format!(" [{} units]", units.len()))
+                    }
                     Departure::Batch(units) => {
-                        told.push_str(&format!(" [{}]", units.iter().map(names).collect::<Vec<_>>().join(" ")));
+                        told.push_str(&format!(
+                            " [{}]",
+                            units.iter().map(names).collect::<Vec<_>>().join(" ")
+                        ));
                     }
                 }
             }
@@ -220,19 +226,19 @@ mod tests {
              land single a
              land single b
              land single c
-             ask h i j k l m n o p
-             ask q
-             land batch d e f g",
+             ask h i j k l m n o p q r s
+             ask t
+             land batch h",
             expect![[r#"
                 ask a: a
                 ask b c: b c
-                ask d e f g:
-                land single a: d e f g
+                ask d e f g: d e f g
+                land single a:
                 land single b:
                 land single c:
-                ask h i j k l m n o p: [h i j k l m n o p]
-                ask q:
-                land batch d e f g: q
+                ask h i j k l m n o p q r s: [12 units]
+                ask t:
+                land batch h: t
             "#]],
         );
     }
@@ -261,6 +267,10 @@ mod tests {
              land single a
              land single a",
             expect![[r#"
+                ask a a b: a b
+                ask a:
+                land single a: a
+                land single a: a
             "#]],
         );
     }
@@ -273,6 +283,10 @@ mod tests {
              land batch a+b
              land batch b+c d",
             expect![[r#"
+                ask a+b: [a+b]
+                ask b+c d:
+                land batch a+b: [b+c d]
+                land batch b+c d:
             "#]],
         );
     }
@@ -284,6 +298,9 @@ mod tests {
              ask c
              alone b",
             expect![[r#"
+                many 20: [20 units]
+                ask c:
+                alone b: b
             "#]],
         );
     }

@@ -98,7 +98,14 @@ impl Unit {
         writes: Vec<Prepared>,
         reply: oneshot::Sender<Result<Vec<Revision>, WriteError>>,
     ) -> Self {
-        Self { writes, reply, alone: false, adjusted: false, uncertain: false, deadline: Instant::now() + PATIENCE }
+        Self {
+            writes,
+            reply,
+            alone: false,
+            adjusted: false,
+            uncertain: false,
+            deadline: Instant::now() + PATIENCE,
+        }
     }
 
     /// Tells whoever waits.

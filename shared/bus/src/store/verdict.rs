@@ -63,8 +63,12 @@ impl Verdict {
             WRONG_LAST_SEQUENCE | WRONG_LAST_SEQUENCE_CONSTANT => {
                 Self::Conflict(description.rsplit(' ').next().and_then(|last| last.parse().ok()))
             }
-            MESSAGE_TOO_LARGE => Self::Refused(WriteError::TooLarge { size, limit: crate::provision::LARGEST_OBJECT }),
-            err_code if NO_RESOURCES.contains(&err_code) && full.iter().any(|it| description.contains(it)) => {
+            MESSAGE_TOO_LARGE => {
+                Self::Refused(WriteError::TooLarge { size, limit: crate::provision::LARGEST_OBJECT })
+            }
+            err_code
+                if NO_RESOURCES.contains(&err_code) && full.iter().any(|it| description.contains(it)) =>
+            {
                 Self::Refused(WriteError::Full(description))
             }
             err_code if BATCH_BROKEN.contains(&err_code) || description.contains("too many inflight") => {
@@ -98,7 +102,12 @@ pub(super) enum Finding {
 }
 
 /// Reads a conflict of `write`. `seen` is the sequence at which an earlier attempt was observed, if any.
-pub(super) fn judge(write: &Prepared, uncertain: bool, last: Option<&Last>, seen: Option<Revision>) -> Finding {
+pub(super) fn judge(
+    write: &Prepared,
+    uncertain: bool,
+    last: Option<&Last>,
+    seen: Option<Revision>,
+) -> Finding {
     let sequence = last.map_or(0, |last| last.sequence);
     let current = last.filter(|last| last.kind == ChangeKind::Put).map(|last| Revision(last.sequence));
     if last.is_some_and(|last| last.write_id.as_deref() == Some(&*write.id)) {
@@ -193,10 +202,25 @@ mod tests {
             ("changed by an earlier attempt", at_5, 5, last(8, put, "mine"), None),
             ("seen at 7, changed again", at_5, 5, last(8, put, "other"), Some(Revision(7))),
         ] {
-            let judged = [false, true].map(|uncertain| judge(&write(expect, expected), uncertain, last.as_ref(), seen));
-            told.push_str(&format!("{about}: {:?}; after a lost acknowledgement: {:?}\n", judged[0], judged[1]));
+            let judged = [false, true]
+                .map(|uncertain| judge(&write(expect, expected), uncertain, last.as_ref(), seen));
+            told.push_str(&format!(
+                "{about}: {:?}; after a lost acknowledgement: {:?}\n",
+                judged[0], judged[1]
+            ));
         }
         expect![[r#"
+            taken: Theirs(Some(r8)); after a lost acknowledgement: Unclear
+            a marker in its place: Again(8); after a lost acknowledgement: Unclear
+            a newer marker: Again(8); after a lost acknowledgement: Unclear
+            the marker has expired: Again(0); after a lost acknowledgement: Again(0)
+            created by an earlier attempt: Ours(8); after a lost acknowledgement: Ours(8)
+            changed: Theirs(Some(r8)); after a lost acknowledgement: Unclear
+            deleted: Theirs(None); after a lost acknowledgement: Unclear
+            gone: Theirs(None); after a lost acknowledgement: Theirs(None)
+            unchanged: Again(5); after a lost acknowledgement: Again(5)
+            changed by an earlier attempt: Ours(8); after a lost acknowledgement: Ours(8)
+            seen at 7, changed again: Theirs(Some(r8)); after a lost acknowledgement: Ours(7)
         "#]]
         .assert_eq(&told);
     }

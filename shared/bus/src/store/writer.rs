@@ -156,9 +156,13 @@ impl Task {
             for departure in departures {
                 let line = self.line.clone();
                 self.flights.push(match departure {
-                    Departure::Single(unit) => Box::pin(async move { (false, vec![line.send_alone(unit).await]) }),
+                    Departure::Single(unit) => {
+                        Box::pin(async move { (false, vec![line.send_alone(unit).await]) })
+                    }
                     Departure::Batch(mut units) => match (units.pop(), units.is_empty()) {
-                        (Some(unit), true) => Box::pin(async move { (true, vec![line.send_alone(unit).await]) }),
+                        (Some(unit), true) => {
+                            Box::pin(async move { (true, vec![line.send_alone(unit).await]) })
+                        }
                         (Some(unit), false) => {
                             units.push(unit);
                             Box::pin(async move { (true, line.send_together(units).await) })

@@ -125,7 +125,9 @@ impl Engine {
                     self.say(&Frame::Stop).await;
                 }
             }
-            Some(Frame::Credit(bytes)) => self.credit.0.add_permits(usize::try_from(bytes).unwrap_or_default()),
+            Some(Frame::Credit(bytes)) => {
+                self.credit.0.add_permits(usize::try_from(bytes).unwrap_or_default())
+            }
             Some(Frame::End(number, None)) if number != self.received => self.fail("bytes were lost"),
             Some(Frame::End(_, error)) => {
                 if let (Some(reader), Some(error)) = (self.incoming.take(), error) {

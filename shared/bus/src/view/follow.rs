@@ -51,7 +51,10 @@ impl Drop for Following {
 }
 
 /// Builds a view; returns when it holds what the bucket held at the time of the call.
-pub(crate) async fn follow(context: Context, connected: watch::Receiver<bool>) -> Result<Following, BusError> {
+pub(crate) async fn follow(
+    context: Context,
+    connected: watch::Receiver<bool>,
+) -> Result<Following, BusError> {
     let stream = context.get_stream(STATE_STREAM).await.map_err(|error| match is_missing(&error.kind()) {
         true => BusError::NotProvisioned { stream: STATE_STREAM.to_owned() },
         false => BusError::read(STATE_STREAM, error),
@@ -156,7 +159,8 @@ impl Follower {
         let reader = self.view.read();
         let objects = u64::try_from(reader.len()).unwrap_or(u64::MAX);
         let behind = info.state.last_sequence < reader.revision().0;
-        let purged = info.state.messages < objects || reader.oldest().is_some_and(|it| it.0 < info.state.first_sequence);
+        let purged = info.state.messages < objects
+            || reader.oldest().is_some_and(|it| it.0 < info.state.first_sequence);
         self.created_nanos != Some(info.created.unix_timestamp_nanos()) || behind || purged
     }
 

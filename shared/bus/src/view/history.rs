@@ -110,7 +110,11 @@ impl View {
     }
 }
 
-async fn read_back(context: &Context, after: Revision, until: Revision) -> Result<Vec<Arc<Change>>, BusError> {
+async fn read_back(
+    context: &Context,
+    after: Revision,
+    until: Revision,
+) -> Result<Vec<Arc<Change>>, BusError> {
     let mut position = after.0;
     let mut history = Vec::new();
     'open: loop {
@@ -136,7 +140,9 @@ fn retell(kind: ChangeKind, object: Arc<Stored>, after: Revision) -> Option<Arc<
     let previous = (!is_new).then(|| Arc::clone(&object));
     match (kind, is_new) {
         (ChangeKind::Deleted, true) => None,
-        (ChangeKind::Deleted, false) | (ChangeKind::Put, _) => Some(Arc::new(Change { kind, object, previous })),
+        (ChangeKind::Deleted, false) | (ChangeKind::Put, _) => {
+            Some(Arc::new(Change { kind, object, previous }))
+        }
     }
 }
 
@@ -149,7 +155,11 @@ mod tests {
         let second = 1_000_000_000_i128;
         let mut window = Window::new(Duration::from_secs(100));
         window.stream_created(0);
-        assert_eq!(window.floor(99 * second, Revision(7)), Revision(0), "the stream is younger than the window");
+        assert_eq!(
+            window.floor(99 * second, Revision(7)),
+            Revision(0),
+            "the stream is younger than the window"
+        );
         assert_eq!(window.floor(200 * second, Revision(7)), Revision(7), "nothing was written for long");
         window.tick(110 * second, Revision(10));
         window.tick(150 * second, Revision(20));

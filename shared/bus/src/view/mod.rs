@@ -14,8 +14,8 @@ use tokio::sync::watch;
 
 pub use changes::{Changes, Expired};
 pub(crate) use follow::{CREATED, Following, KV_OPERATION, TRACEPARENT, WRITE_ID, follow, provenance};
-use history::Window;
 pub(crate) use history::MARKER_SLACK;
+use history::Window;
 
 use ring::Ring;
 pub use state::Reader;

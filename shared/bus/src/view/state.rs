@@ -86,7 +86,11 @@ impl Reader<'_> {
 
     /// The collections that have objects.
     pub fn resources(&self) -> impl Iterator<Item = ResourceId> {
-        self.state.collections.iter().filter(|(_, objects)| !objects.is_empty()).map(|(resource, _)| *resource)
+        self.state
+            .collections
+            .iter()
+            .filter(|(_, objects)| !objects.is_empty())
+            .map(|(resource, _)| *resource)
     }
 
     /// How many objects there are.
@@ -150,7 +154,8 @@ impl State {
         });
         let put = other.objects().filter_map(|object| {
             let previous = self.get(&object.key).cloned();
-            let same = |known: &Arc<Stored>| known.revision == object.revision && known.bytes() == object.bytes();
+            let same =
+                |known: &Arc<Stored>| known.revision == object.revision && known.bytes() == object.bytes();
             let change = Change { kind: ChangeKind::Put, object: Arc::clone(object), previous };
             (!change.previous.as_ref().is_some_and(same)).then_some(change)
         });

@@ -29,7 +29,10 @@ async fn laying_out_is_repeatable_and_refuses_what_it_does_not_know() {
     config.metadata.insert("odeon.layout".to_owned(), "99".to_owned());
     raw.update_stream(config).await.unwrap();
     let refused = bus.provision(Layout::default()).await.unwrap_err().to_string();
-    assert_eq!(refused, "stream `ODEON_JOURNAL` has layout version 99, this Odeon knows only up to 1: upgrade this binary");
+    assert_eq!(
+        refused,
+        "stream `ODEON_JOURNAL` has layout version 99, this Odeon knows only up to 1: upgrade this binary"
+    );
 }
 
 #[tokio::test]
@@ -88,7 +91,8 @@ async fn agents_never_see_the_bucket() {
         Bus::connect(BusConfig { user, ..server.config() }).await
     };
     assert!(matches!(connect("agent", "wrong").await, Err(BusError::Denied { .. })));
-    let (control, agent) = (connect("control", "c-secret").await.unwrap(), connect("agent", "a-secret").await.unwrap());
+    let (control, agent) =
+        (connect("control", "c-secret").await.unwrap(), connect("agent", "a-secret").await.unwrap());
     soon(async {
         while control.provision(Layout::default()).await.is_err() {
             tokio::time::sleep(Duration::from_millis(50)).await;

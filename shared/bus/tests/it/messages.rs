@@ -42,7 +42,8 @@ async fn stream_pair(server: &NatsServer) -> (ByteStream, ByteStream) {
     let (opening, accepting) = (server.connect().await, server.connect().await);
     let mut incoming = accepting.accept_streams::<String>("odeon.node.n.exec").await.unwrap();
     let accept = async { incoming.next().await.unwrap().accept().await.unwrap() };
-    let (opened, accepted) = soon(async { tokio::join!(opening.open_stream("odeon.node.n.exec", &"sh"), accept) }).await;
+    let (opened, accepted) =
+        soon(async { tokio::join!(opening.open_stream("odeon.node.n.exec", &"sh"), accept) }).await;
     (opened.unwrap(), accepted)
 }
 
@@ -80,7 +81,8 @@ async fn a_stream_ends_when_its_other_side_goes() {
     drop(right);
     assert_eq!(soon(left.recv()).await, Some(Err("the other side went away".to_owned())));
     eventually("sending fails", || {
-        futures::FutureExt::now_or_never(left.send(Bytes::from_static(b"x"))).is_some_and(|sent| sent.is_err())
+        futures::FutureExt::now_or_never(left.send(Bytes::from_static(b"x")))
+            .is_some_and(|sent| sent.is_err())
     })
     .await;
 }

@@ -36,13 +36,8 @@ async fn writes_per_second() {
         }
         took.sort();
         let at = |part: usize| took[(took.len() - 1) * part / 100];
-        println!(
-            "{writers:5} writers: {:6} writes/s, p50 {:?}, p99 {:?}, view behind by {}",
-            took.len() / 3,
-            at(50),
-            at(99),
-            "0"
-        );
+        let (rate, p50, p99) = (took.len() / 3, at(50), at(99));
+        println!("{writers:5} writers: {rate:6} writes/s, p50 {p50:?}, p99 {p99:?}");
     }
     println!("view at {}", view.revision());
 }

@@ -17,7 +17,10 @@ async fn writes_compare_and_set() {
     assert_eq!(store.write(create("web", 2)).await, Err(WriteError::Conflict { current: Some(first) }));
     let second = store.write(update("web", first, 2)).await.unwrap();
     assert!(second > first);
-    assert_eq!(store.write(update("web", first, 3)).await, Err(WriteError::Conflict { current: Some(second) }));
+    assert_eq!(
+        store.write(update("web", first, 3)).await,
+        Err(WriteError::Conflict { current: Some(second) })
+    );
     assert_eq!(store.write(update("none", second, 3)).await, Err(WriteError::Conflict { current: None }));
     soon(view.wait_for(second)).await;
     let stored = view.get(&key("web")).unwrap();
@@ -60,7 +63,8 @@ async fn atomic_writes_happen_together_or_not_at_all() {
     let a = store.write(create("a", 1)).await.unwrap();
     let conflict = store.write_atomically(vec![create("b", 1), create("a", 2), create("c", 1)]).await;
     assert_eq!(conflict, Err(WriteError::Conflict { current: Some(a) }));
-    let revisions = store.write_atomically(vec![create("b", 1), update("a", a, 2), create("c", 1)]).await.unwrap();
+    let revisions =
+        store.write_atomically(vec![create("b", 1), update("a", a, 2), create("c", 1)]).await.unwrap();
     assert_eq!(revisions.len(), 3);
     soon(view.wait_for(revisions[2])).await;
     let found: Vec<Revision> = ["b", "a", "c"].map(|name| view.get(&key(name)).unwrap().revision).into();
@@ -113,7 +117,8 @@ async fn odd_names_and_large_objects() {
     for name in names {
         let key = ObjectKey::cluster(roles, name);
         let change = ChangeTo::Put(pod(name, 1));
-        let mutation = Mutation { key: key.clone(), expect: Expect::Absent, change, cause: Default::default() };
+        let mutation =
+            Mutation { key: key.clone(), expect: Expect::Absent, change, cause: Default::default() };
         written.insert(key, store.write(mutation).await.unwrap());
     }
     soon(view.wait_for(*written.values().max().unwrap())).await;

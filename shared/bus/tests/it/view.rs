@@ -22,7 +22,8 @@ fn a_view_has_its_indexes() {
             "spec": { "nodeName": node } })
     };
     let view = View::of([owned("p1", "n1"), owned("p2", "n2"), owned("p0", "n1")]);
-    let names = |objects: Vec<&Arc<Stored>>| objects.iter().map(|it| it.key.name.to_string()).collect::<Vec<_>>();
+    let names =
+        |objects: Vec<&Arc<Stored>>| objects.iter().map(|it| it.key.name.to_string()).collect::<Vec<_>>();
     {
         let reader = view.read();
         assert_eq!(names(reader.list(PODS, None).collect()), ["p0", "p1", "p2"]);
@@ -36,7 +37,11 @@ fn a_view_has_its_indexes() {
     view.apply(ChangeKind::Deleted, Stored::test(owned("p2", "n2"), 5));
     view.apply(ChangeKind::Put, Stored::test(owned("p1", "n9"), 3));
     let reader = view.read();
-    assert_eq!(names(reader.pods_on(&NodeName::from("n2")).collect()), ["p1"], "old revisions change nothing");
+    assert_eq!(
+        names(reader.pods_on(&NodeName::from("n2")).collect()),
+        ["p1"],
+        "old revisions change nothing"
+    );
     assert!(reader.by_uid(&Uid::from("p2")).is_none());
     assert_eq!((reader.revision(), reader.len()), (Revision(5), 2));
 }
@@ -51,14 +56,34 @@ async fn changes_are_followed_from_any_recent_revision() {
     view.apply(ChangeKind::Put, Stored::test(pod("a", 2), 2));
     view.apply(ChangeKind::Put, Stored::test(pod("b", 3), 3));
     view.apply(ChangeKind::Deleted, Stored::test(pod("a", 2), 4));
-    assert_eq!(told(&soon(early.next_batch()).await.unwrap()), ["new a n=1", "put a n=2", "new b n=3", "deleted a n=2"]);
+    assert_eq!(
+        told(&soon(early.next_batch()).await.unwrap()),
+        ["new a n=1", "put a n=2", "new b n=3", "deleted a n=2"]
+    );
     assert_eq!(tell(&soon(ahead.next()).await.unwrap()), "deleted a n=2");
     let mut late = view.changes(Revision(2)).unwrap();
     assert_eq!(tell(&soon(late.next()).await.unwrap()), "new b n=3");
-    let waiting = tokio::spawn(async move { late.next().await.unwrap(); late.next().await.unwrap() });
+    let waiting = tokio::spawn(async move {
+        late.next().await.unwrap();
+        late.next().await.unwrap()
+    });
     tokio::task::yield_now().await;
     view.apply(ChangeKind::Put, Stored::test(pod("c", 5), 5));
     assert_eq!(tell(&soon(waiting).await.unwrap()), "new c n=5");
+}
+
+#[tokio::test]
+async fn a_reader_that_is_too_slow_has_to_list_again() {
+    let view = View::offline();
+    let mut slow = view.changes(Revision(0)).unwrap();
+    for n in 1..=70_000 {
+        view.apply(ChangeKind::Put, Stored::test(crate::support::pod("a", n), n));
+    }
+    assert!(soon(slow.next()).await.is_err());
+    assert!(view.changes(Revision(1_000)).is_err());
+    let mut recent = view.changes(Revision(69_998)).unwrap();
+    assert_eq!(told(&soon(recent.next_batch()).await.unwrap()), ["put a n=69999", "put a n=70000"]);
+    assert!(view.resume(Revision(1_000)).await.is_err(), "a view without a server has no older history");
 }
 
 #[tokio::test]
@@ -86,7 +111,10 @@ async fn a_watch_resumes_from_before_this_process() {
     assert!(view.changes(start).is_err(), "this process has not seen it");
     let (history, mut following) = view.resume(start).await.unwrap();
     assert_eq!(told(&history), ["put changed n=3", "deleted gone n=1", "new fresh n=2"]);
-    assert_eq!(told(&view.history(Revision(0)).await.unwrap()), ["new kept n=1", "new changed n=3", "new fresh n=2"]);
+    assert_eq!(
+        told(&view.history(Revision(0)).await.unwrap()),
+        ["new kept n=1", "new changed n=3", "new fresh n=2"]
+    );
     store.write(update("kept", kept, 2)).await.unwrap();
     assert_eq!(tell(&soon(following.next()).await.unwrap()), "put kept n=2");
     assert!(view.resume(Revision(10_000)).await.is_err(), "nobody has been there yet");
