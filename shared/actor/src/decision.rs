@@ -45,6 +45,11 @@ pub trait AnyActor: Sized + 'static {
     /// Whether an object is one of its bodies: it is woken by the object's changes, and once at the start.
     fn concerns(object: &Stored) -> bool;
 
+    /// Whether a change of one of its bodies could change what it decides; called for every such change.
+    fn stirs(_change: &Change) -> bool {
+        true
+    }
+
     /// Changes that wake this actor, besides a change to its own objects. `Wake::Owned` has no meaning here.
     fn wakes() -> Vec<Wake>;
 

@@ -32,6 +32,16 @@ impl AnyActor for Collector {
             || stranded::is_bound(object)
     }
 
+    fn stirs(change: &Change) -> bool {
+        let Some(previous) = &change.previous else { return true };
+        let (now, before) = (&change.object.metadata, &previous.metadata);
+        now.is_terminating() != before.is_terminating()
+            || now.deletion_grace_period_seconds != before.deletion_grace_period_seconds
+            || now.owner_references != before.owner_references
+            || now.finalizers != before.finalizers
+            || stranded::is_bound(&change.object) != stranded::is_bound(previous)
+    }
+
     fn wakes() -> Vec<Wake> {
         vec![
             Wake::By { resource: None, keys: left_behind },

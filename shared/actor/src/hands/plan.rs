@@ -194,7 +194,12 @@ impl Draft {
         let Some(kind) = kind_of(key.resource) else {
             return Verdict::Refused(format!("{} is not a known kind", key.resource));
         };
-        if let Err(refusal) = lifecycle::prepare_update(&mut patched, value, kind) {
+        // As a user's update of the status subresource: it leaves the generation alone.
+        let prepared = match status_too && merge.get("spec").is_none() {
+            true => lifecycle::prepare_status_update(&mut patched, value, kind),
+            false => lifecycle::prepare_update(&mut patched, value, kind),
+        };
+        if let Err(refusal) = prepared {
             return Verdict::Refused(refusal.to_string());
         }
         if let Some(object) = patched.as_object_mut() {

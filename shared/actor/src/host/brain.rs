@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use api::{Resource, ResourceId, Timestamp};
-use bus::Stored;
+use bus::{Change, Stored};
 use serde_json::Value;
 
 use crate::{AnyActor, Decision, ResourceActor, Thought, Wake, World, Write};
@@ -18,6 +18,9 @@ pub(crate) trait Brain: 'static {
 
     /// Whether an object is one of its bodies.
     fn is_body(object: &Stored) -> bool;
+
+    /// Whether a change of one of its bodies wakes it.
+    fn stirs(change: &Change) -> bool;
 
     fn wakes() -> Vec<Wake>;
 
@@ -37,6 +40,10 @@ impl<A: ResourceActor<Command = Write>> Brain for Typed<A> {
 
     fn is_body(object: &Stored) -> bool {
         object.key.resource == <A::Kind as Resource>::ID
+    }
+
+    fn stirs(_change: &Change) -> bool {
+        true
     }
 
     fn wakes() -> Vec<Wake> {
@@ -61,6 +68,10 @@ impl<A: AnyActor> Brain for Any<A> {
 
     fn is_body(object: &Stored) -> bool {
         A::concerns(object)
+    }
+
+    fn stirs(change: &Change) -> bool {
+        A::stirs(change)
     }
 
     fn wakes() -> Vec<Wake> {

@@ -30,6 +30,9 @@ pub(super) trait Route: Send + Sync {
     /// Whether an object is one of its bodies.
     fn is_body(&self, object: &Stored) -> bool;
 
+    /// Whether a change of one of its bodies wakes it.
+    fn stirs(&self, change: &Change) -> bool;
+
     /// Its wakes, asked for once.
     fn wakes(&self) -> Vec<Wake>;
 
@@ -72,6 +75,10 @@ impl<B: Brain> Route for Stage<Turns<B>> {
 
     fn is_body(&self, object: &Stored) -> bool {
         B::is_body(object)
+    }
+
+    fn stirs(&self, change: &Change) -> bool {
+        B::stirs(change)
     }
 
     fn wakes(&self) -> Vec<Wake> {
@@ -226,7 +233,9 @@ impl Router {
         if change.kind == ChangeKind::Deleted || !self.partitions.owns(&change.object.key) {
             return;
         }
-        for served in self.routes.iter().filter(|served| served.route.is_body(&change.object)) {
+        let is_stirred =
+            |served: &&Served| served.route.is_body(&change.object) && served.route.stirs(change);
+        for served in self.routes.iter().filter(is_stirred) {
             served.route.wake(change.object.key.clone(), reason_of(change));
         }
     }
