@@ -1,14 +1,14 @@
 //! What is to be reported: the latest of every pod, repeated until the keeper has it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use api::messages::{PodReport, Report, ReportAck};
 use api::{NodeName, Uid};
 use dashmap::{DashMap, DashSet};
-use tokio::sync::Notify;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender};
 
 use super::{Agent, Node};
 use crate::runtime::ContainerRuntime;
@@ -22,12 +22,22 @@ const PAUSE: Duration = Duration::from_millis(250);
 const EVENTS: usize = 32;
 
 /// Reports that wait, by node and pod.
-#[derive(Default)]
 pub struct Outbox {
     waiting: DashMap<NodeName, HashMap<Uid, PodReport>>,
     /// Nodes whose reports are on the way: one message at a time keeps their order.
     sending: DashSet<NodeName>,
-    changed: Notify,
+    /// Nodes that have something to report.
+    changed: UnboundedSender<NodeName>,
+    /// The other end, until `run` takes it.
+    changes: Mutex<Option<UnboundedReceiver<NodeName>>>,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        let (changed, changes) = tokio::sync::mpsc::unbounded_channel();
+        let (waiting, sending) = (DashMap::new(), DashSet::new());
+        Self { waiting, sending, changed, changes: Mutex::new(Some(changes)) }
+    }
 }
 
 impl Outbox {
@@ -36,7 +46,12 @@ impl Outbox {
         let mut waiting = self.waiting.entry(node.clone()).or_default();
         merge(&mut waiting, report);
         drop(waiting);
-        self.changed.notify_one();
+        self.tell(node);
+    }
+
+    fn tell(&self, node: &NodeName) {
+        // Without a reader the process is ending, and the next one reports everything anew.
+        let _ = self.changed.send(node.clone());
     }
 
     /// Puts reports back that were not taken; what was put out meanwhile is newer.
@@ -78,16 +93,12 @@ fn merge(waiting: &mut HashMap<Uid, PodReport>, mut report: PodReport) {
 
 /// Sends reports until the process ends.
 pub async fn run<R: ContainerRuntime>(agent: Arc<Agent<R>>) {
-    loop {
-        agent.outbox.changed.notified().await;
-        let nodes: Vec<Arc<Node>> = {
-            let waiting = agent.outbox.waiting.iter().filter(|entry| !entry.value().is_empty());
-            waiting.filter_map(|entry| agent.nodes.get(&bus::token(entry.key().as_str())).cloned()).collect()
-        };
-        for node in nodes {
-            if agent.outbox.sending.insert(node.name.clone()) {
-                tokio::spawn(drain(Arc::clone(&agent), node));
-            }
+    let changes = agent.outbox.changes.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let Some(mut changes) = changes else { return };
+    while let Some(name) = changes.recv().await {
+        let Some(node) = agent.nodes.get(&bus::token(name.as_str())) else { continue };
+        if agent.outbox.sending.insert(name) {
+            tokio::spawn(drain(Arc::clone(&agent), Arc::clone(node)));
         }
     }
 }
@@ -102,7 +113,7 @@ async fn drain<R: ContainerRuntime>(agent: Arc<Agent<R>>, node: Arc<Node>) {
     agent.outbox.sending.remove(&node.name);
     // A report that was put out between the last look and the line above.
     if !agent.outbox.is_empty(&node.name) {
-        agent.outbox.changed.notify_one();
+        agent.outbox.tell(&node.name);
     }
 }
 

@@ -42,6 +42,7 @@ impl PodState {
             None => Sandbox::Absent,
             Some(newest) => {
                 self.sandbox_attempts = self.sandbox_attempts.max(newest.attempt.saturating_add(1));
+                self.last_address = newest.address.or(self.last_address);
                 match newest.state {
                     RunState::Running { .. } => Sandbox::Running { id: newest.id, address: newest.address },
                     RunState::Created | RunState::Exited(_) => Sandbox::Dead { id: newest.id },

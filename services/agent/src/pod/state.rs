@@ -45,6 +45,8 @@ pub struct PodState {
     pub removing: BTreeSet<ContainerId>,
     /// Everything is gone from the node.
     pub cleared: bool,
+    /// The pod's last address: its status keeps it when the sandbox is gone.
+    pub last_address: Option<IpAddr>,
     /// The node's address.
     pub host_address: Option<String>,
     /// When this node took it.

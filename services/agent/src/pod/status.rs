@@ -43,7 +43,10 @@ pub fn compute(
         Sandbox::Running { address, .. } => {
             address.map(|address| address.to_string()).or_else(|| plan.host_address(state))
         }
-        Sandbox::Absent | Sandbox::Dead { .. } => plan.status.pod_ip.clone().filter(|_| ended.is_some()),
+        Sandbox::Absent | Sandbox::Dead { .. } if ended.is_some() || state.stop.is_some() => {
+            state.last_address.map(|address| address.to_string()).or_else(|| plan.status.pod_ip.clone())
+        }
+        Sandbox::Absent | Sandbox::Dead { .. } => None,
     };
     let host = state.host_address.clone();
     k8s::PodStatus {
