@@ -49,7 +49,7 @@ explain_failure() {
 up() {
     mkdir -p "$directory"
     say "starting the cluster (NATS ×3, gateway, controller ×2, scheduler, agent ×3, Prometheus)"
-    run up -d --no-build --remove-orphans 2>"$directory/compose.log" || { cat "$directory/compose.log" >&2; explain_failure; }
+    run up -d --no-build --remove-orphans >"$directory/compose.out" 2>"$directory/compose.log" || { cat "$directory/compose.log" >&2; explain_failure; }
     await 60 "the gateway answers" fetch_kubeconfig || explain_failure
     await 60 "3 nodes are Ready" nodes_ready || explain_failure
     odeon apply -f deploy/sample/hello.yaml
