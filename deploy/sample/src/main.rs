@@ -4,10 +4,13 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use nix::sys::signal::{SigSet, Signal};
+
 /// A client that sends nothing for so long is let go.
 const IDLE: Duration = Duration::from_secs(60);
 
 fn main() -> std::io::Result<()> {
+    end_when_told()?;
     let port = std::env::var("PORT").ok().and_then(|port| port.parse().ok()).unwrap_or(8080_u16);
     let listener = TcpListener::bind(("0.0.0.0", port))?;
     let answer = Answer::from_environment();
@@ -16,6 +19,21 @@ fn main() -> std::io::Result<()> {
         let (client, answer) = (client?, answer.clone());
         std::thread::Builder::new().stack_size(64 * 1024).spawn(move || serve(client, &answer))?;
     }
+    Ok(())
+}
+
+/// As PID 1 of its container it would ignore SIGTERM. By then no proxy sends new requests, so it may go at once.
+fn end_when_told() -> std::io::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(Signal::SIGTERM);
+    signals.add(Signal::SIGINT);
+    // Threads that are started later inherit the mask, so the signals wait for the one that asks for them.
+    signals.thread_block()?;
+    std::thread::Builder::new().stack_size(64 * 1024).spawn(move || {
+        let _ = signals.wait();
+        println!("told to stop");
+        std::process::exit(0);
+    })?;
     Ok(())
 }
 

@@ -1,14 +1,17 @@
 //! Runs one service as a process: logs, the bus, metrics, signals.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use bus::{Bus, BusConfig, Layout};
+use bus::{Bus, BusConfig, BusError, Layout};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use crate::exporter::{self, Exporter};
+
+/// Before a NATS cluster that has no leader yet is asked again.
+const PROVISION_AGAIN: Duration = Duration::from_millis(250);
 
 /// How to reach NATS.
 #[derive(clap::Args, Clone, Debug)]
@@ -132,19 +135,25 @@ pub struct ExporterOptions {
 /// Runs a gateway until it is told to stop.
 pub async fn gateway(options: GatewayOptions) -> Result<()> {
     let process = Process::start("gateway", &options.bus, &options.metrics, Some(&options.layout)).await?;
-    gateway::run(options.gateway, process.bus.clone(), process.shutdown.clone()).await.context("the gateway stopped")
+    let outcome = gateway::run(options.gateway, process.bus.clone(), process.shutdown.clone()).await;
+    process.end().await;
+    outcome.context("the gateway stopped")
 }
 
 /// Runs a controller until it is told to stop.
 pub async fn controller(options: ControllerOptions) -> Result<()> {
     let process = Process::start("controller", &options.bus, &options.metrics, Some(&options.layout)).await?;
-    controller::run(options.controller, process.bus.clone(), process.shutdown.clone()).await.context("the controller stopped")
+    let outcome = controller::run(options.controller, process.bus.clone(), process.shutdown.clone()).await;
+    process.end().await;
+    outcome.context("the controller stopped")
 }
 
 /// Runs a scheduler until it is told to stop.
 pub async fn scheduler(options: SchedulerOptions) -> Result<()> {
     let process = Process::start("scheduler", &options.bus, &options.metrics, Some(&options.layout)).await?;
-    scheduler::run(options.scheduler, process.bus.clone(), process.shutdown.clone()).await.context("the scheduler stopped")
+    let outcome = scheduler::run(options.scheduler, process.bus.clone(), process.shutdown.clone()).await;
+    process.end().await;
+    outcome.context("the scheduler stopped")
 }
 
 /// Runs an agent and its proxy until they are told to stop.
@@ -156,7 +165,9 @@ pub async fn agent(options: Box<AgentOptions>) -> Result<()> {
     }
     let node = agent::prepare(options.agent).await.context("cannot prepare the node")?;
     let process = Process::start("agent", &options.bus, &options.metrics, None).await?;
-    perform(node, &options.proxy, &process.bus, &process.shutdown).await
+    let outcome = perform(node, &options.proxy, &process.bus, &process.shutdown).await;
+    process.end().await;
+    outcome
 }
 
 /// Runs a prepared agent and, on a real node, its proxy.
@@ -204,7 +215,8 @@ impl Process {
         telemetry::init(name, telemetry::Options::default())?;
         let shutdown = stop_on_signal()?;
         let user = bus.user.clone().map(|user| (user, bus.password.clone().unwrap_or_default()));
-        let config = BusConfig { servers: bus.servers.clone(), name: name.to_owned(), user, connect_timeout: Duration::from_secs(bus.connect_patience) };
+        let patience = Duration::from_secs(bus.connect_patience);
+        let config = BusConfig { servers: bus.servers.clone(), name: name.to_owned(), user, connect_timeout: patience };
         let bus = tokio::select! {
             bus = Bus::connect(config) => bus?,
             () = shutdown.cancelled() => anyhow::bail!("told to stop before NATS was reached"),
@@ -213,9 +225,31 @@ impl Process {
         let ready = move || if *connected.borrow() { Ok(()) } else { Err("NATS is not reachable".to_owned()) };
         let metrics = telemetry::serve(metrics.metrics_listen, ready).await?;
         if let Some(layout) = layout {
-            bus.provision(Layout { replicas: layout.replicas, ..Layout::default() }).await?;
+            tokio::select! {
+                provisioned = provision(&bus, layout, patience) => provisioned?,
+                () = shutdown.cancelled() => anyhow::bail!("told to stop before NATS had laid out the state"),
+            }
         }
         Ok(Self { bus, shutdown, _metrics: metrics })
+    }
+
+    /// Sends what is still waiting, the last journal entries above all.
+    async fn end(self) {
+        self.bus.flush().await;
+    }
+}
+
+/// Lays out the state. A NATS cluster that has just started elects its leaders first.
+async fn provision(bus: &Bus, layout: &LayoutOptions, patience: Duration) -> Result<()> {
+    let deadline = Instant::now() + patience;
+    loop {
+        match bus.provision(Layout { replicas: layout.replicas, ..Layout::default() }).await {
+            Err(error @ (BusError::NoJetStream { .. } | BusError::Provision { .. })) if Instant::now() < deadline => {
+                tracing::info!(error = telemetry::chain(&error), "nats is not ready, trying again");
+                tokio::time::sleep(PROVISION_AGAIN).await;
+            }
+            outcome => return Ok(outcome?),
+        }
     }
 }
 

@@ -122,6 +122,7 @@ async fn run(
     if stopped.is_err() {
         tracing::warn!("some services did not stop in time");
     }
+    bus.flush().await;
     Ok(())
 }
 

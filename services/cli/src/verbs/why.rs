@@ -15,6 +15,9 @@ pub struct Why {
     resource: Vec<String>,
     #[command(flatten)]
     scope: Scope,
+    /// Show also turns that only counted and wrote a status
+    #[arg(long)]
+    all: bool,
     /// Print the chain as JSON
     #[arg(long)]
     json: bool,
@@ -30,19 +33,27 @@ pub async fn why(client: &Client, options: &Why) -> Result<()> {
         if options.json {
             println!("{}", serde_json::to_string_pretty(&answer)?);
         } else {
-            print!("{}", render(&answer));
+            print!("{}", render(&answer, options.all));
         }
     }
     Ok(())
 }
 
 /// Three lines a decision, indented below what led to it: when, who and about what; woken by what and why; what it did.
-fn render(answer: &Value) -> String {
+fn render(answer: &Value, all: bool) -> String {
     let lines = answer.get("lines").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     if lines.is_empty() {
         return "The journal holds nothing about it; it keeps decisions for some days.\n".to_owned();
     }
-    lines.iter().map(render_line).collect()
+    lines.iter().filter(|line| all || is_decision(line, answer)).map(render_line).collect()
+}
+
+/// Whether a line says more than that another object's status was counted anew.
+fn is_decision(line: &Value, answer: &Value) -> bool {
+    let commands = line.get("commands").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+    let is_own = line.get("object") == answer.get("object");
+    let acts = commands.iter().filter_map(Value::as_str).any(|command| is_own || !command.starts_with("status "));
+    acts || line.get("outcome").is_some_and(|outcome| outcome != "done") || is_own && line.get("event").is_some_and(Value::is_object)
 }
 
 fn render_line(line: &Value) -> String {
@@ -84,6 +95,8 @@ mod tests {
              "object": {"resource": "deployments.apps", "name": "web"}, "outcome": "done"},
             {"at": "2026-01-31T10:00:00.130000Z", "component": "controller-a", "depth": 1, "because": "", "trigger": "web was created",
              "commands": [], "object": {"resource": "deployments.apps", "name": "web"}, "outcome": "the disk is full"},
+            {"at": "2026-01-31T10:00:00.140000Z", "component": "controller-a", "depth": 1, "because": "what it observes has changed",
+             "commands": ["status deployments.apps/default/web"], "object": {"resource": "deployments.apps", "name": "web"}, "outcome": "done"},
         ]});
         expect![[r#"
             10:00:00.123  gateway  deployments.apps/web
@@ -94,6 +107,6 @@ mod tests {
                               web was created
                               ! the disk is full
         "#]]
-        .assert_eq(&render(&answer));
+        .assert_eq(&render(&answer, false));
     }
 }
