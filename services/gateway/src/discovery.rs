@@ -117,7 +117,8 @@ fn group_value(group: &str, versions: &[&str]) -> Value {
     json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
 }
 
-fn verbs(kind: &KindInfo) -> Vec<&'static str> {
+/// What can be done with objects of a kind.
+pub fn verbs(kind: &KindInfo) -> Vec<&'static str> {
     VERBS.into_iter().filter(|verb| kind.id != events::ID || *verb != "update").collect()
 }
 

@@ -23,6 +23,7 @@ mod path;
 mod pki;
 mod read;
 mod respond;
+mod reviews;
 mod router;
 mod selection;
 mod server;

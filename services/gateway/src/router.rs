@@ -7,7 +7,7 @@ use api::journal::Cause;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 
@@ -65,6 +65,7 @@ async fn route(
     }
     let query = Query::parse(request.uri().query().unwrap_or_default());
     let accept = header(request.headers(), &ACCEPT).to_owned();
+    let known = header(request.headers(), &IF_NONE_MATCH).to_owned();
     match place {
         Place::Objects(path) => objects(context, user, request, path, query, seen).await,
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
@@ -74,7 +75,10 @@ async fn route(
         Place::Groups => Ok(discovery::groups(&accept)),
         Place::Group(group) => discovery::group(&group),
         Place::Resources(api) => discovery::resources(&api),
-        Place::OpenApi(rest) => openapi::answer(&rest, &accept),
+        Place::OpenApi(rest) => {
+            let hash = query.text("hash");
+            openapi::answer(&rest, openapi::Wanted { accept: &accept, hash, known: &known })
+        }
         Place::Metrics => {
             Ok(respond::bytes(200, "text/plain; version=0.0.4", Bytes::from(telemetry::metrics::render())))
         }

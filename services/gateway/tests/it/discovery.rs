@@ -50,6 +50,8 @@ async fn resources_are_discovered_in_both_forms() {
     assert_eq!(deployments["subresources"][1]["responseKind"]["kind"], "Scale");
     assert_eq!(cluster.get("/apis/none").await.code, 404);
     assert_eq!(cluster.get("/openapi/v2").await.ok()["swagger"], "2.0");
-    assert_eq!(cluster.get("/openapi/v3").await.code, 404);
+    let index = cluster.get("/openapi/v3").await.ok();
+    let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap();
+    assert_eq!(cluster.get(url).await.ok()["openapi"], "3.0.0");
     assert!(cluster.get("/metrics").await.text.contains("odeon_http_requests_total{"));
 }

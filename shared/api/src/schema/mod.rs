@@ -1,11 +1,14 @@
 //! The shape of every message of the API, from one table: JSON names, types, protobuf numbers and merge keys.
 
+mod descriptions;
 mod table;
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use serde_json::Value;
+
+pub use descriptions::{Description, Descriptions};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| table::parse(include_str!("../../data/schema.txt")));
 
@@ -91,6 +94,11 @@ pub enum Type {
     Raw,
     /// Another message.
     Message(&'static str),
+}
+
+/// All that documentation of the API is made from, to be hashed.
+pub fn sources() -> [&'static str; 2] {
+    [include_str!("../../data/schema.txt"), descriptions::TEXT]
 }
 
 /// The message of this name: `core.v1.PodSpec`.

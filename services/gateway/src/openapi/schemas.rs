@@ -1,0 +1,310 @@
+//! The documents' definitions: the messages that resources consist of, from the schema's table and Kubernetes' descriptions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use api::schema::{self, Descriptions, Field, Merge, Message, Shape, Type};
+use serde_json::{Map, Value, json};
+
+use super::model::{GroupVersion, Kind, Resource};
+use super::paths::group_version_kind;
+
+/// The extension that says which kind something is.
+pub const GROUP_VERSION_KIND: &str = "x-kubernetes-group-version-kind";
+
+const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
+const API_VERSION: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
+const KIND: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
+const LIST_META: &str = "Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
+
+/// Lists whose elements are told apart by more than the key of strategic merge patches.
+const MORE_KEYS: [(&str, &str, [&str; 2]); 4] = [
+    ("core.v1.Container", "ports", ["containerPort", "protocol"]),
+    ("core.v1.EphemeralContainerCommon", "ports", ["containerPort", "protocol"]),
+    ("core.v1.ServiceSpec", "ports", ["port", "protocol"]),
+    ("core.v1.PodSpec", "topologySpreadConstraints", ["topologyKey", "whenUnsatisfiable"]),
+];
+/// Messages that are replaced whole.
+const ATOMIC: [&str; 14] = [
+    "ConfigMapKeySelector",
+    "EndpointAddress",
+    "EndpointPort",
+    "FileKeySelector",
+    "LabelSelector",
+    "LocalObjectReference",
+    "NodeSelector",
+    "NodeSelectorTerm",
+    "ObjectFieldSelector",
+    "ObjectReference",
+    "OwnerReference",
+    "ResourceFieldSelector",
+    "SecretKeySelector",
+    "TypedLocalObjectReference",
+];
+
+/// Which version of OpenAPI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flavour {
+    /// Swagger 2.0.
+    V2,
+    /// OpenAPI 3.0.
+    V3,
+}
+
+impl Flavour {
+    /// The reference to a definition.
+    pub fn reference(self, name: &str) -> String {
+        match self {
+            Self::V2 => format!("#/definitions/{name}"),
+            Self::V3 => format!("#/components/schemas/{name}"),
+        }
+    }
+}
+
+/// `io.k8s.api.apps.v1.Deployment`.
+pub fn name_of_kind(kind: &Kind) -> String {
+    let version = kind.version.api_version();
+    let message = schema::root(&version, kind.name);
+    message.map_or_else(|| format!("io.k8s.api.{version}.{}", kind.name), name_of)
+}
+
+fn name_of(message: &Message) -> String {
+    let package = message.name.rsplit_once('.').map(|(package, _)| package).unwrap_or_default();
+    match package.strip_prefix("meta.") {
+        Some(_) => format!("{META}{}", message.go_name),
+        None => format!("io.k8s.api.{package}.{}", message.go_name),
+    }
+}
+
+/// The definitions of these resources and of everything that they refer to.
+pub fn of(resources: &[Resource], flavour: Flavour) -> Map<String, Value> {
+    let mut writer =
+        Writer { flavour, descriptions: Descriptions::read(), waiting: Vec::new(), done: BTreeMap::new() };
+    let mut kinds: BTreeSet<Kind> = resources.iter().map(|resource| resource.kind).collect();
+    kinds.insert(Kind { version: GroupVersion { group: "", version: "v1" }, name: "Status" });
+    kinds.insert(Kind { version: GroupVersion { group: "", version: "v1" }, name: "DeleteOptions" });
+    let lists: BTreeSet<Kind> = resources
+        .iter()
+        .filter(|resource| resource.verbs.contains(&"list"))
+        .map(|resource| resource.kind)
+        .collect();
+    for kind in &kinds {
+        if let Some(message) = schema::root(&kind.version.api_version(), kind.name) {
+            writer.message(message, Some(kind));
+        }
+    }
+    for kind in &lists {
+        writer.list(kind);
+    }
+    while let Some(message) = writer.waiting.pop() {
+        writer.message(message, None);
+    }
+    writer.done.into_iter().collect()
+}
+
+struct Writer {
+    flavour: Flavour,
+    descriptions: Descriptions,
+    waiting: Vec<&'static Message>,
+    done: BTreeMap<String, Value>,
+}
+
+impl Writer {
+    /// Writes a message; one that is a kind has its kind and version as fields.
+    fn message(&mut self, message: &'static Message, kind: Option<&Kind>) {
+        let name = name_of(message);
+        if self.done.contains_key(&name) {
+            return;
+        }
+        let (mut properties, mut required) = (Map::new(), Vec::new());
+        if kind.is_some() {
+            properties.extend(type_meta());
+        }
+        self.done.insert(name.clone(), Value::Null);
+        self.fields(message, &mut properties, &mut required);
+        let mut definition = Map::new();
+        if let Some(description) = self.descriptions.of(message).map(schema::Description::text) {
+            definition.insert("description".into(), description.into());
+        }
+        definition.insert("type".into(), "object".into());
+        definition.insert("properties".into(), Value::Object(properties));
+        if !required.is_empty() {
+            definition.insert("required".into(), required.into());
+        }
+        if let Some(kind) = kind {
+            definition.insert(GROUP_VERSION_KIND.into(), json!([group_version_kind(kind)]));
+        }
+        if ATOMIC.contains(&message.go_name) {
+            definition.insert("x-kubernetes-map-type".into(), "atomic".into());
+        }
+        self.done.insert(name, Value::Object(definition));
+    }
+
+    /// The fields of a message and of those embedded in it.
+    fn fields(
+        &mut self,
+        message: &'static Message,
+        properties: &mut Map<String, Value>,
+        required: &mut Vec<&'static str>,
+    ) {
+        for field in &message.fields {
+            if field.json.is_empty() {
+                if let Some(embedded) = field.message() {
+                    self.fields(embedded, properties, required);
+                }
+                continue;
+            }
+            let (text, needed) = match self.descriptions.of(message) {
+                Some(known) => (known.field(field.json), known.requires(field.json)),
+                None => (String::new(), false),
+            };
+            if needed {
+                required.push(field.json);
+            }
+            properties.insert(field.json.to_owned(), self.field(message, field, text));
+        }
+    }
+
+    fn field(&mut self, message: &Message, field: &'static Field, text: String) -> Value {
+        let element = self.element(field);
+        let mut value = match field.shape {
+            Shape::One => match (element.get("$ref").cloned(), self.flavour) {
+                (Some(reference), Flavour::V3) => json!({"allOf": [{"$ref": reference}]}),
+                (Some(_) | None, _) => element,
+            },
+            Shape::List => json!({"type": "array", "items": element}),
+            Shape::Map => json!({"type": "object", "additionalProperties": element}),
+        };
+        if let Some(fields) = value.as_object_mut() {
+            if !text.is_empty() {
+                fields.insert("description".into(), text.into());
+            }
+            fields.extend(merging(message, field).into_iter().map(|(key, value)| (key.to_owned(), value)));
+        }
+        value
+    }
+
+    /// One value of a field.
+    fn element(&mut self, field: &'static Field) -> Value {
+        let typed = |kind: &str, format: &str| json!({"type": kind, "format": format});
+        match field.kind {
+            Type::String => json!({"type": "string"}),
+            Type::Int32 => typed("integer", "int32"),
+            Type::Int64 => typed("integer", "int64"),
+            Type::Bool => json!({"type": "boolean"}),
+            Type::Bytes => typed("string", "byte"),
+            Type::Time => self.special("meta.v1.Time", typed("string", "date-time")),
+            Type::MicroTime => self.special("meta.v1.MicroTime", typed("string", "date-time")),
+            Type::IntOrString => {
+                let loose =
+                    json!({"oneOf": [{"type": "integer"}, {"type": "string"}], "format": "int-or-string"});
+                self.special("util.intstr.IntOrString", self.either(loose, typed("string", "int-or-string")))
+            }
+            Type::Quantity => {
+                let loose = json!({"oneOf": [{"type": "string"}, {"type": "number"}]});
+                self.special("api.resource.Quantity", self.either(loose, json!({"type": "string"})))
+            }
+            Type::Raw if field.json == "fieldsV1" => {
+                self.special("meta.v1.FieldsV1", json!({"type": "object"}))
+            }
+            Type::Raw => self.special("runtime.RawExtension", json!({"type": "object"})),
+            Type::Message(_) => match field.message() {
+                Some(message) => {
+                    let name = name_of(message);
+                    if !self.done.contains_key(&name) {
+                        self.waiting.push(message);
+                    }
+                    json!({"$ref": self.flavour.reference(&name)})
+                }
+                None => json!({"type": "object"}),
+            },
+        }
+    }
+
+    fn either(&self, v3: Value, v2: Value) -> Value {
+        match self.flavour {
+            Flavour::V2 => v2,
+            Flavour::V3 => v3,
+        }
+    }
+
+    /// A reference to a definition that is no message of the table.
+    fn special(&mut self, name: &str, mut definition: Value) -> Value {
+        let full = match name.strip_prefix("meta.v1.") {
+            Some(name) => format!("{META}{name}"),
+            None => format!("io.k8s.apimachinery.pkg.{name}"),
+        };
+        if !self.done.contains_key(&full) {
+            let text = self.descriptions.named(name).map(schema::Description::text);
+            if let (Some(text), Some(fields)) = (text, definition.as_object_mut()) {
+                fields.insert("description".into(), text.into());
+            }
+            self.done.insert(full.clone(), definition);
+        }
+        json!({"$ref": self.flavour.reference(&full)})
+    }
+
+    /// The list of a kind.
+    fn list(&mut self, kind: &Kind) {
+        let Some(item) = schema::root(&kind.version.api_version(), kind.name) else { return };
+        if let Some(meta) = schema::message("meta.v1.ListMeta") {
+            self.message(meta, None);
+        }
+        let metadata = self.flavour.reference(&format!("{META}ListMeta"));
+        let metadata = match self.flavour {
+            Flavour::V2 => json!({"$ref": metadata, "description": LIST_META}),
+            Flavour::V3 => json!({"allOf": [{"$ref": metadata}], "description": LIST_META}),
+        };
+        let mut properties: Map<String, Value> = type_meta().collect();
+        let items = json!({"$ref": self.flavour.reference(&name_of(item))});
+        properties.insert(
+            "items".into(),
+            json!({"type": "array", "items": items, "description": format!("The {}s.", kind.name)}),
+        );
+        properties.insert("metadata".into(), metadata);
+        let mut kind_of_list = group_version_kind(kind);
+        crate::fields::set(&mut kind_of_list, "kind", json!(format!("{}List", kind.name)));
+        let definition = json!({
+            "description": format!("{0}List is a list of {0}s.", kind.name), "type": "object",
+            "properties": properties, "required": ["items"], GROUP_VERSION_KIND: [kind_of_list],
+        });
+        self.done.insert(format!("{}List", name_of(item)), definition);
+    }
+}
+
+/// The fields that every kind has and the table leaves out.
+fn type_meta() -> impl Iterator<Item = (String, Value)> {
+    [("apiVersion", API_VERSION), ("kind", KIND)]
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), json!({"type": "string", "description": text})))
+}
+
+/// How patches and server-side apply treat a field.
+fn merging(message: &Message, field: &Field) -> Vec<(&'static str, Value)> {
+    let mut found = Vec::new();
+    let strategies = [(field.merge.is_some(), "merge"), (field.retain_keys, "retainKeys")];
+    let strategies: Vec<&str> =
+        strategies.iter().filter(|(there, _)| *there).map(|(_, name)| *name).collect();
+    if !strategies.is_empty() {
+        found.push(("x-kubernetes-patch-strategy", json!(strategies.join(","))));
+    }
+    if let Some(Merge::By(key)) = field.merge {
+        found.push(("x-kubernetes-patch-merge-key", json!(key)));
+    }
+    if field.shape != Shape::List {
+        return found;
+    }
+    let more = MORE_KEYS.iter().find(|(name, json, _)| (*name, *json) == (message.name, field.json));
+    match (field.merge, more) {
+        (_, Some((_, _, keys))) => {
+            found.push(("x-kubernetes-list-type", json!("map")));
+            found.push(("x-kubernetes-list-map-keys", json!(keys)));
+        }
+        (Some(Merge::By(key)), None) => {
+            found.push(("x-kubernetes-list-type", json!("map")));
+            found.push(("x-kubernetes-list-map-keys", json!([key])));
+        }
+        (Some(Merge::Set), None) => found.push(("x-kubernetes-list-type", json!("set"))),
+        (None, None) => found.push(("x-kubernetes-list-type", json!("atomic"))),
+    }
+    found
+}
