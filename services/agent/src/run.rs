@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::node::outbox::{self, Outbox};
-use crate::node::{Agent, Node, beat, inbox, logs, object, register};
+use crate::node::{Agent, Node, beat, exec, inbox, logs, object, portforward, register};
 use crate::pod::fields::Place;
 use crate::pod::hands::Hands;
 use crate::pod::performer::Pods;
@@ -102,10 +102,14 @@ pub async fn perform<R: ContainerRuntime>(
     let agent = Arc::new(Agent::new(bus, pods.clone(), nodes, outbox));
     let assignments = inbox::subscribe(&agent).await.map_err(Error::Bus)?;
     let log_requests = logs::listen(&agent).await.map_err(Error::Bus)?;
+    let exec_requests = exec::listen(&agent).await.map_err(Error::Bus)?;
+    let forward_requests = portforward::listen(&agent).await.map_err(Error::Bus)?;
     let tasks = [
         watch,
         spawn(inbox::run(Arc::clone(&agent), assignments)),
         spawn(logs::run(Arc::clone(&agent), log_requests)),
+        spawn(exec::run(Arc::clone(&agent), exec_requests)),
+        spawn(portforward::run(Arc::clone(&agent), forward_requests)),
         spawn(outbox::run(Arc::clone(&agent))),
         spawn(beat::run(Arc::clone(&agent))),
         spawn(ping(Arc::clone(&agent))),

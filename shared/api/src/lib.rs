@@ -1,6 +1,7 @@
 //! The objects of Odeon: kinds, names, defaults, validation, and the messages between processes. No IO.
 
 pub mod columns;
+pub mod conversation;
 pub mod defaults;
 pub mod intstr;
 pub mod journal;

@@ -291,3 +291,39 @@ pub struct LogsRequest {
     /// Stop after so many bytes.
     pub limit_bytes: Option<u64>,
 }
+
+/// Gateway → agent on `odeon.node.<node>.exec` (a stream of `conversation::Said`): `kubectl exec` and `attach`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ExecRequest {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's uid.
+    pub uid: Uid,
+    /// The container's name.
+    pub container: String,
+    /// What to run; empty: talk to the container's own process.
+    pub command: Vec<String>,
+    /// The client will write to standard input.
+    pub stdin: bool,
+    /// The client reads standard output.
+    pub stdout: bool,
+    /// The client reads standard error.
+    pub stderr: bool,
+    /// Over a terminal; standard error is part of standard output then.
+    pub tty: bool,
+}
+
+/// Gateway → agent on `odeon.node.<node>.portforward` (a stream of the connection's bytes): one connection into a pod.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PortForwardRequest {
+    /// The pod's namespace.
+    pub namespace: String,
+    /// The pod's name.
+    pub pod: String,
+    /// The pod's uid.
+    pub uid: Uid,
+    /// The port in the pod.
+    pub port: u16,
+}

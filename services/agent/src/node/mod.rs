@@ -1,10 +1,12 @@
 //! The Node performer: registers, says that it lives, takes assignments, reports, and stops what may not run without a lease.
 
 pub mod beat;
+pub mod exec;
 pub mod inbox;
 pub mod logs;
 pub mod object;
 pub mod outbox;
+pub mod portforward;
 pub mod register;
 
 use std::collections::HashMap;

@@ -126,6 +126,7 @@ pub fn container(
         mounts: mounts(plan, &pod, spec, &environment)?,
         tty: spec.tty.unwrap_or(false),
         stdin: spec.stdin.unwrap_or(false),
+        stdin_once: spec.stdin_once.unwrap_or(false),
         share_processes: pod.share_process_namespace.unwrap_or(false),
         ..Default::default()
     };

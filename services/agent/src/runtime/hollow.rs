@@ -14,6 +14,7 @@ use futures::stream::{self, BoxStream};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
+use super::process::{Process, ProcessId, Processes, Wish};
 use super::{
     Changed, Container, ContainerId, ContainerRuntime, ContainerSpec, ExecOutcome, Exit, FailureKind,
     ImageId, LogOptions, Machine, PodRef, Role, RunState, RuntimeError, SandboxSpec, Scope, Stats,
@@ -157,6 +158,24 @@ async fn pause(milliseconds: u64) {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Processes for Hollow {
+    async fn talk(&self, id: &ContainerId, _wish: &Wish) -> Result<Process, RuntimeError> {
+        Err(no_processes("talk with a process of", id.as_str()))
+    }
+
+    async fn resize(&self, process: &ProcessId, _width: u16, _height: u16) -> Result<(), RuntimeError> {
+        Err(no_processes("resize the terminal of", &process.to_string()))
+    }
+
+    async fn exit_code(&self, process: &ProcessId) -> Result<Option<i64>, RuntimeError> {
+        Err(no_processes("ask for the exit code of", &process.to_string()))
+    }
+}
+
+fn no_processes(operation: &'static str, subject: &str) -> RuntimeError {
+    RuntimeError::new(operation, subject, FailureKind::Refused, "hollow containers have no processes")
 }
 
 impl ContainerRuntime for Hollow {

@@ -2,6 +2,7 @@
 
 pub mod docker;
 pub mod hollow;
+pub mod process;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use futures::stream::BoxStream;
 
 /// A container engine. `docker` runs containers; `hollow` pretends to.
-pub trait ContainerRuntime: Send + Sync + 'static {
+pub trait ContainerRuntime: process::Processes {
     /// Every container of one node or of one pod, with its state.
     fn list(&self, scope: &Scope) -> impl Future<Output = Result<Vec<Container>, RuntimeError>> + Send;
     /// Tells whose containers changed. Ends when the engine's connection ends; then everything must be listed again.
@@ -286,6 +287,8 @@ pub struct ContainerSpec {
     pub tty: bool,
     /// Standard input stays open.
     pub stdin: bool,
+    /// Standard input ends with the first client that attaches to it and goes.
+    pub stdin_once: bool,
     /// Sees the processes of the sandbox's other containers.
     pub share_processes: bool,
 }

@@ -3,6 +3,7 @@
 mod files;
 mod image;
 mod network;
+mod process;
 mod wire;
 
 use std::collections::HashMap;

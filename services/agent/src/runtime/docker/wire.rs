@@ -175,6 +175,7 @@ pub(super) fn container_body(
         user: spec.user.clone(),
         tty: Some(spec.tty),
         open_stdin: Some(spec.stdin),
+        stdin_once: Some(spec.stdin_once),
         labels,
         host_config: Some(engine::HostConfig {
             network_mode: joined.clone(),
