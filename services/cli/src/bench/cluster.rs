@@ -23,7 +23,11 @@ pub struct BenchCluster {
 impl BenchCluster {
     /// Starts one in a new directory.
     pub async fn start(arguments: &[&str]) -> Result<Self> {
-        let directory = std::env::temp_dir().join(format!("odeon-bench-{}-{:08x}", std::process::id(), rand::random::<u32>()));
+        let directory = std::env::temp_dir().join(format!(
+            "odeon-bench-{}-{:08x}",
+            std::process::id(),
+            rand::random::<u32>()
+        ));
         let started = Instant::now();
         let mut process = Command::new(std::env::current_exe()?)
             .arg("up")
@@ -62,7 +66,8 @@ impl BenchCluster {
     /// Resident memory of the process and its NATS server, in MiB.
     pub fn memory(&self) -> f64 {
         let own = self.process.id().unwrap_or_default();
-        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let children =
+            std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
         let pids = children.split_whitespace().filter_map(|pid| pid.parse().ok()).chain([own]);
         pids.map(resident_mib).sum()
     }
@@ -70,7 +75,8 @@ impl BenchCluster {
     /// CPU seconds that the process and its NATS server have used.
     pub fn cpu_seconds(&self) -> f64 {
         let own = self.process.id().unwrap_or_default();
-        let children = std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
+        let children =
+            std::fs::read_to_string(format!("/proc/{own}/task/{own}/children")).unwrap_or_default();
         let pids = children.split_whitespace().filter_map(|pid| pid.parse().ok()).chain([own]);
         pids.map(cpu_seconds).sum()
     }
@@ -95,6 +101,9 @@ fn resident_mib(pid: u32) -> f64 {
 /// User and system time, in the kernel's ticks of a hundredth of a second.
 fn cpu_seconds(pid: u32) -> f64 {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let fields = stat.rsplit_once(')').map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>()).unwrap_or_default();
+    let fields = stat
+        .rsplit_once(')')
+        .map(|(_, rest)| rest.split_whitespace().collect::<Vec<_>>())
+        .unwrap_or_default();
     [11, 12].iter().filter_map(|&index| fields.get(index)?.parse::<f64>().ok()).sum::<f64>() / 100.0
 }

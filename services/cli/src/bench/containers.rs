@@ -34,7 +34,11 @@ async fn rounds(cluster: &BenchCluster) -> Result<Vec<Figure>> {
     let (mut pods, mut bare, mut replaced) = (Vec::new(), Vec::new(), Vec::new());
     for round in 0..ROUNDS {
         let name = format!("bench-{round}");
-        pods.push(start_pod(&client, &name).await.context("a pod did not start (is its image there? `make demo` makes it)")?);
+        pods.push(
+            start_pod(&client, &name)
+                .await
+                .context("a pod did not start (is its image there? `make demo` makes it)")?,
+        );
         let started = Instant::now();
         let first = engine.run(IMAGE, None).await?;
         let second = engine.run(IMAGE, Some(&format!("container:{first}"))).await;
@@ -67,13 +71,15 @@ async fn start_pod(client: &Client, name: &str) -> Result<Duration> {
     });
     let started = Instant::now();
     let created = client.create(PATH, &pod).await?;
-    await_pod(client, &created, |pod| pod.pointer("/status/phase").is_some_and(|phase| phase == "Running")).await?;
+    await_pod(client, &created, |pod| pod.pointer("/status/phase").is_some_and(|phase| phase == "Running"))
+        .await?;
     Ok(started.elapsed())
 }
 
 async fn replace_container(client: &Client, engine: &Engine, name: &str) -> Result<Duration> {
     let pod = client.get(&format!("{PATH}/{name}")).await?;
-    let id = pod.pointer("/status/containerStatuses/0/containerID").and_then(Value::as_str).unwrap_or_default();
+    let id =
+        pod.pointer("/status/containerStatuses/0/containerID").and_then(Value::as_str).unwrap_or_default();
     let started = Instant::now();
     engine.kill(id.trim_start_matches("docker://")).await?;
     await_pod(client, &pod, |pod| {
@@ -87,7 +93,11 @@ async fn replace_container(client: &Client, engine: &Engine, name: &str) -> Resu
 /// Watches a pod from the version at hand until it is as wanted.
 async fn await_pod(client: &Client, from: &Value, wanted: impl Fn(&Value) -> bool) -> Result<()> {
     let text = |path: &str| from.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    let path = format!("{PATH}?watch=true&fieldSelector=metadata.name%3D{}&resourceVersion={}", text("/metadata/name"), text("/metadata/resourceVersion"));
+    let path = format!(
+        "{PATH}?watch=true&fieldSelector=metadata.name%3D{}&resourceVersion={}",
+        text("/metadata/name"),
+        text("/metadata/resourceVersion")
+    );
     let mut lines = client.lines(&path, false).await?.lines();
     let follow = async {
         while let Some(line) = lines.next().await {

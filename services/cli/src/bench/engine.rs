@@ -23,8 +23,14 @@ impl Engine {
     /// Creates and starts a container; its id.
     pub async fn run(&self, image: &str, network: Option<&str>) -> Result<String> {
         let host = network.map_or_else(|| json!({}), |network| json!({"NetworkMode": network}));
-        let created = self.call("POST", "/containers/create", Some(&json!({"Image": image, "HostConfig": host}))).await?;
-        let id = created.get("Id").and_then(Value::as_str).with_context(|| format!("the engine created nothing: {created}"))?.to_owned();
+        let created = self
+            .call("POST", "/containers/create", Some(&json!({"Image": image, "HostConfig": host})))
+            .await?;
+        let id = created
+            .get("Id")
+            .and_then(Value::as_str)
+            .with_context(|| format!("the engine created nothing: {created}"))?
+            .to_owned();
         self.call("POST", &format!("/containers/{id}/start"), None).await?;
         Ok(id)
     }
@@ -43,7 +49,10 @@ impl Engine {
     async fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Result<Value> {
         let mut stream = UnixStream::connect(&self.socket).await.context("no container engine answers")?;
         let body = body.map(Value::to_string).unwrap_or_default();
-        let head = format!("{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n", body.len());
+        let head = format!(
+            "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(body.as_bytes()).await?;
         let mut answer = Vec::new();

@@ -27,7 +27,27 @@ impl Figure {
         let mut values: Vec<f64> = durations.iter().map(|duration| duration.as_secs_f64() * 1000.0).collect();
         values.sort_by(f64::total_cmp);
         let p99 = (values.len() >= 50).then(|| quantile(&values, 99));
-        Self { what: what.to_owned(), median: quantile(&values, 50), p99, unit: "ms", target, samples: values.len() }
+        Self {
+            what: what.to_owned(),
+            median: quantile(&values, 50),
+            p99,
+            unit: "ms",
+            target,
+            samples: values.len(),
+        }
+    }
+
+    /// The 99th percentile of durations as a figure of its own, in milliseconds.
+    pub fn of_tail(what: &str, durations: &[Duration], target: Option<f64>) -> Self {
+        let whole = Self::of_durations(what, durations, target);
+        Self { median: whole.p99.unwrap_or(whole.median), p99: None, ..whole }
+    }
+
+    /// A figure of how many requests were answered in a time.
+    pub fn of_rate(what: &str, answered: usize, time: Duration, target: Option<f64>) -> Self {
+        #[expect(clippy::cast_precision_loss, reason = "a count of requests is far below 2^52")]
+        let rate = answered as f64 / time.as_secs_f64();
+        Self { samples: answered, ..Self::single(what, rate, "/s", target) }
     }
 
     /// A figure of one value.
@@ -46,7 +66,11 @@ fn quantile(sorted: &[f64], percent: usize) -> f64 {
 pub fn render(figures: &[Figure]) -> String {
     let mut rows = vec![["FIGURE", "MEDIAN", "P99", "TARGET", "SAMPLES"].map(str::to_owned).to_vec()];
     rows.extend(figures.iter().map(|figure| {
-        let shown = |value: Option<f64>| value.map_or_else(String::new, |value| format!("{value:.1} {}", figure.unit));
+        let shown = |value: Option<f64>| {
+            value.map_or_else(String::new, |value| {
+                format!("{value:.*} {}", if value < 10.0 { 2 } else { 1 }, figure.unit)
+            })
+        };
         vec![
             figure.what.clone(),
             shown(Some(figure.median)),
@@ -67,5 +91,7 @@ mod tests {
         let durations: Vec<Duration> = (1..=100).rev().map(Duration::from_millis).collect();
         let figure = Figure::of_durations("x", &durations, None);
         assert_eq!((figure.median, figure.p99, figure.samples), (51.0, Some(100.0), 100));
+        assert_eq!(Figure::of_tail("x", &durations, None).median, 100.0);
+        assert_eq!(Figure::of_rate("x", 100, Duration::from_secs(4), None).median, 25.0);
     }
 }

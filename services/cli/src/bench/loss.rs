@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use super::cluster::BenchCluster;
 use super::figures::Figure;
-use super::pods;
+use super::workload::Workload;
 use crate::client::Client;
 
 /// How long anything may take.
@@ -23,7 +23,7 @@ pub async fn measure() -> Result<Vec<Figure>> {
     let client = cluster.client().await?;
     let mut agent = start_agent(&cluster)?;
     await_node(&client, "doomed").await?;
-    pods::deploy(&client, "bench", REPLICAS).await?;
+    let workload = Workload::deployed(cluster.client().await?, "bench", REPLICAS).await?;
     let doomed = pods_on(&client, "doomed").await?;
     if doomed == 0 {
         bail!("no pod was placed on the node that is to die");
@@ -32,7 +32,7 @@ pub async fn measure() -> Result<Vec<Figure>> {
     agent.kill().await.context("cannot kill the agent")?;
     let took = loop {
         if pods_on(&client, "doomed").await? == 0 {
-            break pods::await_ready(&client, "bench", REPLICAS, started).await?;
+            break workload.await_complete(REPLICAS, started).await?;
         }
         if started.elapsed() > PATIENCE {
             bail!("pods of the dead node are still there after {PATIENCE:?}");
@@ -40,13 +40,28 @@ pub async fn measure() -> Result<Vec<Figure>> {
         tokio::time::sleep(LOOK_EVERY).await;
     };
     cluster.stop().await?;
-    Ok(vec![Figure::of_durations(&format!("node killed until its {doomed} pods are Ready elsewhere"), &[took], Some(5000.0))])
+    Ok(vec![Figure::of_durations(
+        &format!("node killed until its {doomed} pods are Ready elsewhere"),
+        &[took],
+        Some(5000.0),
+    )])
 }
 
 fn start_agent(cluster: &BenchCluster) -> Result<Child> {
-    let read = |name: &str| std::fs::read_to_string(cluster.directory().join(name)).with_context(|| format!("no {name}"));
+    let read = |name: &str| {
+        std::fs::read_to_string(cluster.directory().join(name)).with_context(|| format!("no {name}"))
+    };
     Command::new(std::env::current_exe()?)
-        .args(["agent", "--runtime", "hollow", "--node-name", "doomed", "--metrics-listen", "127.0.0.1:0", "--nats"])
+        .args([
+            "agent",
+            "--runtime",
+            "hollow",
+            "--node-name",
+            "doomed",
+            "--metrics-listen",
+            "127.0.0.1:0",
+            "--nats",
+        ])
         .arg(read("nats.url")?)
         .args(["--nats-user", "control", "--nats-password"])
         .arg(read("nats.password")?)
@@ -61,8 +76,12 @@ async fn await_node(client: &Client, name: &str) -> Result<()> {
     let started = Instant::now();
     while started.elapsed() < PATIENCE {
         if let Ok(node) = client.get(&format!("/api/v1/nodes/{name}")).await {
-            let conditions = node.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-            if conditions.iter().any(|condition| condition.get("type").is_some_and(|kind| kind == "Ready") && condition.get("status").is_some_and(|status| status == "True")) {
+            let conditions =
+                node.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+            if conditions.iter().any(|condition| {
+                condition.get("type").is_some_and(|kind| kind == "Ready")
+                    && condition.get("status").is_some_and(|status| status == "True")
+            }) {
                 return Ok(());
             }
         }

@@ -104,7 +104,9 @@ async fn run(
     kubeconfig::write(gateway.pki(), &url, &data.path("kubeconfig"))?;
     let mut services = start_services(gateway, node, &options.proxy, &bus, shutdown);
     let expected = options.agent.node_names().len();
+    // In this order: services that end because they were told to are no surprise.
     tokio::select! {
+        biased;
         () = nodes_ready(&view, expected) => {
             let kubeconfig = data.path("kubeconfig");
             let (seconds, metrics) = (started.elapsed().as_secs_f64(), metrics.address());
@@ -115,6 +117,7 @@ async fn run(
         ended = services.join_next() => return unexpected(ended),
     }
     tokio::select! {
+        biased;
         () = shutdown.cancelled() => {}
         ended = services.join_next() => return unexpected(ended),
     }
