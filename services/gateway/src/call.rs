@@ -8,6 +8,7 @@ use crate::auth::User;
 use crate::failure::Failure;
 use crate::negotiate::{self, Form};
 use crate::path::{GroupVersion, ObjectPath, Query};
+use crate::upgrade::Upgrade;
 
 /// A request about objects.
 pub struct Call {
@@ -29,6 +30,8 @@ pub struct Call {
     pub cause: Cause,
     /// The body; empty for reads.
     pub body: Bytes,
+    /// The request wants to become a WebSocket.
+    pub upgrade: Option<Upgrade>,
 }
 
 impl Call {

@@ -17,6 +17,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::path::{self, ObjectPath, Place, Query};
 use crate::respond::{self, Response};
+use crate::upgrade::Upgrade;
 use crate::{delete, discovery, openapi, patch, read, subresources, watch, why, write};
 
 /// The largest body that is read.
@@ -99,7 +100,7 @@ async fn objects(
     seen: &mut Seen,
 ) -> Result<Response, Failure> {
     let kind = kind_of(&path.api, &path.plural)?;
-    let (parts, body) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     seen.resource = kind.id.as_str();
     seen.verb = precise_verb(&parts.method, &path, &query);
     if kind.namespaced && path.namespace.is_none() && (path.name.is_some() || parts.method == Method::POST)
@@ -112,7 +113,8 @@ async fn objects(
         false => Some(context.in_flight.try_acquire().map_err(|_| Failure::too_many_requests())?),
     };
     let body = read_body(body).await?;
-    let call = call_of(kind, user, path, query, &parts, body);
+    let upgrade = Upgrade::of(&mut parts);
+    let call = Call { upgrade, ..call_of(kind, user, path, query, &parts, body) };
     dispatch(context, call, &parts.method).await
 }
 
@@ -152,6 +154,7 @@ fn call_of(
         user,
         cause: parent.map_or_else(telemetry::clock::fresh_cause, telemetry::clock::child_of),
         body,
+        upgrade: None,
     }
 }
 
@@ -192,6 +195,7 @@ fn verb_of(method: &Method) -> &'static str {
 fn precise_verb(method: &Method, path: &ObjectPath, query: &Query) -> &'static str {
     match (verb_of(method), path.name.is_some(), path.subresource.as_deref()) {
         ("GET", true, Some("log")) => "LOG",
+        ("GET" | "POST", true, Some("exec" | "attach" | "portforward")) => "CONNECT",
         ("GET", _, None) if query.flag("watch") => "WATCH",
         ("GET", false, None) => "LIST",
         ("DELETE", false, None) => "DELETECOLLECTION",

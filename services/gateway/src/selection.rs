@@ -203,6 +203,7 @@ mod tests {
             user: crate::auth::User::admin(),
             cause: api::journal::Cause::default(),
             body: bytes::Bytes::new(),
+            upgrade: None,
         };
         assert_eq!(Selection::of(&call).unwrap().fields.required("metadata.name"), Some("e"));
     }

@@ -1,13 +1,14 @@
 //! `pods/log`: bytes from the agent that runs the pod.
 
-use api::json::{items, text};
+use api::json::text;
 use api::messages::LogsRequest;
 use api::{Timestamp, Uid};
-use bus::{ByteStream, RequestError};
+use bus::ByteStream;
 use bytes::Bytes;
 use futures::stream;
 use serde_json::Value;
 
+use super::target::{container, unreachable_node};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
@@ -44,23 +45,6 @@ pub async fn stream(context: &Context, call: &Call) -> Result<Response, Failure>
     Ok(respond::stream("text/plain", pieces))
 }
 
-fn unreachable_node(node: &str, error: &RequestError) -> Failure {
-    match error {
-        RequestError::Refused(why) => Failure::bad_request(why.clone()),
-        RequestError::NoResponders { .. } => Failure::new(
-            502,
-            "InternalError",
-            format!("the agent of node \"{node}\" does not answer: is it running?"),
-        ),
-        RequestError::TimedOut { .. } => {
-            Failure::timeout(format!("the agent of node \"{node}\" did not answer in time"))
-        }
-        RequestError::Bus(_) => {
-            Failure::unavailable(format!("the agent of node \"{node}\" cannot be asked: {error}"))
-        }
-    }
-}
-
 /// What to ask of the agent.
 fn request(pod: &Value, query: &Query) -> Result<LogsRequest, Failure> {
     let since_seconds: Option<i64> = query.number("sinceSeconds")?;
@@ -87,33 +71,6 @@ fn request(pod: &Value, query: &Query) -> Result<LogsRequest, Failure> {
         since_micros: since_micros.map(|time| time.0),
         limit_bytes: query.number("limitBytes")?,
     })
-}
-
-/// The container that is meant, in Kubernetes' words if none is.
-fn container(pod: &Value, asked: &str) -> Result<String, Failure> {
-    let names = |pointer| -> Vec<&str> {
-        items(pod, pointer).iter().map(|container| text(container, "/name")).collect()
-    };
-    let (main, init, debug) =
-        (names("/spec/containers"), names("/spec/initContainers"), names("/spec/ephemeralContainers"));
-    let pod_name = text(pod, "/metadata/name");
-    match (asked, main.as_slice()) {
-        ("", [only]) => Ok((*only).to_owned()),
-        ("", _) => {
-            let mut message = format!(
-                "a container name must be specified for pod {pod_name}, choose one of: [{}]",
-                main.join(" ")
-            );
-            if !init.is_empty() {
-                message += &format!(" or one of the init containers: [{}]", init.join(" "));
-            }
-            Err(Failure::bad_request(message))
-        }
-        (asked, _) if main.iter().chain(&init).chain(&debug).any(|name| *name == asked) => {
-            Ok(asked.to_owned())
-        }
-        (asked, _) => Err(Failure::bad_request(format!("container {asked} is not valid for pod {pod_name}"))),
-    }
 }
 
 #[cfg(test)]

@@ -2,8 +2,11 @@
 
 mod binding;
 mod eviction;
+mod exec;
 mod log;
+mod portforward;
 mod scale;
+mod target;
 
 use std::sync::Arc;
 
@@ -31,7 +34,15 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
         ("binding", "POST") if is_pod(&call) => binding::create(context, &call).await,
         ("eviction", "POST") if is_pod(&call) => eviction::create(context, &call).await,
         ("log", "GET") if is_pod(&call) => log::stream(context, &call).await,
-        ("status" | "scale" | "finalize" | "binding" | "eviction" | "log", _) => {
+        // Clients that fall back from WebSockets to SPDY come with POST, and are told why the first did not work.
+        ("exec", "GET" | "POST") if is_pod(&call) => exec::answer(context, call, false),
+        ("attach", "GET" | "POST") if is_pod(&call) => exec::answer(context, call, true),
+        ("portforward", "GET" | "POST") if is_pod(&call) => portforward::answer(context, call),
+        (
+            "status" | "scale" | "finalize" | "binding" | "eviction" | "log" | "exec" | "attach"
+            | "portforward",
+            _,
+        ) => {
             Err(Failure::method_not_allowed())
         }
         _ => Err(Failure::no_such_path()),
@@ -53,6 +64,7 @@ pub fn of_kind(kind: &api::KindInfo) -> Vec<Subresource> {
     match kind.id.as_str() {
         "namespaces" => found.push(own("finalize", &["update"])),
         "pods" => found.extend([
+            conversation("attach", "PodAttachOptions"),
             Subresource { name: "binding", group: "", version: "v1", kind: "Binding", verbs: &["create"] },
             Subresource {
                 name: "eviction",
@@ -61,7 +73,9 @@ pub fn of_kind(kind: &api::KindInfo) -> Vec<Subresource> {
                 kind: "Eviction",
                 verbs: &["create"],
             },
+            conversation("exec", "PodExecOptions"),
             Subresource { name: "log", group: "", version: "v1", kind: "Pod", verbs: &["get"] },
+            conversation("portforward", "PodPortForwardOptions"),
         ]),
         _ => {}
     }
@@ -81,6 +95,10 @@ pub struct Subresource {
     pub kind: &'static str,
     /// What can be done with it.
     pub verbs: &'static [&'static str],
+}
+
+fn conversation(name: &'static str, kind: &'static str) -> Subresource {
+    Subresource { name, group: "", version: "v1", kind, verbs: &["create", "get"] }
 }
 
 fn is_pod(call: &Call) -> bool {
