@@ -17,13 +17,18 @@ pub struct Checked {
 
 /// The body as it was sent, whatever it is. An empty one is `null`.
 pub fn read(call: &Call) -> Result<Value, Failure> {
-    if call.body.is_empty() {
+    parse(&call.content_type, &call.body)
+}
+
+/// A body of any type that objects are sent in.
+pub fn parse(content_type: &str, body: &[u8]) -> Result<Value, Failure> {
+    if body.is_empty() {
         return Ok(Value::Null);
     }
-    match media_type(&call.content_type) {
-        "" | "application/json" | "*/*" => from_json(&call.body),
-        "application/vnd.kubernetes.protobuf" => from_protobuf(&call.body),
-        "application/yaml" | "application/x-yaml" | "text/yaml" => from_yaml(&call.body),
+    match media_type(content_type) {
+        "" | "application/json" | "*/*" => from_json(body),
+        "application/vnd.kubernetes.protobuf" => from_protobuf(body),
+        "application/yaml" | "application/x-yaml" | "text/yaml" => from_yaml(body),
         _ => Err(Failure::unsupported_media_type()),
     }
 }

@@ -13,6 +13,7 @@ use crate::Config;
 use crate::events::EventTable;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::tokens::Signer;
 
 /// How many requests may run at once; watches and log streams are not counted.
 const IN_FLIGHT: usize = 1_000;
@@ -37,6 +38,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// The bearer token of `admin`.
     pub admin_token: String,
+    /// Signs and checks the tokens of service accounts.
+    pub tokens: Signer,
     /// Where the gateway listens.
     pub address: SocketAddr,
     /// One permit per request that runs.
@@ -47,7 +50,14 @@ pub struct Context {
 
 impl Context {
     /// Everything a gateway has, on a bus that is connected.
-    pub fn new(config: Config, bus: Bus, view: Arc<View>, admin_token: String, address: SocketAddr) -> Self {
+    pub fn new(
+        config: Config,
+        bus: Bus,
+        view: Arc<View>,
+        admin_token: String,
+        tokens: Signer,
+        address: SocketAddr,
+    ) -> Self {
         Self {
             config,
             store: bus.store(),
@@ -57,6 +67,7 @@ impl Context {
             events: Arc::new(EventTable::default()),
             metrics: Metrics::register(),
             admin_token,
+            tokens,
             address,
             in_flight: Semaphore::new(IN_FLIGHT),
             stopping: CancellationToken::new(),

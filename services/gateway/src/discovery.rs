@@ -13,6 +13,7 @@ use crate::fields::set;
 use crate::negotiate::media_ranges;
 use crate::path::GroupVersion;
 use crate::respond::{self, Response};
+use crate::reviews::{REVIEWS, Review};
 use crate::subresources;
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
@@ -40,8 +41,18 @@ fn go_architecture() -> &'static str {
 /// `/`.
 pub fn paths() -> Response {
     let groups = group_versions().into_keys().filter(|group| !group.is_empty());
-    let known =
-        ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/readyz", "/version"];
+    let known = [
+        "/api",
+        "/api/v1",
+        "/apis",
+        "/healthz",
+        "/livez",
+        "/metrics",
+        "/openapi/v2",
+        "/openapi/v3",
+        "/readyz",
+        "/version",
+    ];
     let paths: Vec<String> =
         known.map(str::to_owned).into_iter().chain(groups.map(|group| format!("/apis/{group}"))).collect();
     respond::value(200, &json!({"paths": paths}))
@@ -84,7 +95,9 @@ pub fn group(name: &str) -> Result<Response, Failure> {
 pub fn resources(api: &GroupVersion) -> Result<Response, Failure> {
     let of_version =
         api::kinds().iter().filter(|kind| kind.group == api.group && kind.version == api.version);
-    let resources: Vec<Value> = of_version.flat_map(resource_values).collect();
+    let reviews = REVIEWS.iter().filter(|review| review.group == api.group && review.version == api.version);
+    let resources: Vec<Value> =
+        of_version.flat_map(resource_values).chain(reviews.map(review_value)).collect();
     if resources.is_empty() {
         return Err(Failure::no_such_path());
     }
@@ -101,10 +114,11 @@ pub fn resources(api: &GroupVersion) -> Result<Response, Failure> {
 /// Every group with its versions, the newest first.
 fn group_versions() -> BTreeMap<&'static str, Vec<&'static str>> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for kind in api::kinds().iter() {
-        let versions = groups.entry(kind.group).or_default();
-        if !versions.contains(&kind.version) {
-            versions.push(kind.version);
+    let kinds = api::kinds().iter().map(|kind| (kind.group, kind.version));
+    for (group, version) in kinds.chain(REVIEWS.iter().map(|review| (review.group, review.version))) {
+        let versions = groups.entry(group).or_default();
+        if !versions.contains(&version) {
+            versions.push(version);
         }
     }
     groups.values_mut().for_each(|versions| versions.sort_by(|a, b| b.cmp(a)));
@@ -148,6 +162,21 @@ fn resource_values(kind: &'static KindInfo) -> Vec<Value> {
     std::iter::once(main).chain(below).collect()
 }
 
+fn review_value(review: &Review) -> Value {
+    json!({
+        "name": review.plural, "singularName": review.singular, "namespaced": review.namespaced,
+        "kind": review.kind, "verbs": ["create"],
+    })
+}
+
+fn aggregated_review(review: &Review) -> Value {
+    json!({
+        "resource": review.plural, "singularResource": review.singular,
+        "responseKind": {"group": review.group, "version": review.version, "kind": review.kind},
+        "scope": if review.namespaced { "Namespaced" } else { "Cluster" }, "verbs": ["create"],
+    })
+}
+
 /// Everything at once, for clients that ask for it (kubectl 1.27 and newer).
 fn aggregated(accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
     let ranges = media_ranges(accept);
@@ -180,7 +209,9 @@ fn aggregated(accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
 
 fn version_value(group: &str, version: &str) -> Value {
     let kinds = api::kinds().iter().filter(|kind| kind.group == group && kind.version == version);
-    let resources: Vec<Value> = kinds.map(aggregated_resource).collect();
+    let reviews = REVIEWS.iter().filter(|review| review.group == group && review.version == version);
+    let resources: Vec<Value> =
+        kinds.map(aggregated_resource).chain(reviews.map(aggregated_review)).collect();
     json!({"version": version, "freshness": "Current", "resources": resources})
 }
 

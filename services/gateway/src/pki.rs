@@ -31,6 +31,8 @@ pub struct Pki {
     pub admin_key: String,
     /// The bearer token that stands for `admin` too.
     pub admin_token: String,
+    /// The key that signs the tokens of service accounts.
+    pub token_key: String,
 }
 
 /// A certificate could not be made or kept.
@@ -67,6 +69,7 @@ impl Pki {
         let issuer = issuer(&ca_certificate, &ca_key)?;
         let (admin_certificate, admin_key) = load_pair(directory, "admin", || make_admin(&issuer))?;
         let admin_token = load_token(&directory.join("admin.token"))?;
+        let token_key = load_token_key(&directory.join("service-accounts.key"))?;
         let (serving_certificate, serving_key) = make_serving(&issuer, advertise)?;
         Ok(Self {
             ca_certificate,
@@ -75,6 +78,7 @@ impl Pki {
             admin_certificate,
             admin_key,
             admin_token,
+            token_key,
         })
     }
 
@@ -204,6 +208,17 @@ fn load_token(path: &Path) -> Result<String, PkiError> {
     Ok(token)
 }
 
+fn load_token_key(path: &Path) -> Result<String, PkiError> {
+    if path.exists() {
+        return read(path);
+    }
+    let subject = "service accounts";
+    let key = KeyPair::generate().map_err(|source| PkiError::Certificate { subject, source })?;
+    let pem = key.serialize_pem();
+    write(path, &pem)?;
+    Ok(pem)
+}
+
 fn lock(path: &Path) -> Result<File, PkiError> {
     let file = OpenOptions::new()
         .create(true)
@@ -261,6 +276,7 @@ mod tests {
             assert_eq!(pki.ca_certificate, made[0].ca_certificate);
             assert_eq!(pki.admin_key, made[0].admin_key);
             assert_eq!(pki.admin_token, made[0].admin_token);
+            assert_eq!(pki.token_key, made[0].token_key);
             assert_ne!(pki.serving_key, "");
         }
         assert!(made[0].kubeconfig("https://127.0.0.1:6443").contains("server: https://127.0.0.1:6443"));

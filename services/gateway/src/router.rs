@@ -7,18 +7,20 @@ use api::journal::Cause;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, USER_AGENT};
+use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 
 use crate::auth::User;
+use crate::authorize::{self, ResourceWish, Wish};
 use crate::call::{Call, kind_of};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::path::{self, ObjectPath, Place, Query};
 use crate::respond::{self, Response};
+use crate::reviews::{self, Review};
 use crate::upgrade::Upgrade;
-use crate::{delete, discovery, openapi, patch, read, subresources, watch, why, write};
+use crate::{body, delete, discovery, identify, openapi, patch, read, subresources, watch, why, write};
 
 /// The largest body that is read.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -56,15 +58,12 @@ async fn route(
         Place::Health => return health(context),
         _ => {}
     }
-    let bearer = header(request.headers(), &AUTHORIZATION);
-    let user =
-        user.or_else(|| User::of_bearer(bearer, &context.admin_token)).ok_or_else(Failure::unauthorized)?;
-    if !user.may_do_everything() {
-        let path = request.uri().path();
-        let message = format!("forbidden: User \"{}\" cannot {} path \"{path}\"", user.name, seen.verb);
-        return Err(Failure::new(403, "Forbidden", message));
-    }
+    let user = identify::user(context, user, request.headers())?;
     let query = Query::parse(request.uri().query().unwrap_or_default());
+    let wish = wish(&request, &place, &query);
+    if !authorize::allows(&user, &wish) {
+        return Err(authorize::refusal(&user, &wish));
+    }
     let accept = header(request.headers(), &ACCEPT).to_owned();
     let known = header(request.headers(), &IF_NONE_MATCH).to_owned();
     match place {
@@ -90,6 +89,30 @@ async fn route(
     }
 }
 
+fn wish(request: &Request<Incoming>, place: &Place, query: &Query) -> Wish {
+    match place {
+        Place::Objects(path) => Wish::Resource(ResourceWish::of(request.method().as_str(), path, query)),
+        _ => Wish::Path {
+            verb: request.method().as_str().to_ascii_lowercase(),
+            path: request.uri().path().to_owned(),
+        },
+    }
+}
+
+/// Reads a review whole, then answers it.
+async fn review(
+    context: &Context,
+    review: &Review,
+    user: &User,
+    path: &ObjectPath,
+    request: Request<Incoming>,
+) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    let _permit = context.in_flight.try_acquire().map_err(|_| Failure::too_many_requests())?;
+    let asked = body::parse(header(&parts.headers, &CONTENT_TYPE), &read_body(body).await?)?;
+    reviews::answer(context, review, user, path, &parts.method, asked)
+}
+
 /// Reads the request whole, then answers it.
 async fn objects(
     context: &Arc<Context>,
@@ -99,6 +122,9 @@ async fn objects(
     query: Query,
     seen: &mut Seen,
 ) -> Result<Response, Failure> {
+    if let Some(found) = reviews::by_path(&path.api.group, &path.api.version, &path.plural) {
+        return review(context, found, &user, &path, request).await;
+    }
     let kind = kind_of(&path.api, &path.plural)?;
     let (mut parts, body) = request.into_parts();
     seen.resource = kind.id.as_str();

@@ -19,6 +19,7 @@ use tracing::{debug, info, warn};
 use crate::auth::User;
 use crate::context::Context;
 use crate::pki::{Pki, PkiError};
+use crate::tokens::{Signer, SignerError};
 use crate::{Config, bootstrap, events, router, tls};
 
 /// How long a client may take for its TLS handshake.
@@ -32,6 +33,9 @@ pub enum Error {
     /// Its certificates.
     #[error("failed to prepare certificates")]
     Pki(#[source] PkiError),
+    /// Its key for service account tokens.
+    #[error("failed to prepare the tokens of service accounts")]
+    Tokens(#[source] SignerError),
     /// Its TLS configuration.
     #[error("failed to configure TLS")]
     Tls(#[source] tls::TlsError),
@@ -80,7 +84,8 @@ impl Gateway {
         let listener = TcpListener::bind(config.listen).await.map_err(listen_failed)?;
         let address = listener.local_addr().map_err(listen_failed)?;
         let view = bus.view().await.map_err(Error::Bus)?;
-        let context = Arc::new(Context::new(config, bus, view, pki.admin_token.clone(), address));
+        let tokens = Signer::from_pem(&pki.token_key).map_err(Error::Tokens)?;
+        let context = Arc::new(Context::new(config, bus, view, pki.admin_token.clone(), tokens, address));
         bootstrap::create_what_every_cluster_has(&context).await?;
         Ok(Self { listener, address, acceptor, pki, context })
     }

@@ -91,12 +91,12 @@ fn operation(resource: &Resource, action: &'static str, flavour: Flavour) -> Val
     let parameters: Vec<Value> =
         parameters.iter().map(|(name, kind)| parameter(name, kind, "query", flavour)).collect();
     let answer = match action {
-        "list" => format!("{}List", schemas::name_of_kind(&resource.kind)),
-        "delete" | "deletecollection" => "io.k8s.apimachinery.pkg.apis.meta.v1.Status".to_owned(),
+        "list" => schemas::name_of_kind(&resource.kind).map(|name| format!("{name}List")),
+        "delete" | "deletecollection" => Some("io.k8s.apimachinery.pkg.apis.meta.v1.Status".to_owned()),
         _ => schemas::name_of_kind(&resource.kind),
     };
     let mut operation = json!({
-        "responses": {"200": response(&answer, flavour)},
+        "responses": {"200": response(answer.as_deref(), flavour)},
         "x-kubernetes-action": action, GROUP_VERSION_KIND: group_version_kind(&resource.kind),
     });
     if let Some(fields) = operation.as_object_mut()
@@ -107,7 +107,8 @@ fn operation(resource: &Resource, action: &'static str, flavour: Flavour) -> Val
     operation
 }
 
-fn response(definition: &str, flavour: Flavour) -> Value {
+fn response(definition: Option<&str>, flavour: Flavour) -> Value {
+    let Some(definition) = definition else { return json!({"description": "OK"}) };
     let schema = json!({"$ref": flavour.reference(definition)});
     match flavour {
         Flavour::V2 => json!({"description": "OK", "schema": schema}),

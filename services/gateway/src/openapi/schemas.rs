@@ -60,11 +60,9 @@ impl Flavour {
     }
 }
 
-/// `io.k8s.api.apps.v1.Deployment`.
-pub fn name_of_kind(kind: &Kind) -> String {
-    let version = kind.version.api_version();
-    let message = schema::root(&version, kind.name);
-    message.map_or_else(|| format!("io.k8s.api.{version}.{}", kind.name), name_of)
+/// `io.k8s.api.apps.v1.Deployment`; `None` if the table does not have the kind (options of streams, which are all query).
+pub fn name_of_kind(kind: &Kind) -> Option<String> {
+    schema::root(&kind.version.api_version(), kind.name).map(name_of)
 }
 
 fn name_of(message: &Message) -> String {

@@ -7,6 +7,7 @@ mod log;
 mod portforward;
 mod scale;
 mod target;
+pub mod token;
 
 use std::sync::Arc;
 
@@ -33,6 +34,9 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
         ("finalize", "PUT") if call.kind.id.as_str() == "namespaces" => finalize(context, &call).await,
         ("binding", "POST") if is_pod(&call) => binding::create(context, &call).await,
         ("eviction", "POST") if is_pod(&call) => eviction::create(context, &call).await,
+        ("token", "POST") if call.kind.id.as_str() == "serviceaccounts" => {
+            token::create(context, &call).await
+        }
         ("log", "GET") if is_pod(&call) => log::stream(context, &call).await,
         // Clients that fall back from WebSockets to SPDY come with POST, and are told why the first did not work.
         ("exec", "GET" | "POST") if is_pod(&call) => exec::answer(context, call, false),
@@ -40,11 +44,9 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
         ("portforward", "GET" | "POST") if is_pod(&call) => portforward::answer(context, call),
         (
             "status" | "scale" | "finalize" | "binding" | "eviction" | "log" | "exec" | "attach"
-            | "portforward",
+            | "portforward" | "token",
             _,
-        ) => {
-            Err(Failure::method_not_allowed())
-        }
+        ) => Err(Failure::method_not_allowed()),
         _ => Err(Failure::no_such_path()),
     }
 }
@@ -63,6 +65,13 @@ pub fn of_kind(kind: &api::KindInfo) -> Vec<Subresource> {
     }
     match kind.id.as_str() {
         "namespaces" => found.push(own("finalize", &["update"])),
+        "serviceaccounts" => found.push(Subresource {
+            name: "token",
+            group: "authentication.k8s.io",
+            version: "v1",
+            kind: "TokenRequest",
+            verbs: &["create"],
+        }),
         "pods" => found.extend([
             conversation("attach", "PodAttachOptions"),
             Subresource { name: "binding", group: "", version: "v1", kind: "Binding", verbs: &["create"] },

@@ -7,6 +7,7 @@
     reason = "a test that cannot go on fails"
 )]
 
+mod access;
 mod cluster;
 mod deleting;
 mod discovery;
