@@ -94,7 +94,7 @@ impl Listener {
     }
 
     /// The next complete frame.
-    pub fn next(&mut self) -> Result<Option<Said>, Malformed> {
+    pub fn next_frame(&mut self) -> Result<Option<Said>, Malformed> {
         let Some((kind, length)) = self.header() else { return Ok(None) };
         if length > LIMIT {
             return Err(Malformed);
@@ -136,7 +136,7 @@ mod tests {
         let mut heard = Vec::new();
         for piece in pieces {
             listener.hear(&piece);
-            while let Some(said) = listener.next()? {
+            while let Some(said) = listener.next_frame()? {
                 heard.push(said);
             }
         }

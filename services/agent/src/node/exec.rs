@@ -120,7 +120,7 @@ async fn listen_to_client<R: Processes>(
     while let Some(Ok(bytes)) = from_client.recv().await {
         listener.hear(&bytes);
         loop {
-            match listener.next() {
+            match listener.next_frame() {
                 Ok(Some(said)) => heed(runtime, id, &mut input, said).await,
                 Ok(None) => break,
                 Err(error) => return tracing::warn!(process = %id, %error, "a client is not understood"),

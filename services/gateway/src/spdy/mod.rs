@@ -84,7 +84,7 @@ impl Reader {
     }
 
     /// The next complete frame.
-    pub fn next(&mut self) -> Result<Option<Frame>, Violation> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame>, Violation> {
         loop {
             let Some(head) = self.pending.get(..HEAD) else { return Ok(None) };
             let mut numbers = head;

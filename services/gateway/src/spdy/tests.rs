@@ -9,7 +9,7 @@ fn read(pieces: impl IntoIterator<Item = Vec<u8>>) -> Result<Vec<Frame>, Violati
     let mut frames = Vec::new();
     for piece in pieces {
         reader.push(&piece);
-        while let Some(frame) = reader.next()? {
+        while let Some(frame) = reader.next_frame()? {
             frames.push(frame);
         }
     }

@@ -111,7 +111,7 @@ async fn tell_client(
 ) -> Option<Value> {
     let mut listener = Listener::default();
     loop {
-        let said = match listener.next() {
+        let said = match listener.next_frame() {
             Ok(Some(said)) => said,
             Ok(None) => match from_agent.recv().await {
                 Some(Ok(bytes)) => {

@@ -84,7 +84,7 @@ async fn listen(
             Message::Text(_) | Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
         loop {
-            match reader.next() {
+            match reader.next_frame() {
                 Ok(Some(frame)) => take(frame, &mut pairs, connections).await,
                 Ok(None) => break,
                 Err(violation) => return (Err(violation), from_client),

@@ -142,7 +142,15 @@ mod tests {
              11 streamtype=error port=80 requestid=0
              gone 9
              13 streamtype=data port=80 requestid=0",
-            expect![[""]],
+            expect![[r#"
+                1 streamtype=error requestid=0: Refuse
+                3 streamtype=error port=0 requestid=0: Refuse
+                5 streamtype=error port=65536 requestid=0: Refuse
+                7 streamtype=stdin port=80 requestid=0: Refuse
+                9 streamtype=error port=80 requestid=0: Wait
+                11 streamtype=error port=80 requestid=0: Refuse
+                13 streamtype=data port=80 requestid=0: Wait
+            "#]],
         );
     }
 }
