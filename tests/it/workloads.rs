@@ -138,7 +138,7 @@ fn why_walks_from_the_request_to_the_container() {
     let pod = cluster.kubectl(&["get", "pods", "-o", "name"]).ok();
     let text = eventually("the journal holds the whole chain", PATIENCE, || {
         let text = cluster.odeon(&["why", pod.trim()]).ok();
-        let complete = ["deployment", "replica", "assign"].iter().all(|word| text.to_lowercase().contains(word));
+        let complete = ["deployments.apps/web", "replicasets.apps/web", "bind to", "started container"].iter().all(|word| text.to_lowercase().contains(word));
         if complete { Ok(text) } else { Err(text) }
     });
     assert!(text.contains("admin"), "the user's request is part of it: {text}");

@@ -50,7 +50,8 @@ impl Client {
 
     /// POSTs a new object.
     pub async fn create(&self, path: &str, object: &Value) -> Result<Value> {
-        self.send(Method::POST, path, "application/json", serde_json::to_vec(object)?, "application/json").await
+        self.send(Method::POST, path, "application/json", serde_json::to_vec(object)?, "application/json")
+            .await
     }
 
     /// PATCHes an object with a JSON merge patch.
@@ -65,7 +66,8 @@ impl Client {
 
     /// DELETEs an object; `options` is a `DeleteOptions` body.
     pub async fn delete(&self, path: &str, options: &Value) -> Result<Value> {
-        self.send(Method::DELETE, path, "application/json", serde_json::to_vec(options)?, "application/json").await
+        self.send(Method::DELETE, path, "application/json", serde_json::to_vec(options)?, "application/json")
+            .await
     }
 
     /// Opens a stream of lines: logs, or a watch (as tables if asked).
@@ -75,7 +77,14 @@ impl Client {
         Ok(self.inner.request_stream(request).await.map_err(explain)?)
     }
 
-    async fn send(&self, method: Method, path: &str, content_type: &str, body: Vec<u8>, accept: &str) -> Result<Value> {
+    async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        content_type: &str,
+        body: Vec<u8>,
+        accept: &str,
+    ) -> Result<Value> {
         let request = Request::builder()
             .method(method)
             .uri(path)
@@ -126,7 +135,8 @@ fn explain(error: kube::Error) -> anyhow::Error {
 pub fn parse_manifests(text: &str, file: &str) -> Result<Vec<Value>> {
     let mut objects = Vec::new();
     for document in serde_yaml_ng::Deserializer::from_str(text) {
-        let value: Value = serde::Deserialize::deserialize(document).with_context(|| format!("{file} is not valid YAML"))?;
+        let value: Value =
+            serde::Deserialize::deserialize(document).with_context(|| format!("{file} is not valid YAML"))?;
         match value {
             Value::Null => {}
             Value::Object(mut object) if object.get("kind").is_some_and(|kind| kind == "List") => {

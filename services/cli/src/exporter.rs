@@ -32,29 +32,87 @@ struct Figure {
 }
 
 const FIGURES: &[Figure] = &[
-    Figure { name: "odeon_nats_connections", help: "Client connections.", page: "varz", pointer: "/connections" },
-    Figure { name: "odeon_nats_in_msgs", help: "Messages received since start.", page: "varz", pointer: "/in_msgs" },
-    Figure { name: "odeon_nats_out_msgs", help: "Messages sent since start.", page: "varz", pointer: "/out_msgs" },
-    Figure { name: "odeon_nats_in_bytes", help: "Bytes received since start.", page: "varz", pointer: "/in_bytes" },
-    Figure { name: "odeon_nats_out_bytes", help: "Bytes sent since start.", page: "varz", pointer: "/out_bytes" },
-    Figure { name: "odeon_nats_slow_consumers", help: "Slow consumers since start.", page: "varz", pointer: "/slow_consumers" },
-    Figure { name: "odeon_nats_subscriptions", help: "Subscriptions.", page: "varz", pointer: "/subscriptions" },
+    Figure {
+        name: "odeon_nats_connections",
+        help: "Client connections.",
+        page: "varz",
+        pointer: "/connections",
+    },
+    Figure {
+        name: "odeon_nats_in_msgs",
+        help: "Messages received since start.",
+        page: "varz",
+        pointer: "/in_msgs",
+    },
+    Figure {
+        name: "odeon_nats_out_msgs",
+        help: "Messages sent since start.",
+        page: "varz",
+        pointer: "/out_msgs",
+    },
+    Figure {
+        name: "odeon_nats_in_bytes",
+        help: "Bytes received since start.",
+        page: "varz",
+        pointer: "/in_bytes",
+    },
+    Figure {
+        name: "odeon_nats_out_bytes",
+        help: "Bytes sent since start.",
+        page: "varz",
+        pointer: "/out_bytes",
+    },
+    Figure {
+        name: "odeon_nats_slow_consumers",
+        help: "Slow consumers since start.",
+        page: "varz",
+        pointer: "/slow_consumers",
+    },
+    Figure {
+        name: "odeon_nats_subscriptions",
+        help: "Subscriptions.",
+        page: "varz",
+        pointer: "/subscriptions",
+    },
     Figure { name: "odeon_nats_memory_bytes", help: "Resident memory.", page: "varz", pointer: "/mem" },
-    Figure { name: "odeon_nats_cpu_percent", help: "CPU in percent of a core.", page: "varz", pointer: "/cpu" },
-    Figure { name: "odeon_nats_jetstream_storage_bytes", help: "Bytes of streams on disk.", page: "jsz", pointer: "/storage" },
-    Figure { name: "odeon_nats_jetstream_memory_bytes", help: "Bytes of streams in memory.", page: "jsz", pointer: "/memory" },
-    Figure { name: "odeon_nats_jetstream_messages", help: "Messages in streams.", page: "jsz", pointer: "/messages" },
+    Figure {
+        name: "odeon_nats_cpu_percent",
+        help: "CPU in percent of a core.",
+        page: "varz",
+        pointer: "/cpu",
+    },
+    Figure {
+        name: "odeon_nats_jetstream_storage_bytes",
+        help: "Bytes of streams on disk.",
+        page: "jsz",
+        pointer: "/storage",
+    },
+    Figure {
+        name: "odeon_nats_jetstream_memory_bytes",
+        help: "Bytes of streams in memory.",
+        page: "jsz",
+        pointer: "/memory",
+    },
+    Figure {
+        name: "odeon_nats_jetstream_messages",
+        help: "Messages in streams.",
+        page: "jsz",
+        pointer: "/messages",
+    },
     Figure { name: "odeon_nats_jetstream_streams", help: "Streams.", page: "jsz", pointer: "/streams" },
     Figure { name: "odeon_nats_jetstream_consumers", help: "Consumers.", page: "jsz", pointer: "/consumers" },
 ];
 
-static UP: LazyLock<GaugeVec> =
-    LazyLock::new(|| telemetry::metrics::gauge_vec("odeon_nats_up", "Whether the server's monitoring answers.", &["server"]));
+static UP: LazyLock<GaugeVec> = LazyLock::new(|| {
+    telemetry::metrics::gauge_vec("odeon_nats_up", "Whether the server's monitoring answers.", &["server"])
+});
 
 /// Asks the servers until `shutdown`.
 pub async fn run(options: &Exporter, shutdown: CancellationToken) -> Result<()> {
-    let gauges: Vec<(&Figure, GaugeVec)> =
-        FIGURES.iter().map(|figure| (figure, telemetry::metrics::gauge_vec(figure.name, figure.help, &["server"]))).collect();
+    let gauges: Vec<(&Figure, GaugeVec)> = FIGURES
+        .iter()
+        .map(|figure| (figure, telemetry::metrics::gauge_vec(figure.name, figure.help, &["server"])))
+        .collect();
     loop {
         for target in &options.target {
             let server = target.trim_start_matches("http://").trim_end_matches('/');
@@ -86,7 +144,8 @@ async fn export(server: &str, gauges: &[(&Figure, GaugeVec)]) -> Result<()> {
 
 /// One GET over HTTP/1.0, which needs no client library: the answer ends with the connection.
 async fn fetch(server: &str, page: &str) -> Result<Value> {
-    let mut stream = TcpStream::connect(server).await.with_context(|| format!("cannot connect to {server}"))?;
+    let mut stream =
+        TcpStream::connect(server).await.with_context(|| format!("cannot connect to {server}"))?;
     stream.write_all(format!("GET /{page} HTTP/1.0\r\nHost: {server}\r\n\r\n").as_bytes()).await?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await?;

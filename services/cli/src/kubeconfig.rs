@@ -22,7 +22,10 @@ pub struct PrintKubeconfig {
 /// There are no keys in the directory (a gateway makes them at its first start).
 pub fn print(options: &PrintKubeconfig) -> Result<()> {
     if !options.pki_dir.join("ca.crt").exists() {
-        bail!("{} holds no certificate authority; a gateway makes it at its first start", options.pki_dir.display());
+        bail!(
+            "{} holds no certificate authority; a gateway makes it at its first start",
+            options.pki_dir.display()
+        );
     }
     let pki = Pki::load_or_create(&options.pki_dir, &[]).context("cannot read the keys")?;
     print!("{}", pki.kubeconfig(&options.server_url));
@@ -35,7 +38,8 @@ pub fn write(pki: &Pki, server_url: &str, path: &Path) -> Result<()> {
     use std::os::unix::fs::OpenOptionsExt;
     let new = path.with_extension("new");
     let write = || -> std::io::Result<()> {
-        let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&new)?;
         file.write_all(pki.kubeconfig(server_url).as_bytes())?;
         std::fs::rename(&new, path)
     };

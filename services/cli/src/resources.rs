@@ -35,7 +35,9 @@ fn known_kinds() -> String {
 
 /// Reads `KIND NAME...`, `KIND/NAME...` or `KIND[,KIND...]`.
 pub fn targets(words: &[String]) -> Result<Vec<Target<'_>>> {
-    let Some((first, rest)) = words.split_first() else { bail!("name a resource, such as `pods` or `deployment/web`") };
+    let Some((first, rest)) = words.split_first() else {
+        bail!("name a resource, such as `pods` or `deployment/web`")
+    };
     if words.iter().any(|word| word.contains('/')) {
         return words.iter().map(|word| with_slash(word)).collect();
     }
@@ -43,13 +45,19 @@ pub fn targets(words: &[String]) -> Result<Vec<Target<'_>>> {
     if rest.is_empty() {
         return Ok(kinds.into_iter().map(|kind| Target { kind, name: None }).collect());
     }
-    Ok(kinds.iter().flat_map(|&kind| rest.iter().map(move |name| Target { kind, name: Some(name) })).collect())
+    Ok(kinds
+        .iter()
+        .flat_map(|&kind| rest.iter().map(move |name| Target { kind, name: Some(name) }))
+        .collect())
 }
 
 /// `all` stands for the kinds of that category.
 fn expand(word: &str) -> Vec<&str> {
-    let category: Vec<&str> =
-        api::kinds().iter().filter(|kind| kind.categories.contains(&word)).map(|kind| kind.id.plural()).collect();
+    let category: Vec<&str> = api::kinds()
+        .iter()
+        .filter(|kind| kind.categories.contains(&word))
+        .map(|kind| kind.id.plural())
+        .collect();
     if category.is_empty() { vec![word] } else { category }
 }
 
@@ -65,7 +73,9 @@ pub fn collection_path(kind: &KindInfo, namespace: Option<&str>) -> String {
     let root = if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
     let plural = kind.id.plural();
     match namespace {
-        Some(namespace) if kind.namespaced => format!("{root}/{}/namespaces/{namespace}/{plural}", kind.version),
+        Some(namespace) if kind.namespaced => {
+            format!("{root}/{}/namespaces/{namespace}/{plural}", kind.version)
+        }
         _ => format!("{root}/{}/{plural}", kind.version),
     }
 }
@@ -80,7 +90,8 @@ pub fn kind_of(object: &Value) -> Result<&'static KindInfo> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
     let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let found = api::kinds().iter().find(|info| info.group == group && info.version == version && info.kind == kind);
+    let found =
+        api::kinds().iter().find(|info| info.group == group && info.version == version && info.kind == kind);
     match found {
         Some(info) => Ok(info),
         None => bail!("no matches for kind \"{kind}\" in version \"{api_version}\""),

@@ -17,13 +17,24 @@ const PROVISION_AGAIN: Duration = Duration::from_millis(250);
 #[derive(clap::Args, Clone, Debug)]
 pub struct BusOptions {
     /// NATS servers
-    #[arg(long = "nats", env = "ODEON_NATS", value_delimiter = ',', default_value = "nats://127.0.0.1:4222", value_name = "URLS")]
+    #[arg(
+        long = "nats",
+        env = "ODEON_NATS",
+        value_delimiter = ',',
+        default_value = "nats://127.0.0.1:4222",
+        value_name = "URLS"
+    )]
     servers: Vec<String>,
     /// NATS user
     #[arg(long = "nats-user", env = "ODEON_NATS_USER", value_name = "USER")]
     user: Option<String>,
     /// NATS password
-    #[arg(long = "nats-password", env = "ODEON_NATS_PASSWORD", hide_env_values = true, value_name = "PASSWORD")]
+    #[arg(
+        long = "nats-password",
+        env = "ODEON_NATS_PASSWORD",
+        hide_env_values = true,
+        value_name = "PASSWORD"
+    )]
     password: Option<String>,
     /// How many seconds to try to reach NATS before giving up
     #[arg(long, default_value_t = 60, value_name = "SECONDS")]
@@ -171,12 +182,19 @@ pub async fn agent(options: Box<AgentOptions>) -> Result<()> {
 }
 
 /// Runs a prepared agent and, on a real node, its proxy.
-pub async fn perform(node: agent::Prepared, options: &ProxyOptions, bus: &Bus, shutdown: &CancellationToken) -> Result<()> {
+pub async fn perform(
+    node: agent::Prepared,
+    options: &ProxyOptions,
+    bus: &Bus,
+    shutdown: &CancellationToken,
+) -> Result<()> {
     let proxy = proxy_config(&node, options)?;
     let agent = async { node.run(bus.clone(), shutdown.clone()).await.context("the agent stopped") };
     let proxy = async {
         match proxy {
-            Some(config) => proxy::run(config, bus.clone(), shutdown.clone()).await.context("the proxy stopped"),
+            Some(config) => {
+                proxy::run(config, bus.clone(), shutdown.clone()).await.context("the proxy stopped")
+            }
             None => Ok(()),
         }
     };
@@ -191,7 +209,12 @@ fn proxy_config(node: &agent::Prepared, options: &ProxyOptions) -> Result<Option
         listed => listed.to_vec(),
     };
     let service_cidr = node.service_cidr().parse().context("--service-cidr is not a range of addresses")?;
-    Ok(Some(proxy::Config { node_name: node.node_name(), service_cidr, dns_listen, ..proxy::Config::default() }))
+    Ok(Some(proxy::Config {
+        node_name: node.node_name(),
+        service_cidr,
+        dns_listen,
+        ..proxy::Config::default()
+    }))
 }
 
 /// Runs the exporter until it is told to stop.
@@ -211,18 +234,29 @@ struct Process {
 }
 
 impl Process {
-    async fn start(name: &str, bus: &BusOptions, metrics: &MetricsOptions, layout: Option<&LayoutOptions>) -> Result<Self> {
+    async fn start(
+        name: &str,
+        bus: &BusOptions,
+        metrics: &MetricsOptions,
+        layout: Option<&LayoutOptions>,
+    ) -> Result<Self> {
         telemetry::init(name, telemetry::Options::default())?;
         let shutdown = stop_on_signal()?;
         let user = bus.user.clone().map(|user| (user, bus.password.clone().unwrap_or_default()));
         let patience = Duration::from_secs(bus.connect_patience);
-        let config = BusConfig { servers: bus.servers.clone(), name: name.to_owned(), user, connect_timeout: patience };
+        let config = BusConfig {
+            servers: bus.servers.clone(),
+            name: name.to_owned(),
+            user,
+            connect_timeout: patience,
+        };
         let bus = tokio::select! {
             bus = Bus::connect(config) => bus?,
             () = shutdown.cancelled() => anyhow::bail!("told to stop before NATS was reached"),
         };
         let connected = bus.connected();
-        let ready = move || if *connected.borrow() { Ok(()) } else { Err("NATS is not reachable".to_owned()) };
+        let ready =
+            move || if *connected.borrow() { Ok(()) } else { Err("NATS is not reachable".to_owned()) };
         let metrics = telemetry::serve(metrics.metrics_listen, ready).await?;
         if let Some(layout) = layout {
             tokio::select! {
@@ -235,7 +269,7 @@ impl Process {
 
     /// Sends what is still waiting, the last journal entries above all.
     async fn end(self) {
-        self.bus.flush().await;
+        self.bus.close().await;
     }
 }
 
@@ -244,7 +278,9 @@ async fn provision(bus: &Bus, layout: &LayoutOptions, patience: Duration) -> Res
     let deadline = Instant::now() + patience;
     loop {
         match bus.provision(Layout { replicas: layout.replicas, ..Layout::default() }).await {
-            Err(error @ (BusError::NoJetStream { .. } | BusError::Provision { .. })) if Instant::now() < deadline => {
+            Err(error @ (BusError::NoJetStream { .. } | BusError::Provision { .. }))
+                if Instant::now() < deadline =>
+            {
                 tracing::info!(error = telemetry::chain(&error), "nats is not ready, trying again");
                 tokio::time::sleep(PROVISION_AGAIN).await;
             }

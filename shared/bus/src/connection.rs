@@ -68,6 +68,8 @@ pub(crate) struct Inner {
     pub(crate) jetstream: jetstream::Context,
     pub(crate) config: BusConfig,
     pub(crate) connected: watch::Receiver<bool>,
+    /// The connection is about to end because we want it to.
+    closing: Arc<AtomicBool>,
     pub(crate) sightings: Sightings,
     /// The process's one view, with the task that keeps it; shared with the writer.
     view: Arc<OnceCell<Following>>,
@@ -79,7 +81,9 @@ impl Bus {
     /// Connects to the first server that answers.
     pub async fn connect(config: BusConfig) -> Result<Self, BusError> {
         let (connected, receiver) = watch::channel(false);
-        let client = options(&config, connected).connect(config.servers.as_slice()).await;
+        let closing = Arc::new(AtomicBool::new(false));
+        let client =
+            options(&config, connected, Arc::clone(&closing)).connect(config.servers.as_slice()).await;
         let client = client.map_err(|source| connect_error(&config, source))?;
         check_version(&config, &client.server_info().version)?;
         let jetstream = jetstream::new(client.clone());
@@ -87,8 +91,17 @@ impl Bus {
         let writer = Writer::start(client.clone(), jetstream.clone(), Arc::clone(&view), receiver.clone());
         let journal = JournalWriter::start(client.clone(), receiver.clone());
         let sightings = Sightings::default();
-        let inner =
-            Inner { client, jetstream, config, connected: receiver, sightings, view, writer, journal };
+        let inner = Inner {
+            client,
+            jetstream,
+            config,
+            connected: receiver,
+            closing,
+            sightings,
+            view,
+            writer,
+            journal,
+        };
         Ok(Self { inner: Arc::new(inner), cause: None })
     }
 
@@ -131,7 +144,16 @@ impl Bus {
         Self { inner: Arc::clone(&self.inner), cause: Some(cause) }
     }
 
-    /// Sends what is still waiting (journal entries, messages). Call it before the process ends.
+    /// Sends what is still waiting and closes the connection, before the process ends. Nothing works afterwards.
+    pub async fn close(&self) {
+        self.flush().await;
+        self.inner.closing.store(true, Ordering::Relaxed);
+        if let Err(error) = self.inner.client.drain().await {
+            warn!(%error, "the connection to the bus did not close in order");
+        }
+    }
+
+    /// Sends what is still waiting (journal entries, messages).
     pub async fn flush(&self) {
         self.inner.journal.flush().await;
         if let Err(error) = self.inner.client.flush().await {
@@ -168,8 +190,16 @@ pub(crate) async fn becomes(connected: &mut watch::Receiver<bool>, wanted: bool)
     let _ = connected.wait_for(|is| *is == wanted).await;
 }
 
-fn options(config: &BusConfig, connected: watch::Sender<bool>) -> ConnectOptions {
-    let state = Arc::new((connected, AtomicBool::new(true)));
+/// What a connection's events are held against.
+struct Standing {
+    connected: watch::Sender<bool>,
+    /// It was never connected before.
+    is_first: AtomicBool,
+    closing: Arc<AtomicBool>,
+}
+
+fn options(config: &BusConfig, connected: watch::Sender<bool>, closing: Arc<AtomicBool>) -> ConnectOptions {
+    let standing = Arc::new(Standing { connected, is_first: AtomicBool::new(true), closing });
     let options = ConnectOptions::new()
         .name(&config.name)
         .connection_timeout(config.connect_timeout)
@@ -180,8 +210,8 @@ fn options(config: &BusConfig, connected: watch::Sender<bool>) -> ConnectOptions
             Duration::from_millis(attempts.saturating_mul(20).min(500))
         })
         .event_callback(move |event| {
-            let state = Arc::clone(&state);
-            async move { note(&event, &state.0, &state.1) }
+            let standing = Arc::clone(&standing);
+            async move { standing.note(&event) }
         });
     match &config.user {
         // Permissions can then keep users from listening to answers (and views) that are meant for others.
@@ -192,28 +222,30 @@ fn options(config: &BusConfig, connected: watch::Sender<bool>) -> ConnectOptions
     }
 }
 
-/// Keeps `connected` and the logs up to date.
-fn note(event: &Event, connected: &watch::Sender<bool>, is_first: &AtomicBool) {
-    match event {
-        Event::Connected => {
-            if !is_first.swap(false, Ordering::Relaxed) {
-                metrics::reconnected();
-                info!("connected to the bus");
+impl Standing {
+    /// Keeps `connected` and the logs up to date.
+    fn note(&self, event: &Event) {
+        match event {
+            Event::Connected => {
+                if !self.is_first.swap(false, Ordering::Relaxed) {
+                    metrics::reconnected();
+                    info!("connected to the bus");
+                }
+                self.connected.send_replace(true);
             }
-            connected.send_replace(true);
-        }
-        Event::Disconnected | Event::Closed => {
-            if connected.send_replace(false) {
-                warn!("the connection to the bus is lost");
+            Event::Disconnected | Event::Closed => {
+                if self.connected.send_replace(false) && !self.closing.load(Ordering::Relaxed) {
+                    warn!("the connection to the bus is lost");
+                }
             }
+            Event::SlowConsumer(subscription) => {
+                warn!(subscription, "a subscription is too slow, messages are lost")
+            }
+            Event::ServerError(error) => warn!(%error, "the bus reports an error"),
+            Event::ClientError(error) => warn!(%error, "the connection to the bus has an error"),
+            Event::LameDuckMode => info!("the server is about to stop, moving to another"),
+            Event::Draining => {}
         }
-        Event::SlowConsumer(subscription) => {
-            warn!(subscription, "a subscription is too slow, messages are lost")
-        }
-        Event::ServerError(error) => warn!(%error, "the bus reports an error"),
-        Event::ClientError(error) => warn!(%error, "the connection to the bus has an error"),
-        Event::LameDuckMode => info!("the server is about to stop, moving to another"),
-        Event::Draining => {}
     }
 }
 

@@ -21,8 +21,10 @@ impl DataDir {
     /// # Errors
     /// It cannot be made or written, or another process uses it (which one is named).
     pub fn lock(root: &Path) -> Result<Self> {
-        std::fs::create_dir_all(root).with_context(|| format!("cannot make the data directory {}", root.display()))?;
-        let root = std::path::absolute(root).with_context(|| format!("no such directory {}", root.display()))?;
+        std::fs::create_dir_all(root)
+            .with_context(|| format!("cannot make the data directory {}", root.display()))?;
+        let root =
+            std::path::absolute(root).with_context(|| format!("no such directory {}", root.display()))?;
         let path = root.join("lock");
         let file = OpenOptions::new()
             .read(true)
@@ -33,10 +35,14 @@ impl DataDir {
             .with_context(|| format!("cannot write to the data directory {}", root.display()))?;
         match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
             Ok(mut lock) => {
-                let _ = lock.set_len(0).and_then(|()| lock.rewind()).and_then(|()| write!(lock, "{}", std::process::id()));
+                let _ = lock
+                    .set_len(0)
+                    .and_then(|()| lock.rewind())
+                    .and_then(|()| write!(lock, "{}", std::process::id()));
                 let data = Self { root, _lock: lock };
                 // For people and scripts that clean up: `odeon agent cleanup --cluster $(cat DIR/cluster)`.
-                std::fs::write(data.path("cluster"), data.cluster_name()).context("cannot write to the data directory")?;
+                std::fs::write(data.path("cluster"), data.cluster_name())
+                    .context("cannot write to the data directory")?;
                 Ok(data)
             }
             Err((mut file, Errno::EWOULDBLOCK)) => {
@@ -58,9 +64,10 @@ impl DataDir {
 
     /// A name for this cluster's containers that other data directories do not share: `up-1a2b3c4d`.
     pub fn cluster_name(&self) -> String {
-        let hash = self.root.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-            (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-        });
+        let hash =
+            self.root.as_os_str().as_encoded_bytes().iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+                (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+            });
         format!("up-{:08x}", hash >> 32)
     }
 }

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use api::Resource;
 use api::views::Node;
 use bus::{Bus, BusConfig, Layout, View};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 use crate::kubeconfig;
@@ -96,7 +96,9 @@ async fn run(
     .await?;
     bus.provision(Layout::default()).await?;
     let view = bus.view().await?;
-    let metrics = telemetry::serve(options.metrics_listen, || Ok(())).await.context("choose another --metrics-listen")?;
+    let metrics = telemetry::serve(options.metrics_listen, || Ok(()))
+        .await
+        .context("choose another --metrics-listen")?;
     let gateway = gateway::Gateway::bind(gateway_config(options, data)?, bus.clone())
         .await
         .context("the gateway cannot start; --listen chooses another address")?;
@@ -121,11 +123,12 @@ async fn run(
         () = shutdown.cancelled() => {}
         ended = services.join_next() => return unexpected(ended),
     }
-    let stopped = tokio::time::timeout(STOP_PATIENCE, async { while services.join_next().await.is_some() {} }).await;
+    let stopped =
+        tokio::time::timeout(STOP_PATIENCE, async { while services.join_next().await.is_some() {} }).await;
     if stopped.is_err() {
         tracing::warn!("some services did not stop in time");
     }
-    bus.flush().await;
+    bus.close().await;
     Ok(())
 }
 
@@ -140,9 +143,13 @@ fn start_services(
     let mut services = JoinSet::new();
     let share = || (bus.clone(), shutdown.clone());
     let (bus, token) = share();
-    services.spawn(async move { controller::run(controller::Config::default(), bus, token).await.context("the controller stopped") });
+    services.spawn(async move {
+        controller::run(controller::Config::default(), bus, token).await.context("the controller stopped")
+    });
     let (bus, token) = share();
-    services.spawn(async move { scheduler::run(scheduler::Config::default(), bus, token).await.context("the scheduler stopped") });
+    services.spawn(async move {
+        scheduler::run(scheduler::Config::default(), bus, token).await.context("the scheduler stopped")
+    });
     let (_, token) = share();
     services.spawn(async move { gateway.serve(token).await.context("the gateway stopped") });
     let ((bus, token), proxy) = (share(), proxy.clone());
@@ -163,7 +170,7 @@ fn gateway_config(options: &Up, data: &DataDir) -> Result<gateway::Config> {
 }
 
 /// A service that ends although nobody told it to.
-fn unexpected(ended: Option<std::result::Result<Result<()>, tokio::task::JoinError>>) -> Result<()> {
+fn unexpected(ended: Option<Result<Result<()>, JoinError>>) -> Result<()> {
     match ended {
         Some(Ok(Err(error))) => Err(error),
         Some(Err(panicked)) => Err(anyhow::Error::new(panicked).context("a service failed")),
@@ -187,7 +194,11 @@ fn ready_nodes(view: &View) -> impl Iterator<Item = bool> {
     let nodes: Vec<bool> = reader
         .list(Node::ID, None)
         .map(|node| {
-            node.object::<Node>().status.conditions.iter().any(|condition| condition.kind == "Ready" && condition.status == "True")
+            node.object::<Node>()
+                .status
+                .conditions
+                .iter()
+                .any(|condition| condition.kind == "Ready" && condition.status == "True")
         })
         .collect();
     nodes.into_iter()
@@ -200,7 +211,11 @@ fn node_report(view: &View) -> String {
         .map(|node| {
             let object = node.object::<Node>();
             let ready = object.status.conditions.iter().find(|condition| condition.kind == "Ready");
-            format!("{}: {}", node.key.name, ready.map_or("no Ready condition", |condition| &condition.message))
+            format!(
+                "{}: {}",
+                node.key.name,
+                ready.map_or("no Ready condition", |condition| &condition.message)
+            )
         })
         .collect();
     if nodes.is_empty() { "no node has registered".to_owned() } else { nodes.join("; ") }

@@ -45,11 +45,13 @@ impl NatsChild {
         let password = password(data)?;
         let mut launch = Launch { program, data_root: data.path(""), port, config: data.path("nats.conf") };
         std::fs::write(&launch.config, launch.configuration(&password)).context("cannot write nats.conf")?;
-        std::fs::set_permissions(&launch.config, Permissions::from_mode(0o600)).context("cannot protect nats.conf")?;
+        std::fs::set_permissions(&launch.config, Permissions::from_mode(0o600))
+            .context("cannot protect nats.conf")?;
         let child = launch.start().await?;
         // Clients reconnect to the same address, so a server that is started again must have the same port.
         launch.port = launch.await_port(&child).await?;
-        std::fs::write(data.path("nats.url"), format!("nats://127.0.0.1:{}", launch.port)).context("cannot write nats.url")?;
+        std::fs::write(data.path("nats.url"), format!("nats://127.0.0.1:{}", launch.port))
+            .context("cannot write nats.url")?;
         let (stop, stops) = mpsc::channel(1);
         let (reason, gave_up) = watch::channel(None);
         let port = launch.port;
@@ -128,7 +130,8 @@ impl Launch {
     /// The server writes its ports to a file when it listens.
     async fn await_port(&self, child: &Child) -> Result<u16> {
         let pid = child.id().context("the NATS server ended at once")?;
-        let name = self.program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let name =
+            self.program.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let file = self.data_root.join(format!("{name}_{pid}.ports"));
         let deadline = Instant::now() + START_PATIENCE;
         loop {
@@ -137,9 +140,15 @@ impl Launch {
             }
             let ended = nix::sys::wait::waitpid(
                 Pid::from_raw(i32::try_from(pid).unwrap_or_default()),
-                Some(nix::sys::wait::WaitPidFlag::WNOHANG | nix::sys::wait::WaitPidFlag::WNOWAIT | nix::sys::wait::WaitPidFlag::WEXITED),
+                Some(
+                    nix::sys::wait::WaitPidFlag::WNOHANG
+                        | nix::sys::wait::WaitPidFlag::WNOWAIT
+                        | nix::sys::wait::WaitPidFlag::WEXITED,
+                ),
             );
-            if Instant::now() > deadline || ended.is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive) {
+            if Instant::now() > deadline
+                || ended.is_ok_and(|status| status != nix::sys::wait::WaitStatus::StillAlive)
+            {
                 bail!("the NATS server did not start: {}", self.last_words());
             }
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -149,7 +158,10 @@ impl Launch {
     /// The last complaint in the server's log.
     fn last_words(&self) -> String {
         let log = std::fs::read_to_string(self.data_root.join("nats.log")).unwrap_or_default();
-        let complaint = log.lines().rev().find(|line| line.contains("[FTL]") || line.contains("[ERR]") || line.contains("nats-server:"));
+        let complaint = log
+            .lines()
+            .rev()
+            .find(|line| line.contains("[FTL]") || line.contains("[ERR]") || line.contains("nats-server:"));
         complaint.or_else(|| log.lines().next_back()).unwrap_or("it says nothing").to_owned()
     }
 }
@@ -177,7 +189,9 @@ fn find_program(named: Option<&Path>) -> Result<PathBuf> {
         bail!("{} is not a program", program.display());
     }
     let beside = std::env::current_exe().ok().map(|own| own.with_file_name("nats-server"));
-    let on_path = std::env::var_os("PATH").into_iter().flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let on_path = std::env::var_os("PATH")
+        .into_iter()
+        .flat_map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     let mut candidates = beside.into_iter().chain(on_path.map(|directory| directory.join("nats-server")));
     candidates.find(|program| program.is_file()).context(
         "no nats-server found: `make build` puts one beside odeon; or install nats-server 2.12 or newer, or name it with --nats-server",
@@ -187,7 +201,9 @@ fn find_program(named: Option<&Path>) -> Result<PathBuf> {
 /// The password of this data directory, made at the first start.
 fn password(data: &DataDir) -> Result<String> {
     let path = data.path("nats.password");
-    if let Ok(known) = std::fs::read_to_string(&path) && !known.is_empty() {
+    if let Ok(known) = std::fs::read_to_string(&path)
+        && !known.is_empty()
+    {
         return Ok(known);
     }
     let fresh = format!("{:032x}", rand::random::<u128>());
@@ -197,7 +213,12 @@ fn password(data: &DataDir) -> Result<String> {
 }
 
 /// Starts the server again when it dies, and stops it when asked.
-async fn supervise(launch: Launch, mut child: Child, mut stops: mpsc::Receiver<oneshot::Sender<()>>, gave_up: watch::Sender<Option<String>>) {
+async fn supervise(
+    launch: Launch,
+    mut child: Child,
+    mut stops: mpsc::Receiver<oneshot::Sender<()>>,
+    gave_up: watch::Sender<Option<String>>,
+) {
     let mut restarts = 0;
     loop {
         tokio::select! {

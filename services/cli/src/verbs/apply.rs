@@ -47,7 +47,9 @@ pub fn read_manifests(file: &std::path::Path) -> Result<Vec<Value>> {
     }
     let entries = std::fs::read_dir(file).with_context(|| format!("cannot read {shown}"))?;
     let mut files: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    files.retain(|path| path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known)));
+    files.retain(|path| {
+        path.extension().is_some_and(|ending| ["yaml", "yml", "json"].iter().any(|known| ending == *known))
+    });
     files.sort();
     let mut objects = Vec::new();
     for file in files {
@@ -58,7 +60,8 @@ pub fn read_manifests(file: &std::path::Path) -> Result<Vec<Value>> {
 
 async fn apply_one(client: &Client, mut object: Value, default_namespace: &str) -> Result<()> {
     let kind = kind_of(&object)?;
-    let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(default_namespace).to_owned();
+    let namespace =
+        object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(default_namespace).to_owned();
     let name = name_of(&object).to_owned();
     let shown = display_name(kind, &name);
     let original = serde_json::to_string(&object)?;
@@ -74,7 +77,8 @@ async fn apply_one(client: &Client, mut object: Value, default_namespace: &str) 
         }
         Err(error) => return Err(error),
     };
-    let last = live.pointer("/metadata/annotations").and_then(|annotations| annotations.get(LAST_APPLIED)?.as_str());
+    let last =
+        live.pointer("/metadata/annotations").and_then(|annotations| annotations.get(LAST_APPLIED)?.as_str());
     let last: Value = last.and_then(|text| serde_json::from_str(text).ok()).unwrap_or_else(|| json!({}));
     let patch = three_way(&last, &object, &live);
     if is_only_annotation(&patch) {
@@ -167,7 +171,8 @@ mod tests {
     #[test]
     fn defaults_of_the_server_are_no_changes() {
         let wanted = json!({"spec": {"containers": [{"name": "c", "image": "a"}]}});
-        let live = json!({"spec": {"containers": [{"name": "c", "image": "a", "imagePullPolicy": "Always"}]}});
+        let live =
+            json!({"spec": {"containers": [{"name": "c", "image": "a", "imagePullPolicy": "Always"}]}});
         assert_eq!(three_way(&json!({}), &wanted, &live), json!({}));
     }
 

@@ -82,8 +82,10 @@ async fn choose(client: &Client, options: &Delete) -> Result<Vec<(String, String
     for file in &options.filename {
         for object in read_manifests(file)? {
             let kind = kind_of(&object)?;
-            let namespace = object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
-            chosen.push((object_path(kind, namespace, name_of(&object)), display_name(kind, name_of(&object))));
+            let namespace =
+                object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
+            chosen
+                .push((object_path(kind, namespace, name_of(&object)), display_name(kind, name_of(&object))));
         }
     }
     if options.resources.is_empty() {
@@ -94,14 +96,20 @@ async fn choose(client: &Client, options: &Delete) -> Result<Vec<(String, String
     }
     for target in targets(&options.resources)? {
         match target.name {
-            Some(name) => chosen.push((object_path(target.kind, namespace, name), display_name(target.kind, name))),
+            Some(name) => {
+                chosen.push((object_path(target.kind, namespace, name), display_name(target.kind, name)))
+            }
             None if options.all || options.selector.is_some() => {
-                let selector = options.selector.as_deref().map(|text| format!("?labelSelector={}", encode(text)));
+                let selector =
+                    options.selector.as_deref().map(|text| format!("?labelSelector={}", encode(text)));
                 let path = collection_path(target.kind, Some(namespace));
                 let list = client.get(&format!("{path}{}", selector.unwrap_or_default())).await?;
                 let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
                 chosen.extend(items.iter().map(|item| {
-                    (object_path(target.kind, namespace, name_of(item)), display_name(target.kind, name_of(item)))
+                    (
+                        object_path(target.kind, namespace, name_of(item)),
+                        display_name(target.kind, name_of(item)),
+                    )
                 }));
             }
             None => bail!("name the objects, or say --all or --selector"),

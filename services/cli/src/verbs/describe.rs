@@ -40,19 +40,29 @@ fn summary(object: &Value) -> Result<String> {
     let empty = Map::new();
     let metadata = object.get("metadata").and_then(Value::as_object).unwrap_or(&empty);
     let mut text = String::new();
-    for (label, field) in [("Name", "name"), ("Namespace", "namespace"), ("Created", "creationTimestamp"), ("UID", "uid"), ("Deleted", "deletionTimestamp")] {
+    for (label, field) in [
+        ("Name", "name"),
+        ("Namespace", "namespace"),
+        ("Created", "creationTimestamp"),
+        ("UID", "uid"),
+        ("Deleted", "deletionTimestamp"),
+    ] {
         if let Some(value) = metadata.get(field).and_then(Value::as_str) {
             text.push_str(&format!("{:12}{value}\n", format!("{label}:")));
         }
     }
     for (label, field) in [("Labels", "labels"), ("Annotations", "annotations")] {
         let Some(pairs) = metadata.get(field).and_then(Value::as_object) else { continue };
-        for (index, (key, value)) in pairs.iter().filter(|(key, _)| !key.starts_with("kubectl.kubernetes.io/last")).enumerate() {
+        for (index, (key, value)) in
+            pairs.iter().filter(|(key, _)| !key.starts_with("kubectl.kubernetes.io/last")).enumerate()
+        {
             let heading = if index == 0 { format!("{label}:") } else { String::new() };
             text.push_str(&format!("{heading:12}{key}={}\n", value.as_str().unwrap_or_default()));
         }
     }
-    if let Some(conditions) = object.pointer("/status/conditions").and_then(Value::as_array).filter(|all| !all.is_empty()) {
+    if let Some(conditions) =
+        object.pointer("/status/conditions").and_then(Value::as_array).filter(|all| !all.is_empty())
+    {
         text.push_str("Conditions:\n");
         let mut table = vec![["TYPE", "STATUS", "REASON", "MESSAGE"].map(str::to_owned).to_vec()];
         table.extend(conditions.iter().map(|condition| {

@@ -92,7 +92,11 @@ async fn tables(client: &Client, options: &Get, targets: &[Target<'_>]) -> Resul
         let mut next = rows(&table, options.style());
         let heading = usize::from(!options.no_headers);
         if several_kinds {
-            for cell in next.iter_mut().skip(heading).filter_map(|row| row.get_mut(usize::from(options.all_namespaces))) {
+            for cell in next
+                .iter_mut()
+                .skip(heading)
+                .filter_map(|row| row.get_mut(usize::from(options.all_namespaces)))
+            {
                 *cell = display_name(target.kind, cell);
             }
         }
@@ -105,8 +109,13 @@ async fn tables(client: &Client, options: &Get, targets: &[Target<'_>]) -> Resul
         kind = Some(target.kind.id);
         printed.extend(next);
     }
-    if printed.len() <= usize::from(!options.no_headers) && targets.iter().all(|target| target.name.is_none()) {
-        let place = if options.all_namespaces { String::new() } else { format!(" in {} namespace", options.scope.namespace(client)) };
+    if printed.len() <= usize::from(!options.no_headers) && targets.iter().all(|target| target.name.is_none())
+    {
+        let place = if options.all_namespaces {
+            String::new()
+        } else {
+            format!(" in {} namespace", options.scope.namespace(client))
+        };
         eprintln!("No resources found{place}.");
         return Ok(());
     }
@@ -124,7 +133,8 @@ async fn whole(client: &Client, options: &Get, targets: &[Target<'_>], output: O
         let answer = client.get(&options.path(client, *target)).await?;
         match (target.name, answer) {
             (None, Value::Object(mut list)) => {
-                let items = list.remove("items").and_then(|items| items.as_array().cloned()).unwrap_or_default();
+                let items =
+                    list.remove("items").and_then(|items| items.as_array().cloned()).unwrap_or_default();
                 objects.extend(items.into_iter().map(|item| with_type(item, target)));
             }
             (_, object) => objects.push(with_type(object, target)),
@@ -151,7 +161,8 @@ async fn whole(client: &Client, options: &Get, targets: &[Target<'_>], output: O
 /// Items of a list come without their type.
 fn with_type(mut object: Value, target: &Target<'_>) -> Value {
     if let Some(fields) = object.as_object_mut() {
-        let group = if target.kind.group.is_empty() { String::new() } else { format!("{}/", target.kind.group) };
+        let group =
+            if target.kind.group.is_empty() { String::new() } else { format!("{}/", target.kind.group) };
         fields.entry("apiVersion").or_insert_with(|| json!(format!("{group}{}", target.kind.version)));
         fields.entry("kind").or_insert_with(|| json!(target.kind.kind));
     }
@@ -166,7 +177,8 @@ async fn watch(client: &Client, options: &Get, target: Target<'_>) -> Result<()>
     let first = client.get_table(&path).await?;
     print_rows(&rows(&first, options.style()));
     let revision = first.pointer("/metadata/resourceVersion").and_then(Value::as_str).unwrap_or("0");
-    let mut lines = client.lines(&format!("{path}&watch=true&resourceVersion={revision}"), true).await?.lines();
+    let mut lines =
+        client.lines(&format!("{path}&watch=true&resourceVersion={revision}"), true).await?.lines();
     let style = TableStyle { no_headers: true, ..options.style() };
     while let Some(line) = lines.next().await {
         let event: Value = serde_json::from_str(&line?)?;

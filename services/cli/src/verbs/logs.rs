@@ -78,7 +78,13 @@ async fn pod_name(client: &Client, namespace: &str, word: &str) -> Result<String
     let labels = owner.pointer("/spec/selector/matchLabels").or_else(|| owner.pointer("/spec/selector"));
     let selector = labels
         .and_then(Value::as_object)
-        .map(|labels| labels.iter().map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default())).collect::<Vec<_>>().join(","))
+        .map(|labels| {
+            labels
+                .iter()
+                .map(|(k, v)| format!("{k}={}", v.as_str().unwrap_or_default()))
+                .collect::<Vec<_>>()
+                .join(",")
+        })
         .with_context(|| format!("{word} selects no pods"))?;
     let pods = collection_path(find_kind("pods")?, Some(namespace));
     let list = client.get(&format!("{pods}?labelSelector={}", encode(&selector))).await?;

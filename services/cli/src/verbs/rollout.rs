@@ -55,7 +55,9 @@ pub async fn rollout(client: &Client, options: &Rollout) -> Result<()> {
     let RolloutVerb::Status(status) = &options.verb;
     let follow = follow(client, status);
     match status.timeout {
-        Some(limit) => tokio::time::timeout(limit, follow).await.context("timed out waiting for the rollout")?,
+        Some(limit) => {
+            tokio::time::timeout(limit, follow).await.context("timed out waiting for the rollout")?
+        }
         None => follow.await,
     }
 }
@@ -82,7 +84,9 @@ async fn follow(client: &Client, options: &Status) -> Result<()> {
         if event.get("type").is_some_and(|kind| kind == "DELETED") {
             bail!("the deployment was deleted");
         }
-        if let Some(object) = event.get("object") && report(name, object)? {
+        if let Some(object) = event.get("object")
+            && report(name, object)?
+        {
             return Ok(());
         }
     }
@@ -109,7 +113,11 @@ fn progress(name: &str, deployment: &Value) -> Result<Progress> {
         return waiting("Waiting for deployment spec update to be observed...".to_owned());
     }
     let conditions = deployment.pointer("/status/conditions").and_then(Value::as_array);
-    if conditions.into_iter().flatten().any(|condition| condition.get("reason").is_some_and(|reason| reason == "ProgressDeadlineExceeded")) {
+    if conditions
+        .into_iter()
+        .flatten()
+        .any(|condition| condition.get("reason").is_some_and(|reason| reason == "ProgressDeadlineExceeded"))
+    {
         bail!("deployment \"{name}\" exceeded its progress deadline");
     }
     let wanted = deployment.pointer("/spec/replicas").and_then(Value::as_i64).unwrap_or(1);

@@ -40,7 +40,8 @@ pub fn rows(table: &Value, style: TableStyle) -> Vec<Vec<String>> {
 
 fn cells(row: &Value, shown: &[usize], style: TableStyle) -> Vec<String> {
     let all = array(row, "cells");
-    let mut cells: Vec<String> = shown.iter().map(|&index| all.get(index).map(text).unwrap_or_default()).collect();
+    let mut cells: Vec<String> =
+        shown.iter().map(|&index| all.get(index).map(text).unwrap_or_default()).collect();
     if style.with_namespace {
         let namespace = row.pointer("/object/metadata/namespace").and_then(Value::as_str).unwrap_or_default();
         cells.insert(0, namespace.to_owned());
@@ -73,8 +74,12 @@ pub fn align(rows: &[Vec<String>]) -> String {
     }
     let mut text = String::new();
     for row in rows {
-        let line: String =
-            row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}   ")).collect::<Vec<_>>().concat();
+        let line: String = row
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:width$}   "))
+            .collect::<Vec<_>>()
+            .concat();
         text.push_str(line.trim_end());
         text.push('\n');
     }

@@ -28,7 +28,8 @@ pub async fn why(client: &Client, options: &Why) -> Result<()> {
     for target in targets(&options.resource)? {
         let name = target.name.context("name the object, such as pod/web-1")?;
         let namespace = if target.kind.namespaced { options.scope.namespace(client) } else { "" };
-        let path = format!("/odeon/v1/why?resource={}&namespace={namespace}&name={}", target.kind.id, encode(name));
+        let path =
+            format!("/odeon/v1/why?resource={}&namespace={namespace}&name={}", target.kind.id, encode(name));
         let answer = client.get(&path).await?;
         if options.json {
             println!("{}", serde_json::to_string_pretty(&answer)?);
@@ -52,13 +53,16 @@ fn render(answer: &Value, all: bool) -> String {
 fn is_decision(line: &Value, answer: &Value) -> bool {
     let commands = line.get("commands").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let is_own = line.get("object") == answer.get("object");
-    let acts = commands.iter().filter_map(Value::as_str).any(|command| is_own || !command.starts_with("status "));
-    acts || line.get("outcome").is_some_and(|outcome| outcome != "done") || is_own && line.get("event").is_some_and(Value::is_object)
+    let acts =
+        commands.iter().filter_map(Value::as_str).any(|command| is_own || !command.starts_with("status "));
+    acts || line.get("outcome").is_some_and(|outcome| outcome != "done")
+        || is_own && line.get("event").is_some_and(Value::is_object)
 }
 
 fn render_line(line: &Value) -> String {
     let text = |path: &str| line.pointer(path).and_then(Value::as_str).unwrap_or_default();
-    let depth = line.get("depth").and_then(Value::as_u64).and_then(|depth| usize::try_from(depth).ok()).unwrap_or(0);
+    let depth =
+        line.get("depth").and_then(Value::as_u64).and_then(|depth| usize::try_from(depth).ok()).unwrap_or(0);
     let indent = "  ".repeat(depth);
     let time = text("/at").get(11..23).unwrap_or_default();
     let object = format!("{}/{}", text("/object/resource"), text("/object/name"));
