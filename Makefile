@@ -4,7 +4,9 @@ HOST := $(shell rustc -vV | sed -n 's/^host: //p')
 # Linked statically, so that the one binary runs in images made FROM scratch and is its own pod sandbox.
 STATIC := RUSTFLAGS='-C target-feature=+crt-static'
 PROFILE ?= release
-OUT := target/static/$(HOST)/$(PROFILE)
+# cargo's directory for a profile: `dev` builds go to `debug`.
+OUT := target/static/$(HOST)/$(if $(filter dev,$(PROFILE)),debug,$(PROFILE))
+STATIC_FLAGS := --target $(HOST) --target-dir target/static
 
 .PHONY: help build tools up demo demo-down test lint fmt deny bench clean
 
@@ -12,7 +14,7 @@ help: ## Lists the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
 
 build: bin/nats-server ## Builds bin/odeon, one static binary, and puts nats-server beside it
-	$(STATIC) cargo build --locked --profile $(PROFILE) --target $(HOST) --target-dir target/static -p odeon -p hello
+	$(STATIC) cargo build --locked --profile $(PROFILE) $(STATIC_FLAGS) -p odeon -p hello
 	@mkdir -p bin && cp -f $(OUT)/odeon bin/odeon.new && mv -f bin/odeon.new bin/odeon && cp -f $(OUT)/hello bin/hello
 	@echo "built bin/odeon ($$(du -h bin/odeon | cut -f1))"
 
@@ -33,9 +35,12 @@ demo: build ## Brings up the compose cluster with the sample and says where to l
 demo-down: ## Removes everything that `make demo` made
 	deploy/tools/demo.sh down
 
-test: tools build ## Runs every test, against real servers and the real container engine
+# The tests drive a development build of the binary and are linked as it is, so that both share what they are made of.
+test: tools ## Runs every test, against real servers and the real container engine
 	deploy/tools/docker.sh
-	cargo nextest run --locked --workspace --no-fail-fast
+	$(STATIC) cargo build --locked $(STATIC_FLAGS) -p odeon -p hello
+	ODEON_NATS_SERVER=$(CURDIR)/bin/nats-server ODEON_BIN_DIR=$(CURDIR)/target/static/$(HOST)/debug ODEON_SANDBOX_BINARY=$(CURDIR)/target/static/$(HOST)/debug/odeon \
+		$(STATIC) cargo nextest run --locked $(STATIC_FLAGS) --workspace --no-fail-fast
 
 lint: ## Formatting, clippy, dependency rules
 	cargo fmt --all --check

@@ -1,6 +1,7 @@
 #!/bin/sh
 # demo.sh up | down: the compose cluster of deploy/compose, with the sample on it.
 set -eu
+bin=${ODEON_BIN_DIR:-bin}
 directory=.odeon/demo
 file=deploy/compose/compose.yaml
 project=${ODEON_DEMO_PROJECT:-odeon-demo}
@@ -29,7 +30,7 @@ await() {
     say "ok ($(($(date +%s) - started)) s)"
 }
 
-odeon() { bin/odeon --kubeconfig "$kubeconfig" "$@"; }
+odeon() { "$bin/odeon" --kubeconfig "$kubeconfig" "$@"; }
 fetch_kubeconfig() { run exec -T gateway /odeon kubeconfig --pki-dir /pki --server-url "https://127.0.0.1:$ODEON_API_PORT" >"$kubeconfig.new" && mv "$kubeconfig.new" "$kubeconfig"; }
 nodes_ready() { [ "$(odeon get nodes --no-headers | grep -c ' Ready ')" -ge 3 ]; }
 # The host port that leads to the node port of each agent.
@@ -73,7 +74,7 @@ up() {
 down() {
     # Agents end their pods before the network that both are on can go; what a killed agent left is swept up after it.
     run stop --timeout 25 agent >/dev/null 2>&1 || true
-    [ ! -x bin/odeon ] || bin/odeon agent cleanup --cluster demo || true
+    [ ! -x "$bin/odeon" ] || "$bin/odeon" agent cleanup --cluster demo || true
     run --profile sample down --volumes --remove-orphans --timeout 20 2>&1 | grep -v '^ *$' | tail -n 3 || true
     rm -rf "$directory"
     say "the demo is gone"

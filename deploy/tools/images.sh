@@ -3,6 +3,7 @@
 # odeon is built by compose; without one, everything is made here: odeon and hello FROM scratch from static binaries,
 # NATS from its binary, Prometheus from its Debian package.
 set -eu
+bin=${ODEON_BIN_DIR:-bin}
 nats_image=nats:2.14
 prometheus_image=prom/prometheus:v2.53.4
 scratch=$(mktemp -d)
@@ -61,8 +62,8 @@ else
     have "$prometheus_image" || prometheus_from_debian
 fi
 fresh_root
-cp bin/odeon "$scratch/root/odeon"
+cp "$bin/odeon" "$scratch/root/odeon"
 from_scratch odeon:demo /odeon
 fresh_root
-cp bin/hello "$scratch/root/hello"
+cp "$bin/hello" "$scratch/root/hello"
 from_scratch odeon-hello:demo /hello

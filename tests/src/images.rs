@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::tools::{repository, run, tool};
+use crate::tools::{binary, run, tool};
 
 /// A shell and the usual tools: `/bin/sh`, `httpd`, `nc`, `wget`, `nslookup`.
 pub const BUSYBOX: &str = "odeon-test-busybox:1";
@@ -25,7 +25,7 @@ pub fn make() {
     import(&busybox, BUSYBOX, r#"CMD ["/bin/sh"]"#);
     let hello = root.join("hello");
     let _ = std::fs::create_dir_all(&hello);
-    copy(&repository().join("bin/hello"), &hello.join("hello"));
+    copy(&binary("hello"), &hello.join("hello"));
     import(&hello, HELLO, r#"ENTRYPOINT ["/hello"]"#);
     let _ = std::fs::remove_dir_all(root);
 }

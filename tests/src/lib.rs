@@ -5,4 +5,4 @@ pub mod images;
 mod tools;
 
 pub use cluster::{Cluster, Started};
-pub use tools::{Output, eventually, odeon, repository, run, tool};
+pub use tools::{Output, binary, eventually, odeon, repository, run, tool};

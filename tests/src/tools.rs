@@ -12,17 +12,23 @@ pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
 }
 
-/// The built binary: `$ODEON_BIN`, else `bin/odeon` (`make build`).
+/// A binary of ours, `odeon` or `hello`: in `$ODEON_BIN_DIR` (set by `make test`), else in `bin` (`make build`).
 ///
 /// # Panics
 /// It is not there.
 #[expect(clippy::panic, reason = "a test without its subject has failed")]
-pub fn odeon() -> PathBuf {
-    let path = std::env::var_os("ODEON_BIN").map_or_else(|| repository().join("bin/odeon"), PathBuf::from);
+pub fn binary(name: &str) -> PathBuf {
+    let directory = std::env::var_os("ODEON_BIN_DIR").map_or_else(|| repository().join("bin"), PathBuf::from);
+    let path = directory.join(name);
     if !path.is_file() {
-        panic!("{} is missing: run `make build` first, or `make test`, which does", path.display());
+        panic!("{} is missing: run `make build` first, or `make test`, which builds it", path.display());
     }
     path
+}
+
+/// The binary under test.
+pub fn odeon() -> PathBuf {
+    binary("odeon")
 }
 
 /// A program that `make tools` put into `.odeon/tools`.
