@@ -5,5 +5,7 @@ mod clients;
 mod containers;
 mod crash;
 mod demo;
+mod kubectl;
+mod streams;
 mod tidy;
 mod workloads;
