@@ -19,6 +19,7 @@ mod fields;
 mod identify;
 mod metrics;
 mod negotiate;
+mod none_of_these;
 mod openapi;
 mod patch;
 mod path;

@@ -20,7 +20,9 @@ use crate::path::{self, ObjectPath, Place, Query};
 use crate::respond::{self, Response};
 use crate::reviews::{self, Review};
 use crate::upgrade::Upgrade;
-use crate::{body, delete, discovery, identify, openapi, patch, read, subresources, watch, why, write};
+use crate::{
+    body, delete, discovery, identify, none_of_these, openapi, patch, read, subresources, watch, why, write,
+};
 
 /// The largest body that is read.
 const BODY_LIMIT: usize = 3 * 1024 * 1024;
@@ -124,6 +126,9 @@ async fn objects(
 ) -> Result<Response, Failure> {
     if let Some(found) = reviews::by_path(&path.api.group, &path.api.version, &path.plural) {
         return review(context, found, &user, &path, request).await;
+    }
+    if let Some(list) = none_of_these::list(request.method(), &path) {
+        return Ok(respond::value(200, &list));
     }
     let kind = kind_of(&path.api, &path.plural)?;
     let (mut parts, body) = request.into_parts();
