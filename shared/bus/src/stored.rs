@@ -1,7 +1,7 @@
 //! An object as the bucket has it: raw bytes, its metadata, and what has been decoded of it so far.
 
 use std::any::Any;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use api::journal::Cause;
 use api::{Metadata, NodeName, Object, ObjectKey, Resource, ResourceId, Revision};
@@ -33,9 +33,15 @@ pub struct Stored {
     /// The node a pod is bound to.
     pub(crate) node: Option<NodeName>,
     bytes: Bytes,
+    decoded: Mutex<Decoded>,
+}
+
+/// What has been decoded of an object; forgotten when it is history.
+#[derive(Default)]
+struct Decoded {
     /// The first type that asked; all callers of a process use one type per kind.
-    typed: OnceLock<Arc<dyn Any + Send + Sync>>,
-    json: OnceLock<Bytes>,
+    typed: Option<Arc<dyn Any + Send + Sync>>,
+    json: Option<Bytes>,
 }
 
 /// What accompanies an object's bytes in the bucket.
@@ -63,9 +69,18 @@ impl Stored {
             write_id,
             node: head.spec.node_name.map(crate::intern::node),
             bytes,
-            typed: OnceLock::new(),
-            json: OnceLock::new(),
+            decoded: Mutex::default(),
         }
+    }
+
+    /// Shares with the state before what has not changed. True if that is everything that indexes are made of.
+    pub(crate) fn share_with(&mut self, previous: &Self) -> bool {
+        self.key = previous.key.clone();
+        if *self.metadata != *previous.metadata {
+            return false;
+        }
+        self.metadata = Arc::clone(&previous.metadata);
+        self.node == previous.node
     }
 
     /// The object as stored: named MessagePack without `resourceVersion`.
@@ -75,8 +90,11 @@ impl Stored {
 
     /// Read through its type, decoded once. A body that does not decode yields the default and one warning.
     pub fn object<K: Resource>(&self) -> Arc<Object<K>> {
-        let typed = self.typed.get_or_init(|| self.decode_object::<K>());
-        match Arc::clone(typed).downcast::<Object<K>>() {
+        let typed = {
+            let mut decoded = self.decoded();
+            Arc::clone(decoded.typed.get_or_insert_with(|| self.decode_object::<K>()))
+        };
+        match typed.downcast::<Object<K>>() {
             Ok(object) => object,
             Err(_another_type_was_first) => self.decode_object::<K>(),
         }
@@ -100,7 +118,16 @@ impl Stored {
                 Bytes::from_static(b"null")
             }
         };
-        self.json.get_or_init(encode).clone()
+        self.decoded().json.get_or_insert_with(encode).clone()
+    }
+
+    /// Gives the memory of what was decoded back: this state is history, and seldom asked for.
+    pub(crate) fn forget_decoded(&self) {
+        *self.decoded() = Decoded::default();
+    }
+
+    fn decoded(&self) -> MutexGuard<'_, Decoded> {
+        self.decoded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// For tests: an object at a revision. Its key follows from `apiVersion`, `kind` and metadata.

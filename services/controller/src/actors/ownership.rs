@@ -1,12 +1,11 @@
 //! Who manages whom: controller references, and which objects an owner claims by its selector.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actor::{World, Write};
 use api::views::{LabelSelector, Namespace};
-use api::{Metadata, Object, ObjectKey, OwnerReference, Resource, ResourceId};
-use bus::{Reader, Stored};
+use api::{Metadata, Object, ObjectKey, OwnerReference, Resource};
+use bus::Reader;
 use serde_json::{Value, json};
 
 /// An owner that claims objects by its selector.
@@ -117,26 +116,14 @@ fn patch_references<K: Resource>(object: &Object<K>, references: &[OwnerReferenc
     }
 }
 
-/// Objects of a namespace that carry these labels, ordered by name. An index over labels, once the view has one, belongs here.
-pub(super) fn labelled<'a>(
-    reader: &'a Reader<'_>,
-    resource: ResourceId,
-    namespace: &'a str,
-    labels: &'a BTreeMap<Arc<str>, Arc<str>>,
-) -> impl Iterator<Item = &'a Arc<Stored>> + 'a {
-    let carries = |stored: &&Arc<Stored>| {
-        labels.iter().all(|(key, value)| stored.metadata.labels.get(key) == Some(value))
-    };
-    reader.list(resource, Some(namespace)).filter(carries)
-}
-
 /// Objects of a namespace that a selector may match, that nobody manages and that stay.
 pub(super) fn orphans<'a, K: Resource>(
     reader: &'a Reader<'_>,
     namespace: &'a str,
     selector: &'a LabelSelector,
 ) -> impl Iterator<Item = Arc<Object<K>>> + 'a {
-    labelled(reader, K::ID, namespace, &selector.match_labels)
+    reader
+        .labelled(K::ID, namespace, &selector.match_labels)
         .filter(|stored| stored.metadata.controller().is_none() && !stored.metadata.is_terminating())
         .map(|stored| stored.object::<K>())
 }

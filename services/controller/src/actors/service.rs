@@ -12,7 +12,7 @@ use api::views::{EndpointSlice, Pod, Service, ServiceSpec};
 use api::{Metadata, Object, ObjectKey, Resource, ResourceId, Timestamp};
 use bus::{Change, ChangeKind, Reader, Stored};
 
-use super::ownership::{labelled, namespace_ends};
+use super::ownership::namespace_ends;
 
 /// The collection of legacy Endpoints.
 const ENDPOINTS: ResourceId = ResourceId::new("endpoints");
@@ -62,7 +62,7 @@ fn has_endpoints(spec: &ServiceSpec) -> bool {
 /// Pods that a Service selects and that can be reached, ordered by name.
 fn selected(me: &Object<Service>, world: &World<'_>) -> Vec<Arc<Object<Pod>>> {
     let reader: &Reader<'_> = world;
-    let pods = labelled(reader, Pod::ID, me.key.namespace(), &me.spec.selector);
+    let pods = reader.labelled(Pod::ID, me.key.namespace(), &me.spec.selector);
     pods.map(|stored| stored.object::<Pod>()).filter(|pod| is_reachable(pod)).collect()
 }
 

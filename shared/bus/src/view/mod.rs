@@ -3,6 +3,7 @@
 mod changes;
 mod follow;
 mod history;
+mod labels;
 mod ring;
 mod state;
 
@@ -83,6 +84,16 @@ impl Change {
 
     fn weight(&self) -> usize {
         self.object.weight() + 128
+    }
+
+    /// Forgets what was decoded of states that no view shows any more.
+    fn forget_decoded(&self) {
+        if let Some(previous) = &self.previous {
+            previous.forget_decoded();
+        }
+        if self.kind == ChangeKind::Deleted {
+            self.object.forget_decoded();
+        }
     }
 }
 

@@ -9,8 +9,10 @@ use super::{Change, Expired};
 
 /// At most so many changes are kept.
 const ENTRIES: usize = 65_536;
-/// At most about so many bytes are kept.
-const BYTES: usize = 48 << 20;
+/// At most about so many bytes are kept. Who resumes from before reads the stream.
+const BYTES: usize = 16 << 20;
+/// Followers of the view are rarely further behind than this: what older changes have replaced is kept encoded only.
+const DECODED: usize = 2_048;
 
 /// Changes that followers may still read.
 #[derive(Default)]
@@ -29,6 +31,11 @@ impl Ring {
     pub(crate) fn push(&mut self, change: Change) {
         self.bytes += change.weight();
         self.changes.push_back(Arc::new(change));
+        if let Some(aged) =
+            self.changes.len().checked_sub(DECODED + 1).and_then(|index| self.changes.get(index))
+        {
+            aged.forget_decoded();
+        }
         while self.changes.len() > ENTRIES || self.bytes > BYTES {
             let Some(oldest) = self.changes.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.weight());

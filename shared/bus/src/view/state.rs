@@ -6,6 +6,7 @@ use std::sync::{Arc, RwLockReadGuard};
 use api::{NodeName, ObjectKey, ResourceId, Revision, Uid};
 
 use super::follow::with_last_state;
+use super::labels::Labels;
 use super::{Change, ChangeKind};
 use crate::stored::Stored;
 
@@ -22,6 +23,7 @@ pub(crate) struct State {
     owners: HashMap<Uid, BTreeSet<ObjectKey>>,
     nodes: HashMap<NodeName, BTreeSet<ObjectKey>>,
     uids: HashMap<Uid, ObjectKey>,
+    labels: Labels,
     /// Names whose last message is a delete marker, with the marker's revision.
     markers: HashMap<ObjectKey, Revision>,
     /// The markers by age, so that the oldest are forgotten first.
@@ -72,6 +74,22 @@ impl Reader<'_> {
     /// Pods that are bound to `node`.
     pub fn pods_on(&self, node: &NodeName) -> impl Iterator<Item = &Arc<Stored>> {
         self.state.each(self.state.nodes.get(node))
+    }
+
+    /// Objects of a namespace that carry all these labels, ordered by name; pods and ReplicaSets are looked up by their rarest label.
+    pub fn labelled<'r>(
+        &'r self,
+        resource: ResourceId,
+        namespace: &str,
+        labels: &'r BTreeMap<Arc<str>, Arc<str>>,
+    ) -> impl Iterator<Item = &'r Arc<Stored>> {
+        let is_indexed = Labels::covers(resource) && !labels.is_empty();
+        let few = is_indexed.then(|| self.state.each(self.state.labels.rarest(resource, namespace, labels)));
+        let all = (!is_indexed).then(|| self.list(resource, Some(namespace)));
+        few.into_iter()
+            .flatten()
+            .chain(all.into_iter().flatten())
+            .filter(|stored| labels.iter().all(|(key, value)| stored.metadata.labels.get(key) == Some(value)))
     }
 
     /// Everything in a namespace.
@@ -125,11 +143,16 @@ impl State {
     }
 
     /// Takes a change in; `None` if it is no news: an old revision, or the deletion of nothing.
-    pub(crate) fn apply(&mut self, kind: ChangeKind, object: Arc<Stored>) -> Option<Change> {
+    pub(crate) fn apply(&mut self, kind: ChangeKind, mut object: Arc<Stored>) -> Option<Change> {
         if self.get(&object.key).is_some_and(|known| known.revision >= object.revision) {
             return None;
         }
         self.revision = self.revision.max(object.revision);
+        if kind == ChangeKind::Put
+            && let Some(previous) = self.replace(&mut object)
+        {
+            return Some(Change { kind, object, previous: Some(previous) });
+        }
         let previous = self.remove(&object.key);
         let object = match (kind, &previous) {
             (ChangeKind::Deleted, Some(previous)) => with_last_state(object, previous),
@@ -166,6 +189,13 @@ impl State {
         keys.into_iter().flatten().filter_map(|key| self.get(key))
     }
 
+    /// Replaces an object where all indexes stay as they are (most writes are of a status); the state before.
+    fn replace(&mut self, object: &mut Arc<Stored>) -> Option<Arc<Stored>> {
+        let place = self.collections.get_mut(&object.key.resource)?.get_mut(&object.key)?;
+        let same = Arc::get_mut(object)?.share_with(place);
+        same.then(|| std::mem::replace(place, Arc::clone(object)))
+    }
+
     fn insert(&mut self, object: Arc<Stored>) {
         let key = &object.key;
         for owner in &object.metadata.owner_references {
@@ -177,6 +207,7 @@ impl State {
         if !object.metadata.uid.as_str().is_empty() {
             self.uids.insert(object.metadata.uid.clone(), key.clone());
         }
+        self.labels.insert(&object);
         self.collections.entry(key.resource).or_default().insert(key.clone(), object);
     }
 
@@ -191,6 +222,7 @@ impl State {
         if self.uids.get(&object.metadata.uid) == Some(key) {
             self.uids.remove(&object.metadata.uid);
         }
+        self.labels.remove(&object);
         Some(object)
     }
 
