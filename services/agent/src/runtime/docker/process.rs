@@ -14,7 +14,7 @@ use crate::runtime::{ContainerId, FailureKind, RuntimeError};
 
 /// Buffer for a command's output.
 const OUTPUT_CAPACITY: usize = 64 * 1024;
-/// Before the engine is asked again whether a command has ended whose output has.
+/// Before the engine is asked again about a command that is about to start or to end.
 const FIRST_LOOK: Duration = Duration::from_millis(10);
 const LAST_LOOK: Duration = Duration::from_millis(500);
 
@@ -27,14 +27,18 @@ impl Processes for DockerEngine {
     }
 
     async fn resize(&self, process: &ProcessId, width: u16, height: u16) -> Result<(), RuntimeError> {
-        let resized = match process {
-            ProcessId::Main(id) => {
-                let options = query::ResizeContainerTTYOptions { h: height.into(), w: width.into() };
-                self.client.resize_container_tty(id.as_str(), options).await
+        let mut pause = FIRST_LOOK;
+        loop {
+            match self.resize_once(process, width, height).await {
+                // The engine refuses while the process is only starting.
+                Err(_) if pause < LAST_LOOK => tokio::time::sleep(pause).await,
+                resized => {
+                    return resized
+                        .map_err(|error| failed("resize the terminal of", &process.to_string(), error));
+                }
             }
-            ProcessId::Command(id) => self.client.resize_exec(id, ResizeExecOptions { height, width }).await,
-        };
-        resized.map_err(|error| failed("resize the terminal of", &process.to_string(), error))
+            pause *= 2;
+        }
     }
 
     async fn exit_code(&self, process: &ProcessId) -> Result<Option<i64>, RuntimeError> {
@@ -54,6 +58,21 @@ impl Processes for DockerEngine {
 }
 
 impl DockerEngine {
+    async fn resize_once(
+        &self,
+        process: &ProcessId,
+        width: u16,
+        height: u16,
+    ) -> Result<(), bollard::errors::Error> {
+        match process {
+            ProcessId::Main(id) => {
+                let options = query::ResizeContainerTTYOptions { h: height.into(), w: width.into() };
+                self.client.resize_container_tty(id.as_str(), options).await
+            }
+            ProcessId::Command(id) => self.client.resize_exec(id, ResizeExecOptions { height, width }).await,
+        }
+    }
+
     async fn run(&self, id: &ContainerId, wish: &Wish) -> Result<Process, RuntimeError> {
         let failed = |error| failed("run a command in container", id.as_str(), error);
         let config = ExecConfig {
