@@ -13,11 +13,20 @@ const PATIENCE: Duration = Duration::from_secs(60);
 fn cluster() -> Cluster {
     static IMAGES: Once = Once::new();
     IMAGES.call_once(images::make);
-    Cluster::start(&["--runtime", "docker", "--service-cidr", "10.111.0.0/16", "--node-port-range", "31500-31599"])
+    Cluster::start(&[
+        "--runtime",
+        "docker",
+        "--service-cidr",
+        "10.111.0.0/16",
+        "--node-port-range",
+        "31500-31599",
+    ])
 }
 
 fn pod(name: &str, containers: &str) -> String {
-    format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {name}}}}}\nspec:\n  terminationGracePeriodSeconds: 1\n{containers}\n")
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, labels: {{app: {name}}}}}\nspec:\n  terminationGracePeriodSeconds: 1\n{containers}\n"
+    )
 }
 
 fn apply(cluster: &Cluster, manifest: &str) {
@@ -25,7 +34,8 @@ fn apply(cluster: &Cluster, manifest: &str) {
 }
 
 fn await_pod(cluster: &Cluster, name: &str, condition: &str) {
-    let waited = cluster.kubectl(&["wait", &format!("pod/{name}"), &format!("--for={condition}"), "--timeout=60s"]);
+    let waited =
+        cluster.kubectl(&["wait", &format!("pod/{name}"), &format!("--for={condition}"), "--timeout=60s"]);
     if !waited.success {
         panic!("{}\n{}", waited.stderr, cluster.kubectl(&["describe", "pod", name]).stdout);
     }
@@ -38,7 +48,10 @@ fn field(cluster: &Cluster, object: &str, path: &str) -> String {
 #[test]
 fn a_pod_runs_with_its_environment_volumes_and_init_containers_and_its_logs_can_be_read() {
     let cluster = cluster();
-    apply(&cluster, "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {greeting: hello, file.txt: from-a-file}\n");
+    apply(
+        &cluster,
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: settings}\ndata: {greeting: hello, file.txt: from-a-file}\n",
+    );
     apply(&cluster, "apiVersion: v1\nkind: Secret\nmetadata: {name: keys}\nstringData: {password: s3cret}\n");
     let manifest = pod(
         "all",
@@ -67,7 +80,10 @@ fn a_pod_runs_with_its_environment_volumes_and_init_containers_and_its_logs_can_
     );
     apply(&cluster, &manifest);
     await_pod(&cluster, "all", "jsonpath={.status.phase}=Succeeded");
-    assert_eq!(cluster.kubectl(&["logs", "all"]).ok().trim(), "hello s3cret all prepared from-a-file arg-all");
+    assert_eq!(
+        cluster.kubectl(&["logs", "all"]).ok().trim(),
+        "hello s3cret all prepared from-a-file arg-all"
+    );
     let shown = cluster.kubectl(&["get", "pod", "all", "--no-headers"]).ok();
     assert!(shown.contains("0/1") && shown.contains("Completed"), "{shown}");
 }
@@ -95,7 +111,15 @@ fn a_killed_container_is_restarted_and_probes_decide_readiness() {
         if count == "1" { Ok(()) } else { Err(count) }
     });
     await_pod(&cluster, "probed", "condition=Ready");
-    let previous = cluster.kubectl(&["get", "pod", "probed", "-o", "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}"]).ok();
+    let previous = cluster
+        .kubectl(&[
+            "get",
+            "pod",
+            "probed",
+            "-o",
+            "jsonpath={.status.containerStatuses[0].lastState.terminated.exitCode}",
+        ])
+        .ok();
     assert_eq!(previous, "137");
     cluster.kubectl(&["delete", "pod", "probed", "--timeout=30s"]).ok();
 }
@@ -103,8 +127,19 @@ fn a_killed_container_is_restarted_and_probes_decide_readiness() {
 #[test]
 fn a_missing_image_and_a_missing_config_map_are_explained() {
     let cluster = cluster();
-    apply(&cluster, &pod("no-image", "  containers: [{name: c, image: 'odeon-test-nothing:1', imagePullPolicy: Never}]"));
-    apply(&cluster, &pod("no-config", &format!("  containers: [{{name: c, image: {BUSYBOX}, envFrom: [{{configMapRef: {{name: nowhere}}}}]}}]")));
+    apply(
+        &cluster,
+        &pod("no-image", "  containers: [{name: c, image: 'odeon-test-nothing:1', imagePullPolicy: Never}]"),
+    );
+    apply(
+        &cluster,
+        &pod(
+            "no-config",
+            &format!(
+                "  containers: [{{name: c, image: {BUSYBOX}, envFrom: [{{configMapRef: {{name: nowhere}}}}]}}]"
+            ),
+        ),
+    );
     let explained = |name: &str, words: &[&str]| {
         eventually(&format!("{name} is explained"), PATIENCE, || {
             let text = cluster.kubectl(&["describe", "pod", name]).ok();
@@ -147,14 +182,19 @@ spec: {{type: NodePort, selector: {{app: hello}}, ports: [{{port: 80, targetPort
     );
     cluster.kubectl(&["rollout", "status", "deployment/hello", "--timeout=60s"]).ok();
     let answers = eventually("both replicas answer on the node port", PATIENCE, || {
-        let answers: std::collections::BTreeSet<String> =
-            (0..20).map(|_| run(Command::new("curl").args(["-fsS", "--max-time", "2", "http://127.0.0.1:31500/"])).stdout).collect();
+        let answers: std::collections::BTreeSet<String> = (0..20)
+            .map(|_| {
+                run(Command::new("curl").args(["-fsS", "--max-time", "2", "http://127.0.0.1:31500/"])).stdout
+            })
+            .collect();
         if answers.len() == 2 && !answers.contains("") { Ok(answers) } else { Err(format!("{answers:?}")) }
     });
     let address = field(&cluster, "service/hello", ".spec.clusterIP");
     let client = pod(
         "client",
-        &format!("  restartPolicy: Never\n  containers: [{{name: c, image: {BUSYBOX}, command: [sh, -c, 'wget -qO- http://{address}/ && wget -qO- http://hello/ && wget -qO- http://hello.default.svc.cluster.local/']}}]"),
+        &format!(
+            "  restartPolicy: Never\n  containers: [{{name: c, image: {BUSYBOX}, command: [sh, -c, 'wget -qO- http://{address}/ && wget -qO- http://hello/ && wget -qO- http://hello.default.svc.cluster.local/']}}]"
+        ),
     );
     apply(&cluster, &client);
     await_pod(&cluster, "client", "jsonpath={.status.phase}=Succeeded");
@@ -166,7 +206,15 @@ spec: {{type: NodePort, selector: {{app: hello}}, ports: [{{port: 80, targetPort
 #[test]
 fn running_containers_are_adopted_by_the_next_start() {
     let mut cluster = cluster();
-    apply(&cluster, &pod("steady", &format!("  containers: [{{name: c, image: {BUSYBOX}, command: [sh, -c, 'while true; do sleep 0.2; done']}}]")));
+    apply(
+        &cluster,
+        &pod(
+            "steady",
+            &format!(
+                "  containers: [{{name: c, image: {BUSYBOX}, command: [sh, -c, 'while true; do sleep 0.2; done']}}]"
+            ),
+        ),
+    );
     await_pod(&cluster, "steady", "condition=Ready");
     let identity = |cluster: &Cluster| {
         format!(

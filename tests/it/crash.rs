@@ -12,7 +12,8 @@ fn a_second_start_on_the_same_directory_finds_the_cluster_as_it_was() {
     cluster.kubectl(&["create", "deployment", "web", "--image=web:1", "--replicas=3"]).ok();
     let uids = |cluster: &Cluster| {
         eventually("three pods are ready", PATIENCE, || {
-            let ready = cluster.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"]).ok();
+            let ready =
+                cluster.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.status.readyReplicas}"]).ok();
             if ready == "3" { Ok(()) } else { Err(ready) }
         });
         cluster.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.metadata.uid}"]).ok()
@@ -34,7 +35,9 @@ fn two_clusters_run_side_by_side_but_not_on_one_directory() {
     let second = Cluster::hollow(1);
     first.kubectl(&["create", "configmap", "only-here", "--from-literal=a=b"]).ok();
     assert!(second.kubectl(&["get", "configmap", "only-here"]).err().contains("NotFound"));
-    let third = run(std::process::Command::new(odeon()).args(["up", "--runtime", "hollow", "--data-dir"]).arg(first.directory()));
+    let third = run(std::process::Command::new(odeon())
+        .args(["up", "--runtime", "hollow", "--data-dir"])
+        .arg(first.directory()));
     let complaint = third.err();
     assert!(complaint.contains("in use by another") && complaint.contains("--data-dir"), "{complaint}");
 }

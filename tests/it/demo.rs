@@ -21,7 +21,9 @@ impl Demo {
     }
 
     fn kubectl(arguments: &[&str]) -> Output {
-        run(Command::new(tool("kubectl")).args(arguments).env("KUBECONFIG", repository().join(".odeon/demo/kubeconfig")))
+        run(Command::new(tool("kubectl"))
+            .args(arguments)
+            .env("KUBECONFIG", repository().join(".odeon/demo/kubeconfig")))
     }
 
     fn compose(arguments: &[&str]) -> Output {
@@ -58,14 +60,21 @@ fn the_demo_comes_up_scales_moves_pods_and_leaves_nothing_behind() {
     images.ok();
     let demo = Demo;
     let told = Demo::script("up").ok();
-    let sample = told.lines().find_map(|line| line.trim().strip_prefix("sample").map(str::trim)).unwrap().to_owned();
+    let sample =
+        told.lines().find_map(|line| line.trim().strip_prefix("sample").map(str::trim)).unwrap().to_owned();
     let sample = sample.split_whitespace().next().unwrap();
 
     let answers: std::collections::BTreeSet<String> = (0..60).map(|_| fetch(sample)).collect();
     assert_eq!(answers.len(), 6, "every replica answers in turn: {answers:?}");
 
     let pod = Demo::kubectl(&["get", "pods", "-o", "name"]).ok().lines().next().unwrap().to_owned();
-    assert!(run(Command::new(odeon()).args(["--kubeconfig", ".odeon/demo/kubeconfig", "why", &pod]).current_dir(repository())).ok().contains("hello"));
+    assert!(
+        run(Command::new(odeon())
+            .args(["--kubeconfig", ".odeon/demo/kubeconfig", "why", &pod])
+            .current_dir(repository()))
+        .ok()
+        .contains("hello")
+    );
     assert!(Demo::kubectl(&["logs", &pod]).ok().contains("hello listens"));
 
     Demo::compose(&["up", "-d", "--no-build", "--no-recreate", "--scale", "agent=5"]).ok();
@@ -81,14 +90,18 @@ fn the_demo_comes_up_scales_moves_pods_and_leaves_nothing_behind() {
 
     Demo::compose(&["up", "-d", "--no-build", "--no-recreate", "--scale", "agent=3"]).ok();
     eventually("pods of stopped agents run elsewhere", PATIENCE, || {
-        let ready = Demo::kubectl(&["get", "deployment", "hello", "-o", "jsonpath={.status.readyReplicas}"]).ok();
+        let ready =
+            Demo::kubectl(&["get", "deployment", "hello", "-o", "jsonpath={.status.readyReplicas}"]).ok();
         ready_nodes(3).and_then(|()| if ready == "15" { Ok(()) } else { Err(ready) })
     });
     drop(demo);
-    let left = run(Command::new("docker").args(["ps", "-aq", "--filter", "label=odeon.dev/cluster=demo"])).ok();
+    let left =
+        run(Command::new("docker").args(["ps", "-aq", "--filter", "label=odeon.dev/cluster=demo"])).ok();
     assert!(left.is_empty(), "{left}");
-    let volumes = run(Command::new("docker").args(["volume", "ls", "-q", "--filter", "name=odeon-demo"])).ok();
-    let networks = run(Command::new("docker").args(["network", "ls", "-q", "--filter", "name=odeon-demo"])).ok();
+    let volumes =
+        run(Command::new("docker").args(["volume", "ls", "-q", "--filter", "name=odeon-demo"])).ok();
+    let networks =
+        run(Command::new("docker").args(["network", "ls", "-q", "--filter", "name=odeon-demo"])).ok();
     assert!(volumes.is_empty() && networks.is_empty(), "{volumes}{networks}");
 }
 

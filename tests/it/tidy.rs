@@ -24,13 +24,30 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 ];
 
 const GUARDED: &[&str] = &[
-    "api", "telemetry", "bus", "actor", "gateway", "controller", "scheduler", "agent", "proxy", "odeon", "async-nats",
-    "rmp-serde", "actix", "axum", "bollard", "k8s-openapi",
+    "api",
+    "telemetry",
+    "bus",
+    "actor",
+    "gateway",
+    "controller",
+    "scheduler",
+    "agent",
+    "proxy",
+    "odeon",
+    "async-nats",
+    "rmp-serde",
+    "actix",
+    "axum",
+    "bollard",
+    "k8s-openapi",
 ];
 
 #[test]
 fn crates_import_only_what_the_design_allows() {
-    let text = run(Command::new("cargo").args(["metadata", "--no-deps", "--format-version=1"]).current_dir(repository())).ok();
+    let text = run(Command::new("cargo")
+        .args(["metadata", "--no-deps", "--format-version=1"])
+        .current_dir(repository()))
+    .ok();
     let metadata: Value = serde_json::from_str(&text).unwrap();
     let allowed: BTreeMap<&str, &[&str]> = MAY_IMPORT.iter().copied().collect();
     let mut wrong = Vec::new();

@@ -23,7 +23,15 @@ spec:
 }
 
 fn ready(cluster: &Cluster, deployment: &str) -> String {
-    cluster.kubectl(&["get", "deployment", deployment, "-o", "jsonpath={.status.readyReplicas}/{.status.replicas}"]).ok()
+    cluster
+        .kubectl(&[
+            "get",
+            "deployment",
+            deployment,
+            "-o",
+            "jsonpath={.status.readyReplicas}/{.status.replicas}",
+        ])
+        .ok()
 }
 
 fn await_ready(cluster: &Cluster, deployment: &str, count: u32) {
@@ -41,25 +49,49 @@ fn a_deployment_is_applied_scaled_rolled_undone_and_deleted() {
     let nodes = cluster.kubectl(&["get", "nodes", "--no-headers"]).ok();
     assert_eq!(nodes.lines().filter(|line| line.contains(" Ready ")).count(), 3, "{nodes}");
 
-    assert_eq!(cluster.kubectl_with(&["apply", "-f", "-"], &deployment("web", 3, "web:1")).ok().trim(), "deployment.apps/web created");
+    assert_eq!(
+        cluster.kubectl_with(&["apply", "-f", "-"], &deployment("web", 3, "web:1")).ok().trim(),
+        "deployment.apps/web created"
+    );
     await_ready(&cluster, "web", 3);
-    assert_eq!(cluster.kubectl_with(&["apply", "-f", "-"], &deployment("web", 3, "web:1")).ok().trim(), "deployment.apps/web unchanged");
+    assert_eq!(
+        cluster.kubectl_with(&["apply", "-f", "-"], &deployment("web", 3, "web:1")).ok().trim(),
+        "deployment.apps/web unchanged"
+    );
     let spread = cluster.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].spec.nodeName}"]).ok();
     assert_eq!(spread.split_whitespace().collect::<std::collections::BTreeSet<_>>().len(), 3, "{spread}");
 
-    assert_eq!(cluster.kubectl(&["scale", "deployment", "web", "--replicas=6"]).ok().trim(), "deployment.apps/web scaled");
+    assert_eq!(
+        cluster.kubectl(&["scale", "deployment", "web", "--replicas=6"]).ok().trim(),
+        "deployment.apps/web scaled"
+    );
     await_ready(&cluster, "web", 6);
 
     cluster.kubectl(&["set", "image", "deployment/web", "c=web:2"]).ok();
     let status = cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=30s"]).ok();
     assert!(status.contains("successfully rolled out"), "{status}");
-    let images = cluster.kubectl(&["get", "pods", "-l", "app=web", "--field-selector=status.phase=Running", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).ok();
+    let images = cluster
+        .kubectl(&[
+            "get",
+            "pods",
+            "-l",
+            "app=web",
+            "--field-selector=status.phase=Running",
+            "-o",
+            "jsonpath={.items[*].spec.containers[0].image}",
+        ])
+        .ok();
     assert!(images.split_whitespace().all(|image| image == "web:2"), "{images}");
 
     assert!(cluster.kubectl(&["rollout", "history", "deployment/web"]).ok().contains("2"));
-    assert_eq!(cluster.kubectl(&["rollout", "undo", "deployment/web"]).ok().trim(), "deployment.apps/web rolled back");
+    assert_eq!(
+        cluster.kubectl(&["rollout", "undo", "deployment/web"]).ok().trim(),
+        "deployment.apps/web rolled back"
+    );
     cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=30s"]).ok();
-    let image = cluster.kubectl(&["get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image}"]).ok();
+    let image = cluster
+        .kubectl(&["get", "deployment", "web", "-o", "jsonpath={.spec.template.spec.containers[0].image}"])
+        .ok();
     assert_eq!(image, "web:1");
 
     cluster.kubectl(&["delete", "deployment", "web", "--timeout=30s"]).ok();
@@ -72,11 +104,26 @@ fn a_deployment_is_applied_scaled_rolled_undone_and_deleted() {
 #[test]
 fn imperative_commands_of_a_current_kubectl_work() {
     let cluster = Cluster::hollow(1);
-    assert_eq!(cluster.kubectl(&["create", "deployment", "shop", "--image=shop:1", "--replicas=2"]).ok().trim(), "deployment.apps/shop created");
+    assert_eq!(
+        cluster.kubectl(&["create", "deployment", "shop", "--image=shop:1", "--replicas=2"]).ok().trim(),
+        "deployment.apps/shop created"
+    );
     await_ready(&cluster, "shop", 2);
-    assert_eq!(cluster.kubectl(&["expose", "deployment", "shop", "--port=80"]).ok().trim(), "service/shop exposed");
+    assert_eq!(
+        cluster.kubectl(&["expose", "deployment", "shop", "--port=80"]).ok().trim(),
+        "service/shop exposed"
+    );
     eventually("both pods are endpoints", PATIENCE, || {
-        let ready = cluster.kubectl(&["get", "endpointslices", "-l", "kubernetes.io/service-name=shop", "-o", "jsonpath={.items[*].endpoints[*].conditions.ready}"]).ok();
+        let ready = cluster
+            .kubectl(&[
+                "get",
+                "endpointslices",
+                "-l",
+                "kubernetes.io/service-name=shop",
+                "-o",
+                "jsonpath={.items[*].endpoints[*].conditions.ready}",
+            ])
+            .ok();
         if ready == "true true" { Ok(()) } else { Err(ready) }
     });
     cluster.kubectl(&["create", "configmap", "settings", "--from-literal=a=b"]).ok();
@@ -122,7 +169,11 @@ spec:
     cluster.kubectl_with(&["apply", "-f", "-"], manifest).ok();
     eventually("describe says why", PATIENCE, || {
         let text = cluster.kubectl(&["describe", "pod", "big"]).ok();
-        if text.contains("0/2 nodes are available") && text.contains("Insufficient memory") { Ok(()) } else { Err(text) }
+        if text.contains("0/2 nodes are available") && text.contains("Insufficient memory") {
+            Ok(())
+        } else {
+            Err(text)
+        }
     });
     eventually("why says it per node", PATIENCE, || {
         let text = cluster.odeon(&["why", "pod/big"]).ok();
@@ -138,7 +189,9 @@ fn why_walks_from_the_request_to_the_container() {
     let pod = cluster.kubectl(&["get", "pods", "-o", "name"]).ok();
     let text = eventually("the journal holds the whole chain", PATIENCE, || {
         let text = cluster.odeon(&["why", pod.trim()]).ok();
-        let complete = ["deployments.apps/web", "replicasets.apps/web", "bind to", "started container"].iter().all(|word| text.to_lowercase().contains(word));
+        let complete = ["deployments.apps/web", "replicasets.apps/web", "bind to", "started container"]
+            .iter()
+            .all(|word| text.to_lowercase().contains(word));
         if complete { Ok(text) } else { Err(text) }
     });
     assert!(text.contains("admin"), "the user's request is part of it: {text}");
@@ -151,10 +204,19 @@ fn our_own_verbs_read_like_kubectls() {
     std::fs::write(&file, deployment("web", 2, "web:1")).unwrap();
     let file = file.to_str().unwrap();
     assert_eq!(cluster.odeon(&["apply", "-f", file]).ok().trim(), "deployment.apps/web created");
-    assert!(cluster.odeon(&["rollout", "status", "deployment/web", "--timeout", "30s"]).ok().contains("successfully rolled out"));
+    assert!(
+        cluster
+            .odeon(&["rollout", "status", "deployment/web", "--timeout", "30s"])
+            .ok()
+            .contains("successfully rolled out")
+    );
     assert_eq!(cluster.odeon(&["apply", "-f", file]).ok().trim(), "deployment.apps/web unchanged");
     let pods = cluster.odeon(&["get", "pods"]).ok();
-    assert!(pods.starts_with("NAME ") && pods.matches("1/1     Running").count() + pods.matches("1/1   ").count() >= 2, "{pods}");
+    assert!(
+        pods.starts_with("NAME ")
+            && pods.matches("1/1     Running").count() + pods.matches("1/1   ").count() >= 2,
+        "{pods}"
+    );
     assert!(cluster.odeon(&["get", "deploy/web", "-o", "yaml"]).ok().contains("replicas: 2"));
     assert!(cluster.odeon(&["describe", "deployment", "web"]).ok().contains("Available"));
     cluster.odeon(&["scale", "deployment/web", "--replicas", "1"]).ok();

@@ -44,9 +44,13 @@ impl Cluster {
     /// It does not become ready.
     #[expect(clippy::expect_used, reason = "a test without its cluster has failed")]
     pub fn start(arguments: &[&str]) -> Self {
-        let directory = tempfile::Builder::new().prefix("odeon-test-").tempdir().expect("a temporary directory");
-        let mut cluster =
-            Self { directory, arguments: arguments.iter().map(|word| (*word).to_owned()).collect(), process: None };
+        let directory =
+            tempfile::Builder::new().prefix("odeon-test-").tempdir().expect("a temporary directory");
+        let mut cluster = Self {
+            directory,
+            arguments: arguments.iter().map(|word| (*word).to_owned()).collect(),
+            process: None,
+        };
         cluster.resume();
         cluster
     }
@@ -73,7 +77,11 @@ impl Cluster {
         let pid = Pid::from_raw(i32::try_from(process.child.id()).unwrap_or_default());
         let _ = kill(pid, signal);
         let stopped = eventually("odeon up has stopped", PATIENCE, || {
-            process.child.try_wait().map_err(|error| error.to_string())?.ok_or_else(|| "still running".to_owned())
+            process
+                .child
+                .try_wait()
+                .map_err(|error| error.to_string())?
+                .ok_or_else(|| "still running".to_owned())
         });
         if signal == Signal::SIGTERM && !stopped.success() && !std::thread::panicking() {
             panic!("odeon up ended with {stopped}");
@@ -103,14 +111,20 @@ impl Cluster {
     /// The current kubectl with this cluster's kubeconfig, for what `kubectl` cannot say.
     pub fn kubectl_command(&self) -> Command {
         let mut command = Command::new(tool("kubectl"));
-        command.env("KUBECONFIG", self.kubeconfig()).env("KUBECACHEDIR", self.directory.path().join("kubectl-cache"));
+        command
+            .env("KUBECONFIG", self.kubeconfig())
+            .env("KUBECACHEDIR", self.directory.path().join("kubectl-cache"));
         command.current_dir(crate::repository());
         command
     }
 
     /// Runs one of our own verbs.
     pub fn odeon(&self, arguments: &[&str]) -> Output {
-        run(Command::new(odeon()).arg("--kubeconfig").arg(self.kubeconfig()).args(arguments).current_dir(crate::repository()))
+        run(Command::new(odeon())
+            .arg("--kubeconfig")
+            .arg(self.kubeconfig())
+            .args(arguments)
+            .current_dir(crate::repository()))
     }
 
     /// Runs kubectl with a manifest on standard input.

@@ -104,7 +104,9 @@ pub fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Resu
     loop {
         match look() {
             Ok(found) => return found,
-            Err(last) if Instant::now() > deadline => panic!("not within {limit:?}: {what}; last seen: {last}"),
+            Err(last) if Instant::now() > deadline => {
+                panic!("not within {limit:?}: {what}; last seen: {last}")
+            }
             Err(_) => std::thread::sleep(LOOK_EVERY),
         }
     }

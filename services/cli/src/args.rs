@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use crate::bench::Bench;
 use crate::kubeconfig::PrintKubeconfig;
-use crate::service::{AgentOptions, ControllerOptions, ExporterOptions, GatewayOptions, SchedulerOptions};
+use crate::service::{AgentOptions, ControlOptions, ExporterOptions};
 use crate::up::Up;
 use crate::verbs;
 
@@ -39,11 +39,11 @@ pub enum Command {
     Rollout(verbs::Rollout),
     Why(verbs::Why),
     /// Run a gateway: the Kubernetes API
-    Gateway(GatewayOptions),
+    Gateway(Box<ControlOptions<gateway::Config>>),
     /// Run a controller: the actors of Deployments, ReplicaSets, Services, Namespaces and Nodes
-    Controller(ControllerOptions),
+    Controller(ControlOptions<controller::Config>),
     /// Run a scheduler; one of several is active
-    Scheduler(SchedulerOptions),
+    Scheduler(ControlOptions<scheduler::Config>),
     /// Run an agent: this machine (or simulated ones) as a node, with its Service proxy
     Agent(Box<AgentOptions>),
     /// Export NATS servers' own figures to Prometheus

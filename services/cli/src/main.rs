@@ -41,7 +41,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
     let connect = async || Client::connect(cli.kubeconfig.as_deref()).await;
     match cli.command {
         Command::Up(options) => up::up(options).await,
-        Command::Gateway(options) => service::gateway(options).await,
+        Command::Gateway(options) => service::gateway(*options).await,
         Command::Controller(options) => service::controller(options).await,
         Command::Scheduler(options) => service::scheduler(options).await,
         Command::Agent(options) => service::agent(options).await,

@@ -57,9 +57,9 @@ pub struct LayoutOptions {
     replicas: usize,
 }
 
-/// Run a gateway
+/// The options of a control-plane service: everyone's and its own.
 #[derive(clap::Args, Clone, Debug)]
-pub struct GatewayOptions {
+pub struct ControlOptions<C: clap::Args> {
     #[command(flatten)]
     bus: BusOptions,
     #[command(flatten)]
@@ -67,33 +67,7 @@ pub struct GatewayOptions {
     #[command(flatten)]
     layout: LayoutOptions,
     #[command(flatten)]
-    gateway: gateway::Config,
-}
-
-/// Run a controller
-#[derive(clap::Args, Clone, Debug)]
-pub struct ControllerOptions {
-    #[command(flatten)]
-    bus: BusOptions,
-    #[command(flatten)]
-    metrics: MetricsOptions,
-    #[command(flatten)]
-    layout: LayoutOptions,
-    #[command(flatten)]
-    controller: controller::Config,
-}
-
-/// Run a scheduler
-#[derive(clap::Args, Clone, Debug)]
-pub struct SchedulerOptions {
-    #[command(flatten)]
-    bus: BusOptions,
-    #[command(flatten)]
-    metrics: MetricsOptions,
-    #[command(flatten)]
-    layout: LayoutOptions,
-    #[command(flatten)]
-    scheduler: scheduler::Config,
+    own: C,
 }
 
 /// Run an agent with its proxy, or clean up after agents
@@ -144,27 +118,33 @@ pub struct ExporterOptions {
 }
 
 /// Runs a gateway until it is told to stop.
-pub async fn gateway(options: GatewayOptions) -> Result<()> {
-    let process = Process::start("gateway", &options.bus, &options.metrics, Some(&options.layout)).await?;
-    let outcome = gateway::run(options.gateway, process.bus.clone(), process.shutdown.clone()).await;
-    process.end().await;
-    outcome.context("the gateway stopped")
+pub async fn gateway(options: ControlOptions<gateway::Config>) -> Result<()> {
+    control("gateway", options, gateway::run).await
 }
 
 /// Runs a controller until it is told to stop.
-pub async fn controller(options: ControllerOptions) -> Result<()> {
-    let process = Process::start("controller", &options.bus, &options.metrics, Some(&options.layout)).await?;
-    let outcome = controller::run(options.controller, process.bus.clone(), process.shutdown.clone()).await;
-    process.end().await;
-    outcome.context("the controller stopped")
+pub async fn controller(options: ControlOptions<controller::Config>) -> Result<()> {
+    control("controller", options, controller::run).await
 }
 
 /// Runs a scheduler until it is told to stop.
-pub async fn scheduler(options: SchedulerOptions) -> Result<()> {
-    let process = Process::start("scheduler", &options.bus, &options.metrics, Some(&options.layout)).await?;
-    let outcome = scheduler::run(options.scheduler, process.bus.clone(), process.shutdown.clone()).await;
+pub async fn scheduler(options: ControlOptions<scheduler::Config>) -> Result<()> {
+    control("scheduler", options, scheduler::run).await
+}
+
+async fn control<C, E>(
+    name: &'static str,
+    options: ControlOptions<C>,
+    run: impl AsyncFnOnce(C, Bus, CancellationToken) -> Result<(), E>,
+) -> Result<()>
+where
+    C: clap::Args,
+    E: std::error::Error + Send + Sync + 'static,
+{
+    let process = Process::start(name, &options.bus, &options.metrics, Some(&options.layout)).await?;
+    let outcome = run(options.own, process.bus.clone(), process.shutdown.clone()).await;
     process.end().await;
-    outcome.context("the scheduler stopped")
+    outcome.with_context(|| format!("the {name} stopped"))
 }
 
 /// Runs an agent and its proxy until they are told to stop.

@@ -240,15 +240,7 @@ fn repels(taint: &Taint) -> bool {
 
 /// Whether any toleration covers the taint.
 pub fn tolerated(taint: &Taint, tolerations: &[Toleration]) -> bool {
-    tolerations.iter().any(|toleration| {
-        (toleration.effect.is_empty() || toleration.effect == taint.effect)
-            && (toleration.key.is_empty() || toleration.key == taint.key)
-            && match toleration.operator.as_str() {
-                "Exists" => true,
-                "" | "Equal" => !toleration.key.is_empty() && toleration.value == taint.value,
-                _ => false,
-            }
-    })
+    tolerations.iter().any(|toleration| toleration.covers(taint))
 }
 
 /// Whether the tolerations cover a taint that the node only implies (cordoned, not ready).

@@ -118,22 +118,12 @@ fn due<'a>(
 
 /// How long the taint is tolerated; `None` is for ever. Of several tolerations the shortest counts, as in Kubernetes.
 fn tolerated_for(taint: &Taint, tolerations: &[Toleration]) -> Option<Duration> {
-    let mut matching = tolerations.iter().filter(|toleration| tolerates(toleration, taint)).peekable();
+    let mut matching = tolerations.iter().filter(|toleration| toleration.covers(taint)).peekable();
     if matching.peek().is_none() {
         return Some(DEFAULT_TOLERATION);
     }
     let seconds = matching.filter_map(|toleration| toleration.toleration_seconds).min()?;
     Some(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
-}
-
-fn tolerates(toleration: &Toleration, taint: &Taint) -> bool {
-    (toleration.effect.is_empty() || toleration.effect == taint.effect)
-        && (toleration.key.is_empty() || toleration.key == taint.key)
-        && match toleration.operator.as_str() {
-            "Exists" => true,
-            "" | "Equal" => !toleration.key.is_empty() && toleration.value == taint.value,
-            _ => false,
-        }
 }
 
 /// Whether a second one of it must never run.

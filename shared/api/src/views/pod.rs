@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, LabelSelector, resource};
+use super::{Condition, LabelSelector, Taint, resource};
 use crate::quantity::Quantity;
 use crate::{NodeName, Timestamp};
 
@@ -227,6 +227,19 @@ pub struct ContainerStatus {
     pub ready: bool,
     /// How often it was restarted.
     pub restart_count: i32,
+}
+
+impl Toleration {
+    /// Whether it covers the taint, for however long (Kubernetes' `Toleration.ToleratesTaint`).
+    pub fn covers(&self, taint: &Taint) -> bool {
+        (self.effect.is_empty() || self.effect == taint.effect)
+            && (self.key.is_empty() || self.key == taint.key)
+            && match self.operator.as_str() {
+                "Exists" => true,
+                "" | "Equal" => !self.key.is_empty() && self.value == taint.value,
+                _ => false,
+            }
+    }
 }
 
 impl Pod {
