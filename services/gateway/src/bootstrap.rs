@@ -1,18 +1,24 @@
 //! Creates what every cluster has: its first namespaces and the `kubernetes` Service. Gateways that start at once do no harm.
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
 
 use api::journal::JournalEntry;
 use api::{ObjectKey, ResourceId, json, kind, lifecycle};
 use bus::{ChangeTo, Expect, Mutation, WriteError};
 use serde_json::{Value, json as value};
-use tracing::info;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
 
 use crate::allocate;
 use crate::context::Context;
 use crate::server::Error;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
+
+/// How often it is looked whether all of that is still there.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 
 /// Creates what is missing and waits until the view holds it.
 pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Error> {
@@ -27,6 +33,16 @@ pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Erro
     create(context, ObjectKey::namespaced(services, "default", "kubernetes"), kubernetes_service(context))
         .await?;
     create_endpoints(context).await
+}
+
+/// Creates again what someone has deleted, as Kubernetes' API servers do for the Service that leads to them.
+pub async fn keep(context: Arc<Context>, shutdown: CancellationToken) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    while let Some(_tick) = shutdown.run_until_cancelled(ticks.tick()).await {
+        if let Err(error) = create_what_every_cluster_has(&context).await {
+            warn!(%error, "failed to create what every cluster has");
+        }
+    }
 }
 
 fn kubernetes_service(context: &Context) -> Value {
@@ -85,7 +101,7 @@ async fn create(context: &Context, key: ObjectKey, mut object: Value) -> Result<
                 component: "gateway".to_owned(),
                 uid: json::text(&object, "/metadata/uid").into(),
                 cause,
-                trigger: "a gateway started".to_owned(),
+                trigger: "a gateway missed it".to_owned(),
                 because: "every cluster has it".to_owned(),
                 commands: vec![format!("create {key}")],
                 targets: vec![key.clone()],

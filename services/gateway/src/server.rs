@@ -105,6 +105,7 @@ impl Gateway {
         info!(address = %self.address, "gateway listening");
         let tasks = TaskTracker::new();
         tasks.spawn(events::follow_the_journal(Arc::clone(&self.context), shutdown.clone()));
+        tasks.spawn(bootstrap::keep(Arc::clone(&self.context), shutdown.clone()));
         let stopping = self.context.stopping.clone();
         loop {
             tokio::select! {

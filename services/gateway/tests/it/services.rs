@@ -56,3 +56,22 @@ async fn gateways_never_give_out_one_address_twice() {
     assert_eq!((addresses.len(), ports.len()), (40, 40));
     shutdown.cancel();
 }
+
+#[tokio::test]
+async fn the_service_of_the_cluster_itself_comes_back() {
+    let cluster = Cluster::start().await;
+    let path = format!("{SERVICES}/kubernetes");
+    let first = cluster.get(&path).await.ok();
+    let mut watch = cluster
+        .watch(
+            &format!(
+                "{SERVICES}?watch=1&resourceVersion={}",
+                first["metadata"]["resourceVersion"].as_str().unwrap()
+            ),
+            "",
+        )
+        .await;
+    cluster.delete(&path, &json!({})).await.ok();
+    while watch.line().await != "ADDED kubernetes" {}
+    assert_eq!(cluster.get(&path).await.ok()["spec"]["clusterIP"], first["spec"]["clusterIP"]);
+}
