@@ -1,5 +1,6 @@
-//! `pods/portforward`: SPDY/3.1 inside a WebSocket, a pair of streams for every connection into the pod.
+//! `pods/portforward`: SPDY/3.1 inside a WebSocket, a pair of streams for every connection into the pod; or plain channels.
 
+mod channels;
 mod connection;
 mod pairs;
 
@@ -23,6 +24,8 @@ use connection::{Connection, Connections};
 use pairs::{Pairs, Step};
 
 const TUNNEL: &str = "SPDY/3.1+portforward.k8s.io";
+/// Two channels for every port that the query names.
+const CHANNELS: &str = "v4.channel.k8s.io";
 /// Frames that wait for a slow client before pods have to wait.
 const WAITING: usize = 64;
 /// SPDY's word for a stream that is not as agreed.
@@ -32,12 +35,19 @@ const PROTOCOL_ERROR: u32 = 1;
 pub fn answer(context: &Arc<Context>, mut call: Call) -> Result<Response, Failure> {
     let (target, _) = Target::of(context, &call)?;
     let upgrade = target::upgrade(&mut call)?;
-    let protocol = upgrade.protocol(&[TUNNEL])?;
+    let protocol = upgrade.protocol(&[TUNNEL, CHANNELS])?;
+    let ports = if protocol == CHANNELS { Some(channels::ports(&call.query)?) } else { None };
     let context = Arc::clone(context);
     Ok(upgrade.accept(protocol, move |socket| async move {
         let stopping = context.stopping.clone();
+        let served = async {
+            match ports {
+                Some(ports) => channels::serve(context, target, ports, socket).await,
+                None => serve(context, target, socket).await,
+            }
+        };
         tokio::select! {
-            () = serve(context, target, socket) => {}
+            () = served => {}
             () = stopping.cancelled() => {}
         }
     }))

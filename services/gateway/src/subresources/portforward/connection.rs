@@ -149,7 +149,7 @@ impl Task {
 }
 
 /// Passes the client's bytes on; the pod may go on when the client has no more.
-async fn tell_pod(
+pub async fn tell_pod(
     mut from_client: mpsc::Receiver<Bytes>,
     mut to_pod: StreamSender,
 ) -> std::convert::Infallible {
