@@ -17,8 +17,14 @@ const SCRIPT: &str = "echo served > /tmp/index.html; httpd -p 8080 -h /tmp; whil
 fn cluster() -> Cluster {
     static IMAGES: Once = Once::new();
     IMAGES.call_once(images::make);
-    let cluster =
-        Cluster::start(&["--runtime", "docker", "--service-cidr", "10.121.0.0/16", "--node-port-range", "31800-31899"]);
+    let cluster = Cluster::start(&[
+        "--runtime",
+        "docker",
+        "--service-cidr",
+        "10.121.0.0/16",
+        "--node-port-range",
+        "31800-31899",
+    ]);
     let manifest = format!(
         "apiVersion: v1
 kind: Pod
@@ -54,7 +60,10 @@ fn people_talk_with_containers() {
     assert!(wrong.contains("container nosuch is not valid for pod box"), "{wrong}");
     let raw = "/api/v1/namespaces/default/pods/box/exec?command=ls&stdout=true";
     let unnamed = cluster.kubectl(&["get", "--raw", raw]).err();
-    assert!(unnamed.contains("a container name must be specified for pod box, choose one of: [main other]"), "{unnamed}");
+    assert!(
+        unnamed.contains("a container name must be specified for pod box, choose one of: [main other]"),
+        "{unnamed}"
+    );
     let plain = cluster.kubectl(&["get", "--raw", &format!("{raw}&container=main")]).err();
     assert!(plain.contains("Upgrade request required"), "{plain}");
 
@@ -81,7 +90,8 @@ fn a_terminal_knows_its_size(cluster: &Cluster) {
 
 fn files_are_copied_both_ways(cluster: &Cluster) {
     let (there, back) = (cluster.directory().join("there"), cluster.directory().join("back"));
-    let bytes: Vec<u8> = (0..3_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
+    let bytes: Vec<u8> =
+        (0..3_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     std::fs::write(&there, &bytes).unwrap();
     cluster.kubectl(&["cp", "-c", "main", &there.to_string_lossy(), "box:/tmp/copied"]).ok();
     cluster.kubectl(&["cp", "-c", "main", "box:/tmp/copied", &back.to_string_lossy()]).ok();
@@ -108,7 +118,9 @@ fn ports_are_forwarded(cluster: &Cluster) {
     let mut forwarding = Background::start(&mut command);
     let mut lines = BufReader::new(forwarding.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut local = |port: &str| -> u16 {
-        let line = lines.find(|line| line.starts_with("Forwarding from 127.0.0.1:") && line.ends_with(port)).unwrap();
+        let line = lines
+            .find(|line| line.starts_with("Forwarding from 127.0.0.1:") && line.ends_with(port))
+            .unwrap();
         let (_, rest) = line.split_once("127.0.0.1:").unwrap();
         rest.split_once(' ').unwrap().0.parse().unwrap()
     };
