@@ -1,4 +1,11 @@
 //! End-to-end tests: the built binary, real NATS, the real Docker engine, real kubectl and the Python client.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests may fail as tests do"
+)]
 
 mod bad_input;
 mod clients;

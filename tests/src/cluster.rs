@@ -62,8 +62,11 @@ impl Cluster {
     }
 
     /// Stops it in order and waits until it has.
+    ///
+    /// # Panics
+    /// It says that something went wrong.
     pub fn stop(&mut self) {
-        self.signal(Signal::SIGTERM);
+        assert!(self.signal(Signal::SIGTERM), "odeon up did not stop in order");
     }
 
     /// Kills it as a crash would.
@@ -71,9 +74,9 @@ impl Cluster {
         self.signal(Signal::SIGKILL);
     }
 
-    #[expect(clippy::panic, reason = "a process that does not stop is a failed test")]
-    fn signal(&mut self, signal: Signal) {
-        let Some(mut process) = self.process.take() else { return };
+    /// Whether it ended with success, or was not running.
+    fn signal(&mut self, signal: Signal) -> bool {
+        let Some(mut process) = self.process.take() else { return true };
         let pid = Pid::from_raw(i32::try_from(process.child.id()).unwrap_or_default());
         let _ = kill(pid, signal);
         let stopped = eventually("odeon up has stopped", PATIENCE, || {
@@ -83,9 +86,7 @@ impl Cluster {
                 .map_err(|error| error.to_string())?
                 .ok_or_else(|| "still running".to_owned())
         });
-        if signal == Signal::SIGTERM && !stopped.success() && !std::thread::panicking() {
-            panic!("odeon up ended with {stopped}");
-        }
+        stopped.success()
     }
 
     /// Its data directory.
@@ -150,7 +151,7 @@ impl Cluster {
 
 impl Drop for Cluster {
     fn drop(&mut self) {
-        self.signal(Signal::SIGTERM);
+        let stopped = self.signal(Signal::SIGTERM);
         if self.arguments.iter().any(|word| word == "docker")
             && let Some(name) = self.engine_name()
         {
@@ -158,6 +159,9 @@ impl Drop for Cluster {
             if !cleaned.success {
                 eprintln!("clean-up of {name}: {}", cleaned.stderr);
             }
+        }
+        if !std::thread::panicking() {
+            assert!(stopped, "odeon up did not stop in order");
         }
     }
 }
