@@ -41,7 +41,10 @@ fn main() -> ExitCode {
 /// The C library keeps a heap for every thread, up to eight per core, and what one thread gives back no other one uses. Messages are
 /// decoded on one thread and dropped on another here: two heaps for all of them need much less memory, and are as fast.
 #[cfg(target_env = "gnu")]
-#[expect(unsafe_code, reason = "mallopt is a C function; it only sets a limit, before there are other threads")]
+#[expect(
+    unsafe_code,
+    reason = "mallopt is a C function; it only sets a limit, before there are other threads"
+)]
 fn share_arenas() {
     const ARENAS: i32 = 2;
     // SAFETY: no other thread runs yet, and the parameters are among those that mallopt(3) documents.
