@@ -74,7 +74,7 @@ impl Client {
     pub async fn lines(&self, path: &str, table: bool) -> Result<impl AsyncBufRead + use<>> {
         let accept = if table { TABLE } else { "application/json, */*" };
         let request = Request::get(path).header(http::header::ACCEPT, accept).body(Vec::new())?;
-        Ok(self.inner.request_stream(request).await.map_err(explain)?)
+        self.inner.request_stream(request).await.map_err(explain)
     }
 
     async fn send(

@@ -165,7 +165,6 @@ fn gateway_config(options: &Up, data: &DataDir) -> Result<gateway::Config> {
         advertise: options.advertise.clone(),
         node_port_range: options.node_port_range,
         service_cidr,
-        ..gateway::Config::default()
     })
 }
 
