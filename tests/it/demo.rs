@@ -84,7 +84,7 @@ fn the_demo_comes_up_scales_moves_pods_and_leaves_nothing_behind() {
     let places = Demo::kubectl(&["get", "pods", "-o", "jsonpath={.items[*].spec.nodeName}"]).ok();
     assert_eq!(places.split_whitespace().collect::<std::collections::BTreeSet<_>>().len(), 5, "{places}");
     eventually("Prometheus has the new agents", PATIENCE, || {
-        let targets = fetch("http://127.0.0.1:19090/api/v1/query?query=sum(up%7Bservice=%22agent%22%7D)");
+        let targets = fetch("http://127.0.0.1:19090/api/v1/query?query=sum(up%7Bcomponent=%22agent%22%7D)");
         if targets.contains("\"5\"") { Ok(()) } else { Err(targets) }
     });
 
