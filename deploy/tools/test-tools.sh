@@ -21,7 +21,11 @@ newer_package() {
     lists=$(mktemp -d)
     mirror=$(grep -rhv '^ *#' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1)
     mkdir -p "$lists/state/lists/partial" "$lists/cache/archives/partial"
-    echo "deb [trusted=yes] ${mirror:-http://deb.debian.org/debian} $suite main" >"$lists/sources.list"
+    if [ -z "$mirror" ]; then
+        echo "no Debian mirror is set up here; put a kubectl of 1.32 or newer at $tools/$package" >&2
+        return 1
+    fi
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$lists/sources.list"
     options="-o Dir::Etc::sourcelist=$lists/sources.list -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists=$lists/state/lists -o Dir::State::status=/dev/null -o Dir::Cache=$lists/cache -o APT::Sandbox::User=root"
     # shellcheck disable=SC2086
     (cd "$lists" && apt-get $options update -q >/dev/null && apt-get $options download -q "$package" >/dev/null) &&
