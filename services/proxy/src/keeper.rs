@@ -10,7 +10,7 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
-use tracing::{debug, info, warn};
+use tracing::{debug, info};
 
 use crate::diff::diff;
 use crate::metrics::ProxyMetrics;
@@ -201,7 +201,7 @@ async fn snapshot(bus: Bus) -> RouteTable {
             Ok(table) => return table,
             Err(error) => {
                 if !std::mem::replace(&mut complained, true) {
-                    warn!(%error, "no controller sends the route table yet; the one in force stays");
+                    info!(%error, "no controller sends the route table yet; the one in force stays");
                 }
                 tokio::time::sleep(SNAPSHOT_PAUSE).await;
             }

@@ -93,7 +93,7 @@ pub async fn leave<R: ContainerRuntime>(agent: &Agent<R>) {
         let told =
             agent.bus.request::<_, HeartbeatAck>(&node.subject("heartbeat"), &heartbeat, ACK_TIMEOUT).await;
         if let Err(error) = told {
-            tracing::warn!(node = %node.name, %error, "no keeper has heard that the node leaves");
+            tracing::info!(node = %node.name, %error, "no keeper has heard that the node leaves");
         }
     }
 }
