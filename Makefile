@@ -55,6 +55,7 @@ fmt: ## Formats the code
 	cargo fmt --all
 
 bench: build ## Measures this machine's figures and prints them as a table
+	-deploy/tools/docker.sh && deploy/tools/images.sh
 	bin/odeon bench
 
 clean:
