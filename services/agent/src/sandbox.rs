@@ -69,7 +69,7 @@ pub fn main() -> ! {
 }
 
 fn fail(what: &str, error: &dyn std::error::Error) -> ! {
-    eprintln!("{what}: {}", crate::runtime::chain(error));
+    eprintln!("{what}: {}", telemetry::chain(error));
     std::process::exit(1);
 }
 

@@ -8,35 +8,16 @@ use crate::client::Refusal;
 pub fn report(error: &anyhow::Error) -> ExitCode {
     match error.downcast_ref::<Refusal>() {
         Some(refusal) => eprintln!("Error {refusal}"),
-        None => eprintln!("error: {}", chain(error)),
+        None => eprintln!("error: {}", telemetry::chain(error.as_ref())),
     }
     ExitCode::FAILURE
 }
 
-/// `message: cause: cause`; a cause whose text the message already ends with is left out, since some of our
-/// dependencies print their source and return it as well.
-pub fn chain(error: &anyhow::Error) -> String {
-    let mut text = String::new();
-    for cause in error.chain() {
-        let next = cause.to_string();
-        if !text.is_empty() {
-            if text.ends_with(&next) {
-                continue;
-            }
-            text.push_str(": ");
-        }
-        text.push_str(&next);
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
-
     #[test]
     fn a_cause_that_was_printed_is_not_printed_again() {
         let error = anyhow::anyhow!("no route").context("cannot connect: no route").context("cannot start");
-        assert_eq!(chain(&error), "cannot start: cannot connect: no route");
+        assert_eq!(telemetry::chain(error.as_ref()), "cannot start: cannot connect: no route");
     }
 }

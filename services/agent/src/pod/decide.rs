@@ -314,28 +314,16 @@ fn stop_members(plan: &PodPlan, state: &PodState, stop: &Stop, now: Timestamp, s
     let others = plan.containers.iter().filter(|container| container.kind != ContainerKind::Sidecar);
     let running = |container: &ContainerPlan| memory(state, container).running_since().is_some();
     let others_run = others.clone().any(running);
+    let want = Want::Stop(stop.clone());
+    let end = |container: &ContainerPlan, steps: &mut Steps| {
+        lifecycle::next(plan, container, memory(state, container), &want, sandbox, now, steps);
+    };
     for container in others {
-        lifecycle::next(
-            plan,
-            container,
-            memory(state, container),
-            &Want::Stop(stop.clone()),
-            sandbox,
-            now,
-            steps,
-        );
+        end(container, steps);
     }
     for container in sidecars {
         if !blocked && (!others_run || late) {
-            lifecycle::next(
-                plan,
-                container,
-                memory(state, container),
-                &Want::Stop(stop.clone()),
-                sandbox,
-                now,
-                steps,
-            );
+            end(container, steps);
         }
         blocked |= running(container) && !late;
     }

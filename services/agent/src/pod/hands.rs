@@ -267,7 +267,7 @@ fn done(result: Result<(), RuntimeError>, reason: &'static str) -> Result<Outcom
 }
 
 fn read(plan: &PodPlan, reason: &'static str) -> Result<FullPod, Trouble> {
-    plan.full().map_err(|error| Trouble(reason, crate::runtime::chain(&error)))
+    plan.full().map_err(|error| Trouble(reason, telemetry::chain(&error)))
 }
 
 fn container<'a>(plan: &'a PodPlan, name: &str) -> Result<&'a ContainerPlan, Trouble> {

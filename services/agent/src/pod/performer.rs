@@ -110,7 +110,7 @@ impl<R: ContainerRuntime> Pods<R> {
         match PodPlan::read(node, assigned) {
             Ok(plan) => self.inner.assign(plan, stop, now),
             Err(error) => {
-                let text = crate::runtime::chain(&error);
+                let text = telemetry::chain(&error);
                 tracing::error!(pod = %key, error = text, "pod cannot be read");
                 let status =
                     serde_json::json!({ "phase": "Failed", "reason": "InvalidPod", "message": text });

@@ -419,21 +419,6 @@ impl RuntimeError {
 
     /// The whole chain in one line, for statuses.
     pub fn text(&self) -> String {
-        chain(self)
+        telemetry::chain(self)
     }
-}
-
-/// An error with its sources, in one line; a source that its parent already repeats is left out.
-pub fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        let more = source.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        next = source.source();
-    }
-    text
 }

@@ -102,7 +102,7 @@ pub async fn bench(options: &Bench) -> Result<()> {
         };
         match measured {
             Ok(measured) => figures.extend(measured),
-            Err(error) => failed.push(format!("{scenario:?}: {}", crate::failure::chain(&error))),
+            Err(error) => failed.push(format!("{scenario:?}: {}", telemetry::chain(error.as_ref()))),
         }
     }
     if options.json {
