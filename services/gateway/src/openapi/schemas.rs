@@ -23,8 +23,11 @@ const MORE_KEYS: [(&str, &str, [&str; 2]); 4] = [
     ("core.v1.ServiceSpec", "ports", ["port", "protocol"]),
     ("core.v1.PodSpec", "topologySpreadConstraints", ["topologyKey", "whenUnsatisfiable"]),
 ];
+/// Messages that something else may stand for, a list or a truth value: nothing is said of their shape.
+const EITHERS: [&str; 3] =
+    ["JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray"];
 /// Messages that are replaced whole.
-const ATOMIC: [&str; 14] = [
+const ATOMIC: [&str; 20] = [
     "ConfigMapKeySelector",
     "EndpointAddress",
     "EndpointPort",
@@ -37,7 +40,13 @@ const ATOMIC: [&str; 14] = [
     "ObjectReference",
     "OwnerReference",
     "ResourceFieldSelector",
+    "RoleRef",
+    "ScopeSelector",
     "SecretKeySelector",
+    "SecretReference",
+    "ServiceBackendPort",
+    "Subject",
+    "TopologySelectorTerm",
     "TypedLocalObjectReference",
 ];
 
@@ -67,10 +76,13 @@ pub fn name_of_kind(kind: &Kind) -> Option<String> {
 
 fn name_of(message: &Message) -> String {
     let package = message.name.rsplit_once('.').map(|(package, _)| package).unwrap_or_default();
-    match package.strip_prefix("meta.") {
-        Some(_) => format!("{META}{}", message.go_name),
-        None => format!("io.k8s.api.{package}.{}", message.go_name),
-    }
+    let home = match package.split('.').next().unwrap_or_default() {
+        "meta" => "io.k8s.apimachinery.pkg.apis",
+        "apiextensions" => "io.k8s.apiextensions-apiserver.pkg.apis",
+        "apiregistration" => "io.k8s.kube-aggregator.pkg.apis",
+        _ => "io.k8s.api",
+    };
+    format!("{home}.{package}.{}", message.go_name)
 }
 
 /// The definitions of these resources and of everything that they refer to.
@@ -111,6 +123,11 @@ impl Writer {
     fn message(&mut self, message: &'static Message, kind: Option<&Kind>) {
         let name = name_of(message);
         if self.done.contains_key(&name) {
+            return;
+        }
+        if EITHERS.contains(&message.go_name) {
+            let text = self.descriptions.of(message).map(schema::Description::text);
+            self.done.insert(name, json!({"description": text}));
             return;
         }
         let (mut properties, mut required) = (Map::new(), Vec::new());
@@ -188,6 +205,7 @@ impl Writer {
             Type::String => json!({"type": "string"}),
             Type::Int32 => typed("integer", "int32"),
             Type::Int64 => typed("integer", "int64"),
+            Type::Float => typed("number", "double"),
             Type::Bool => json!({"type": "boolean"}),
             Type::Bytes => typed("string", "byte"),
             Type::Time => self.special("meta.v1.Time", typed("string", "date-time")),
@@ -205,6 +223,8 @@ impl Writer {
                 self.special("meta.v1.FieldsV1", json!({"type": "object"}))
             }
             Type::Raw => self.special("runtime.RawExtension", json!({"type": "object"})),
+            Type::Json => self.special("apiextensions.v1.JSON", json!({})),
+            Type::Strings => json!({"type": "array", "items": {"type": "string"}}),
             Type::Message(_) => match field.message() {
                 Some(message) => {
                     let name = name_of(message);
@@ -227,9 +247,10 @@ impl Writer {
 
     /// A reference to a definition that is no message of the table.
     fn special(&mut self, name: &str, mut definition: Value) -> Value {
-        let full = match name.strip_prefix("meta.v1.") {
-            Some(name) => format!("{META}{name}"),
-            None => format!("io.k8s.apimachinery.pkg.{name}"),
+        let full = match name.split_once('.') {
+            Some(("meta", _)) => format!("io.k8s.apimachinery.pkg.apis.{name}"),
+            Some(("apiextensions", _)) => format!("io.k8s.apiextensions-apiserver.pkg.apis.{name}"),
+            _ => format!("io.k8s.apimachinery.pkg.{name}"),
         };
         if !self.done.contains_key(&full) {
             let text = self.descriptions.named(name).map(schema::Description::text);

@@ -139,6 +139,7 @@ fn go_type(field: &Field) -> String {
         Type::String => "string".into(),
         Type::Int32 => "int32".into(),
         Type::Int64 => "int64".into(),
+        Type::Float => "float64".into(),
         Type::Bool => "bool".into(),
         Type::Bytes => "[]uint8".into(),
         Type::Time => "v1.Time".into(),
@@ -146,6 +147,8 @@ fn go_type(field: &Field) -> String {
         Type::IntOrString => "intstr.IntOrString".into(),
         Type::Quantity => "resource.Quantity".into(),
         Type::Raw => "json.RawMessage".into(),
+        Type::Json => "v1.JSON".into(),
+        Type::Strings => "v1.ExtraValue".into(),
         Type::Message(name) => {
             let version = name.rsplit('.').nth(1).unwrap_or_default();
             format!("{version}.{}", field.message().map_or(name, |message| message.go_name))

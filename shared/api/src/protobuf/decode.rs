@@ -126,7 +126,7 @@ fn is_zero(value: &Value) -> bool {
     match value {
         Value::String(text) => text.is_empty(),
         Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_i64() == Some(0),
+        Value::Number(number) => number.as_f64() == Some(0.0),
         _ => false,
     }
 }
@@ -150,14 +150,16 @@ fn value(field: &Field, wire: Wire<'_>, depth: usize) -> Result<Option<Value>, P
     Ok(match field.kind {
         Type::String => Some(json!(wire.text()?)),
         Type::Int32 | Type::Int64 => Some(json!(wire.varint()?.cast_signed())),
+        Type::Float => Some(json!(f64::from_bits(wire.fixed()?))),
         Type::Bool => Some(json!(wire.varint()? != 0)),
         Type::Bytes => Some(json!(STANDARD.encode(wire.bytes()?))),
         Type::Time => scalars::read_time(wire.bytes()?, false)?,
         Type::MicroTime => scalars::read_time(wire.bytes()?, true)?,
         Type::IntOrString => Some(scalars::read_int_or_string(wire.bytes()?)?),
         Type::Quantity => scalars::read_wrapped(wire.bytes()?)?,
-        Type::Raw => scalars::read_wrapped(wire.bytes()?)?
+        Type::Raw | Type::Json => scalars::read_wrapped(wire.bytes()?)?
             .and_then(|text| serde_json::from_str(text.as_str().unwrap_or_default()).ok()),
+        Type::Strings => Some(scalars::read_strings(wire.bytes()?)?),
         Type::Message(_) => {
             let mut nested = Map::new();
             if let Some(kind) = field.message() {

@@ -67,13 +67,15 @@ fn write(
         Type::Int32 | Type::Int64 => {
             return Ok(value.as_i64().map(|value| writer.varint(number, value.cast_unsigned())));
         }
+        Type::Float => return Ok(value.as_f64().map(|value| writer.fixed(number, value.to_bits()))),
         Type::Bool => return Ok(value.as_bool().map(|value| writer.varint(number, u64::from(value)))),
         Type::String => value.as_str().map(|text| text.as_bytes().to_vec()),
         Type::Bytes => value.as_str().and_then(|text| STANDARD.decode(text).ok()),
         Type::Time | Type::MicroTime => value.as_str().and_then(scalars::write_time),
         Type::IntOrString => scalars::write_int_or_string(value),
         Type::Quantity => value.as_str().map(|text| scalars::write_wrapped(text.as_bytes())),
-        Type::Raw => Some(scalars::write_wrapped(value.to_string().as_bytes())),
+        Type::Strings => scalars::write_strings(value),
+        Type::Raw | Type::Json => Some(scalars::write_wrapped(value.to_string().as_bytes())),
         Type::Message(_) => match field.message() {
             Some(nested) if value.is_object() => Some(message(value, nested)?),
             _ => None,

@@ -83,3 +83,24 @@ pub(super) fn write_wrapped(bytes: &[u8]) -> Vec<u8> {
     writer.bytes(1, bytes);
     writer.0
 }
+
+/// The texts of a message that wraps a list of them in field 1 (`ExtraValue`).
+pub(super) fn read_strings(bytes: &[u8]) -> Result<Value, ProtobufError> {
+    let mut reader = Reader::new(bytes);
+    let mut found = Vec::new();
+    while let Some((number, value)) = reader.field()? {
+        if number == 1 {
+            found.push(json!(value.text()?));
+        }
+    }
+    Ok(Value::Array(found))
+}
+
+/// A message that wraps a list of texts in field 1.
+pub(super) fn write_strings(value: &Value) -> Option<Vec<u8>> {
+    let mut writer = Writer::default();
+    for text in value.as_array()? {
+        writer.bytes(1, text.as_str()?.as_bytes());
+    }
+    Some(writer.0)
+}

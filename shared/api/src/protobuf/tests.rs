@@ -135,6 +135,19 @@ status: {phase: Running, containerStatuses: [{name: web, ready: true, restartCou
 }
 
 #[test]
+fn floats_extras_and_any_json_survive() {
+    let schema = json!({"type": "object", "properties": {"ratio": {"type": "number", "maximum": 1.5, "minimum": 0.0, "default": [1, "a"], "enum": [0.5, null]},
+        "labels": {"type": "object", "additionalProperties": {"type": "string"}}}});
+    survives(
+        &json!({"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "a"},
+            "spec": {"versions": [{"name": "v1", "schema": {"openAPIV3Schema": schema}}]}}),
+    );
+    survives(
+        &json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "metadata": {}, "spec": {"extra": {"scopes": ["a", ""]}}}),
+    );
+}
+
+#[test]
 fn delete_options_of_any_group_are_read() {
     let options =
         encode(&json!({"apiVersion": "apps/v1", "kind": "DeleteOptions", "propagationPolicy": "Background"}))

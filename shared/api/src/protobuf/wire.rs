@@ -6,7 +6,7 @@ use super::ProtobufError;
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Wire<'a> {
     Varint(u64),
-    Fixed,
+    Fixed(u64),
     Bytes(&'a [u8]),
 }
 
@@ -14,7 +14,7 @@ impl<'a> Wire<'a> {
     pub(super) fn bytes(self) -> Result<&'a [u8], ProtobufError> {
         match self {
             Self::Bytes(bytes) => Ok(bytes),
-            Self::Varint(_) | Self::Fixed => Err(ProtobufError::Malformed("a number where bytes belong")),
+            Self::Varint(_) | Self::Fixed(_) => Err(ProtobufError::Malformed("a number where bytes belong")),
         }
     }
 
@@ -26,7 +26,17 @@ impl<'a> Wire<'a> {
     pub(super) fn varint(self) -> Result<u64, ProtobufError> {
         match self {
             Self::Varint(number) => Ok(number),
-            Self::Bytes(_) | Self::Fixed => Err(ProtobufError::Malformed("bytes where a number belongs")),
+            Self::Bytes(_) | Self::Fixed(_) => Err(ProtobufError::Malformed("bytes where a number belongs")),
+        }
+    }
+
+    /// The bits of a floating point number.
+    pub(super) fn fixed(self) -> Result<u64, ProtobufError> {
+        match self {
+            Self::Fixed(bits) => Ok(bits),
+            Self::Bytes(_) | Self::Varint(_) => {
+                Err(ProtobufError::Malformed("something else where a float belongs"))
+            }
         }
     }
 }
@@ -56,14 +66,14 @@ impl<'a> Reader<'a> {
             u32::try_from(tag >> 3).map_err(|_| ProtobufError::Malformed("a field number out of range"))?;
         let value = match tag & 7 {
             0 => Wire::Varint(self.varint()?),
-            1 => self.take(8).map(|_| Wire::Fixed)?,
+            1 => Wire::Fixed(self.little_endian(8)?),
             2 => {
                 let length = usize::try_from(self.varint()?);
                 Wire::Bytes(
                     self.take(length.map_err(|_| ProtobufError::Malformed("a length out of range"))?)?,
                 )
             }
-            5 => self.take(4).map(|_| Wire::Fixed)?,
+            5 => Wire::Fixed(self.little_endian(4)?),
             _ => return Err(ProtobufError::Malformed("an unknown wire type")),
         };
         Ok(Some((number, value)))
@@ -79,6 +89,10 @@ impl<'a> Reader<'a> {
             }
         }
         Err(ProtobufError::Malformed("a number of more than 64 bits"))
+    }
+
+    fn little_endian(&mut self, count: usize) -> Result<u64, ProtobufError> {
+        Ok(self.take(count)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], ProtobufError> {
@@ -97,6 +111,11 @@ impl Writer {
     pub(super) fn varint(&mut self, number: u32, value: u64) {
         self.raw_varint(u64::from(number) << 3);
         self.raw_varint(value);
+    }
+
+    pub(super) fn fixed(&mut self, number: u32, bits: u64) {
+        self.raw_varint(u64::from(number) << 3 | 1);
+        self.0.extend_from_slice(&bits.to_le_bytes());
     }
 
     pub(super) fn bytes(&mut self, number: u32, value: &[u8]) {

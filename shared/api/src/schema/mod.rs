@@ -78,6 +78,8 @@ pub enum Type {
     Int32,
     /// A 64-bit integer.
     Int64,
+    /// A 64-bit floating point number.
+    Float,
     /// A truth value.
     Bool,
     /// Bytes; base64 in JSON.
@@ -90,8 +92,12 @@ pub enum Type {
     IntOrString,
     /// A quantity such as `100m`.
     Quantity,
-    /// JSON of any shape, as bytes on the wire.
+    /// An object of any shape, as bytes on the wire.
     Raw,
+    /// JSON of any shape, as bytes on the wire.
+    Json,
+    /// A list of texts, as a message on the wire: the values of maps are no lists there.
+    Strings,
     /// Another message.
     Message(&'static str),
 }
@@ -109,9 +115,12 @@ pub fn message(name: &str) -> Option<&'static Message> {
 /// The message of a kind: `apps/v1`, `Deployment`.
 pub fn root(api_version: &str, kind: &str) -> Option<&'static Message> {
     let (group, version) = api_version.split_once('/').unwrap_or(("core", api_version));
-    let group = match group.split('.').next().unwrap_or_default() {
-        "" => "meta",
-        group => group,
+    // Kubernetes' own groups; `apps.example.com` is not `apps`.
+    let group = match group.split_once('.') {
+        None if group.is_empty() => "meta",
+        None => group,
+        Some((name, domain)) if domain == "k8s.io" || domain.ends_with(".k8s.io") => name,
+        Some(_) => group,
     };
     message(&format!("{group}.{version}.{kind}")).or_else(|| message(&format!("meta.{version}.{kind}")))
 }

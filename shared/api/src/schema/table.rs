@@ -59,6 +59,7 @@ fn value_type(name: &'static str) -> Type {
         "s" => Type::String,
         "i" => Type::Int32,
         "l" => Type::Int64,
+        "f" => Type::Float,
         "b" => Type::Bool,
         "y" => Type::Bytes,
         "time" => Type::Time,
@@ -66,6 +67,8 @@ fn value_type(name: &'static str) -> Type {
         "intstr" => Type::IntOrString,
         "quantity" => Type::Quantity,
         "raw" => Type::Raw,
+        "json" => Type::Json,
+        "strings" => Type::Strings,
         message => Type::Message(message),
     }
 }
