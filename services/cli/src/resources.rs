@@ -15,15 +15,7 @@ pub struct Target<'a> {
 
 /// Finds a kind by plural, singular, short name or kind, with or without its group.
 pub fn find_kind(word: &str) -> Result<&'static KindInfo> {
-    let lower = word.to_lowercase();
-    let found = api::kinds().iter().find(|kind| {
-        kind.id.plural() == lower
-            || kind.id.as_str() == lower
-            || kind.singular == lower
-            || kind.kind.to_lowercase() == lower
-            || kind.short_names.contains(&lower.as_str())
-    });
-    match found {
+    match api::kinds().by_word(word) {
         Some(kind) => Ok(kind),
         None => bail!("the server doesn't have a resource type \"{word}\"; it has: {}", known_kinds()),
     }
@@ -89,10 +81,7 @@ pub fn object_path(kind: &KindInfo, namespace: &str, name: &str) -> String {
 pub fn kind_of(object: &Value) -> Result<&'static KindInfo> {
     let text = |field: &str| object.get(field).and_then(Value::as_str).unwrap_or_default();
     let (api_version, kind) = (text("apiVersion"), text("kind"));
-    let (group, version) = api_version.rsplit_once('/').unwrap_or(("", api_version));
-    let found =
-        api::kinds().iter().find(|info| info.group == group && info.version == version && info.kind == kind);
-    match found {
+    match api::by_gvk(api_version, kind) {
         Some(info) => Ok(info),
         None => bail!("no matches for kind \"{kind}\" in version \"{api_version}\""),
     }

@@ -23,7 +23,7 @@ pub fn creation(context: &Context, call: &Call, object: &Value) -> Result<(), Fa
     }
     let name = api::json::text(object, "/metadata/name");
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-    let mut failure = Failure::forbidden(call.kind, name, &why);
+    let mut failure = Failure::forbidden(&call.kind, name, &why);
     let cause = json!({
         "reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"),
         "field": "metadata.namespace",
@@ -35,7 +35,7 @@ pub fn creation(context: &Context, call: &Call, object: &Value) -> Result<(), Fa
 /// Some objects cannot be deleted.
 pub fn deletion(call: &Call, name: &str) -> Result<(), Failure> {
     match call.kind.id == NAMESPACES && IMMORTAL.contains(&name) {
-        true => Err(Failure::forbidden(call.kind, name, "this namespace may not be deleted")),
+        true => Err(Failure::forbidden(&call.kind, name, "this namespace may not be deleted")),
         false => Ok(()),
     }
 }

@@ -18,7 +18,7 @@ const APPLIED: ResourceId = ResourceId::new("appliedconfigurations.odeon.dev");
 
 /// `PATCH` with `application/apply-patch+yaml`.
 pub async fn answer(context: &Context, call: &Call, part: Part, wanted: Value) -> Result<Response, Failure> {
-    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     if call.query.text("fieldManager").is_empty() {
         let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
         return Err(Failure::new(422, "Invalid", message));
@@ -29,7 +29,7 @@ pub async fn answer(context: &Context, call: &Call, part: Part, wanted: Value) -
     let (code, object) = match exists {
         true => (200, merge(context, call, part, &wanted).await?),
         false if part == Part::Object => (201, create(context, call, &wanted).await?),
-        false => return Err(Failure::not_found(call.kind, call.name())),
+        false => return Err(Failure::not_found(&call.kind, call.name())),
     };
     remember(context, call, &object, &wanted).await?;
     let mut response = respond::value(code, &shape.value(&object, telemetry::clock::now()));
@@ -95,7 +95,7 @@ async fn remember(context: &Context, call: &Call, object: &Value, wanted: &Value
     let expect = known.map_or(Expect::Absent, |known| Expect::At(known.revision));
     match write::commit(context, call, &key, expect, ChangeTo::Put(memory), Vec::<Reservation>::new()).await {
         Ok(revision) => context.caught_up(revision).await,
-        Err(error) => Err(Failure::write(call.kind, call.name(), &error)),
+        Err(error) => Err(Failure::write(&call.kind, call.name(), &error)),
     }
 }
 

@@ -52,10 +52,10 @@ pub fn object(call: &Call) -> Result<Checked, Failure> {
 
 /// Reads a value through the call's kind; what is unknown is refused, told or ignored as the request wishes.
 pub fn check(call: &Call, mut value: Value) -> Result<Checked, Failure> {
-    let kind = call.kind;
+    let kind = &call.kind;
     fit_kind(kind, &mut value)?;
     let title = format!("{} in version \"{}\" cannot be handled as a {}", kind.kind, kind.version, kind.kind);
-    let decoded = (kind.decode)(value).map_err(|error| Failure::bad_request(error.to_string()))?;
+    let decoded = kind.decode(value).map_err(|error| Failure::bad_request(error.to_string()))?;
     let unknown = decoded.unknown.iter().map(|path| format!("unknown field \"{path}\""));
     let warnings = match call.query.text("fieldValidation") {
         "Ignore" => Vec::new(),

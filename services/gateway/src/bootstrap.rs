@@ -83,7 +83,7 @@ async fn create_endpoints(context: &Context) -> Result<(), Error> {
 async fn create(context: &Context, key: ObjectKey, mut object: Value) -> Result<(), Error> {
     let Some(kind) = kind(key.resource).filter(|_| context.view.get(&key).is_none()) else { return Ok(()) };
     let (uid, cause) = (telemetry::clock::fresh_uid(), telemetry::clock::fresh_cause());
-    (kind.default)(&mut object);
+    kind.default(&mut object);
     lifecycle::prepare_create(&mut object, kind, "", &uid, telemetry::clock::now());
     // An address that another Service holds by now is no reason not to start: the Service then keeps it unreserved.
     let reservations =

@@ -1,7 +1,9 @@
 //! One request about objects, read: which kind, whose, in which form, with which body.
 
+use std::sync::Arc;
+
 use api::journal::Cause;
-use api::{KindInfo, ObjectKey};
+use api::{KindInfo, Kinds, ObjectKey};
 use bytes::Bytes;
 
 use crate::auth::User;
@@ -13,7 +15,7 @@ use crate::upgrade::Upgrade;
 /// A request about objects.
 pub struct Call {
     /// The kind that the path names.
-    pub kind: &'static KindInfo,
+    pub kind: Arc<KindInfo>,
     /// The path.
     pub path: ObjectPath,
     /// The query.
@@ -63,6 +65,6 @@ impl Call {
 }
 
 /// The kind behind a path's group, version and plural.
-pub fn kind_of(api: &GroupVersion, plural: &str) -> Result<&'static KindInfo, Failure> {
-    api::by_path(&api.group, &api.version, plural).ok_or_else(Failure::no_such_path)
+pub fn kind_of(kinds: &Kinds, api: &GroupVersion, plural: &str) -> Result<Arc<KindInfo>, Failure> {
+    kinds.by_path(&api.group, &api.version, plural).cloned().ok_or_else(Failure::no_such_path)
 }

@@ -28,14 +28,14 @@ pub enum Outcome {
 
 /// `DELETE` of an object.
 pub async fn one(context: &Context, call: &Call) -> Result<Response, Failure> {
-    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let (options, dry_run) = options_of(call)?;
     admission::deletion(call, call.name())?;
     if call.kind.id == events::ID {
         let event = context.events.forget(&call.key(call.name()));
         return event
             .map(|event| gone(call, &event))
-            .ok_or_else(|| Failure::not_found(call.kind, call.name()));
+            .ok_or_else(|| Failure::not_found(&call.kind, call.name()));
     }
     match delete(context, call, &call.key(call.name()), &options, dry_run).await? {
         // Kubernetes answers with the pod itself even if it is gone.
@@ -84,10 +84,10 @@ pub async fn delete(
     dry_run: bool,
 ) -> Result<Outcome, Failure> {
     for _ in 0..ATTEMPTS {
-        let stored = context.view.get(key).ok_or_else(|| Failure::not_found(call.kind, &key.name))?;
+        let stored = context.view.get(key).ok_or_else(|| Failure::not_found(&call.kind, &key.name))?;
         let current = stored.value();
-        let deletion = request_deletion(&current, call.kind, options, telemetry::clock::now())
-            .map_err(|refusal| Failure::conflict(call.kind, &key.name, &refusal.to_string()))?;
+        let deletion = request_deletion(&current, &call.kind, options, telemetry::clock::now())
+            .map_err(|refusal| Failure::conflict(&call.kind, &key.name, &refusal.to_string()))?;
         let (object, change, reservations) = match deletion {
             Deletion::Already => return Ok(Outcome::Ending(current)),
             Deletion::Mark(marked) => (marked.clone(), ChangeTo::Put(marked), Vec::new()),
@@ -108,10 +108,10 @@ pub async fn delete(
                 return Ok(outcome(write::with_revision(object, revision)));
             }
             Err(WriteError::Conflict { current }) => write::catch_up_after_conflict(context, current).await,
-            Err(error) => return Err(Failure::write(call.kind, &key.name, &error)),
+            Err(error) => return Err(Failure::write(&call.kind, &key.name, &error)),
         }
     }
-    Err(Failure::modified(call.kind, &key.name))
+    Err(Failure::modified(&call.kind, &key.name))
 }
 
 /// `DeleteOptions` from the body, or from the query as older clients send them.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::KindInfo;
+use api::{KindInfo, Kinds};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
@@ -39,8 +39,8 @@ fn go_architecture() -> &'static str {
 }
 
 /// `/`.
-pub fn paths() -> Response {
-    let groups = group_versions().into_keys().filter(|group| !group.is_empty());
+pub fn paths(kinds: &Kinds) -> Response {
+    let groups = group_versions(kinds).into_keys().filter(|group| !group.is_empty());
     let known = [
         "/api",
         "/api/v1",
@@ -59,8 +59,8 @@ pub fn paths() -> Response {
 }
 
 /// `/api`.
-pub fn core_versions(accept: &str, context: &Context) -> Response {
-    aggregated(accept, |group| group.is_empty()).unwrap_or_else(|| {
+pub fn core_versions(kinds: &Kinds, accept: &str, context: &Context) -> Response {
+    aggregated(kinds, accept, |group| group.is_empty()).unwrap_or_else(|| {
         let address = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": context.address.to_string()}]);
         respond::value(
             200,
@@ -70,17 +70,17 @@ pub fn core_versions(accept: &str, context: &Context) -> Response {
 }
 
 /// `/apis`.
-pub fn groups(accept: &str) -> Response {
-    aggregated(accept, |group| !group.is_empty()).unwrap_or_else(|| {
-        let named = group_versions().into_iter().filter(|(group, _)| !group.is_empty());
+pub fn groups(kinds: &Kinds, accept: &str) -> Response {
+    aggregated(kinds, accept, |group| !group.is_empty()).unwrap_or_else(|| {
+        let named = group_versions(kinds).into_iter().filter(|(group, _)| !group.is_empty());
         let groups: Vec<Value> = named.map(|(group, versions)| group_value(group, &versions)).collect();
         respond::value(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
     })
 }
 
 /// `/apis/<group>`.
-pub fn group(name: &str) -> Result<Response, Failure> {
-    let groups = group_versions();
+pub fn group(kinds: &Kinds, name: &str) -> Result<Response, Failure> {
+    let groups = group_versions(kinds);
     let (group, versions) = groups
         .get_key_value(name)
         .filter(|(group, _)| !group.is_empty())
@@ -92,12 +92,11 @@ pub fn group(name: &str) -> Result<Response, Failure> {
 }
 
 /// `/api/v1`, `/apis/<group>/<version>`.
-pub fn resources(api: &GroupVersion) -> Result<Response, Failure> {
-    let of_version =
-        api::kinds().iter().filter(|kind| kind.group == api.group && kind.version == api.version);
+pub fn resources(kinds: &Kinds, api: &GroupVersion) -> Result<Response, Failure> {
+    let of_version = kinds.iter().filter(|kind| kind.group == api.group && kind.version == api.version);
     let reviews = REVIEWS.iter().filter(|review| review.group == api.group && review.version == api.version);
     let resources: Vec<Value> =
-        of_version.flat_map(resource_values).chain(reviews.map(review_value)).collect();
+        of_version.flat_map(|kind| resource_values(kind)).chain(reviews.map(review_value)).collect();
     if resources.is_empty() {
         return Err(Failure::no_such_path());
     }
@@ -112,10 +111,10 @@ pub fn resources(api: &GroupVersion) -> Result<Response, Failure> {
 }
 
 /// Every group with its versions, the newest first.
-fn group_versions() -> BTreeMap<&'static str, Vec<&'static str>> {
+fn group_versions(kinds: &Kinds) -> BTreeMap<&'static str, Vec<&'static str>> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    let kinds = api::kinds().iter().map(|kind| (kind.group, kind.version));
-    for (group, version) in kinds.chain(REVIEWS.iter().map(|review| (review.group, review.version))) {
+    let served = kinds.iter().map(|kind| (kind.group, kind.version));
+    for (group, version) in served.chain(REVIEWS.iter().map(|review| (review.group, review.version))) {
         let versions = groups.entry(group).or_default();
         if !versions.contains(&version) {
             versions.push(version);
@@ -136,7 +135,7 @@ pub fn verbs(kind: &KindInfo) -> Vec<&'static str> {
     VERBS.into_iter().filter(|verb| kind.id != events::ID || *verb != "update").collect()
 }
 
-fn resource_values(kind: &'static KindInfo) -> Vec<Value> {
+fn resource_values(kind: &KindInfo) -> Vec<Value> {
     let plural = kind.id.plural();
     let mut main = json!({
         "name": plural, "singularName": kind.singular, "namespaced": kind.namespaced, "kind": kind.kind,
@@ -178,7 +177,7 @@ fn aggregated_review(review: &Review) -> Value {
 }
 
 /// Everything at once, for clients that ask for it (kubectl 1.27 and newer).
-fn aggregated(accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
+fn aggregated(kinds: &Kinds, accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
     let ranges = media_ranges(accept);
     let range = ranges.iter().find(|range| range.form == "APIGroupDiscoveryList" || range.takes_json())?;
     let (version, content_type) = match (range.form.as_str(), range.version.as_str()) {
@@ -190,10 +189,11 @@ fn aggregated(accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
         }
         _ => return None,
     };
-    let groups = group_versions().into_iter().filter(|(group, _)| wanted(group));
+    let groups = group_versions(kinds).into_iter().filter(|(group, _)| wanted(group));
     let items: Vec<Value> = groups
         .map(|(group, versions)| {
-            let versions = versions.iter().map(|version| version_value(group, version)).collect::<Vec<_>>();
+            let versions =
+                versions.iter().map(|version| version_value(kinds, group, version)).collect::<Vec<_>>();
             match group {
                 "" => json!({"metadata": {"creationTimestamp": null}, "versions": versions}),
                 name => json!({"metadata": {"name": name, "creationTimestamp": null}, "versions": versions}),
@@ -207,15 +207,15 @@ fn aggregated(accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
     Some(respond::bytes(200, content_type, Bytes::from(list.to_string())))
 }
 
-fn version_value(group: &str, version: &str) -> Value {
-    let kinds = api::kinds().iter().filter(|kind| kind.group == group && kind.version == version);
+fn version_value(kinds: &Kinds, group: &str, version: &str) -> Value {
+    let served = kinds.iter().filter(|kind| kind.group == group && kind.version == version);
     let reviews = REVIEWS.iter().filter(|review| review.group == group && review.version == version);
     let resources: Vec<Value> =
-        kinds.map(aggregated_resource).chain(reviews.map(aggregated_review)).collect();
+        served.map(|kind| aggregated_resource(kind)).chain(reviews.map(aggregated_review)).collect();
     json!({"version": version, "freshness": "Current", "resources": resources})
 }
 
-fn aggregated_resource(kind: &'static KindInfo) -> Value {
+fn aggregated_resource(kind: &KindInfo) -> Value {
     let response_kind =
         |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let mut value = json!({

@@ -70,7 +70,7 @@ pub async fn answer(context: &Context, call: &Call) -> Result<Response, Failure>
 
 /// `PATCH` of a part of an object.
 pub async fn part(context: &Context, call: &Call, part: Part) -> Result<Response, Failure> {
-    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let patch = Patch::read(call)?;
     if let Patch::Apply(wanted) = patch {
         return apply::answer(context, call, part, wanted).await;

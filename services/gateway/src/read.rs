@@ -37,12 +37,12 @@ pub fn view_of<'a>(context: &'a Context, call: &Call) -> &'a Arc<View> {
 /// One object as it is now.
 pub fn find(context: &Context, call: &Call) -> Result<Arc<Stored>, Failure> {
     let found = view_of(context, call).get(&call.key(call.name()));
-    found.ok_or_else(|| Failure::not_found(call.kind, call.name()))
+    found.ok_or_else(|| Failure::not_found(&call.kind, call.name()))
 }
 
 /// `GET` of an object.
 pub async fn get(context: &Context, call: &Call) -> Result<Response, Failure> {
-    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     not_older_than(context, call).await?;
     let object = find(context, call)?;
     Ok(respond::json(200, shape.one(&object, telemetry::clock::now())))
@@ -50,7 +50,7 @@ pub async fn get(context: &Context, call: &Call) -> Result<Response, Failure> {
 
 /// `GET` of a collection.
 pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
-    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let selection = Selection::of(call)?;
     let limit = call.query.number::<usize>("limit")?.filter(|limit| *limit > 0);
     let view = view_of(context, call);

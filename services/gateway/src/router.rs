@@ -68,25 +68,26 @@ async fn route(
     }
     let accept = header(request.headers(), &ACCEPT).to_owned();
     let known = header(request.headers(), &IF_NONE_MATCH).to_owned();
+    let kinds = api::kinds();
     match place {
         Place::Objects(path) => objects(context, user, request, path, query, seen).await,
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
             Err(Failure::method_not_allowed())
         }
-        Place::CoreVersions => Ok(discovery::core_versions(&accept, context)),
-        Place::Groups => Ok(discovery::groups(&accept)),
-        Place::Group(group) => discovery::group(&group),
-        Place::Resources(api) => discovery::resources(&api),
+        Place::CoreVersions => Ok(discovery::core_versions(kinds, &accept, context)),
+        Place::Groups => Ok(discovery::groups(kinds, &accept)),
+        Place::Group(group) => discovery::group(kinds, &group),
+        Place::Resources(api) => discovery::resources(kinds, &api),
         Place::OpenApi(rest) => {
             let hash = query.text("hash");
-            openapi::answer(&rest, openapi::Wanted { accept: &accept, hash, known: &known })
+            openapi::answer(kinds, &rest, openapi::Wanted { accept: &accept, hash, known: &known })
         }
         Place::Metrics => {
             Ok(respond::bytes(200, "text/plain; version=0.0.4", Bytes::from(telemetry::metrics::render())))
         }
         Place::Why => why::answer(context, &query).await,
         Place::Journal => why::journal(context, &query).await,
-        Place::Root => Ok(discovery::paths()),
+        Place::Root => Ok(discovery::paths(kinds)),
         Place::Version | Place::Health => Err(Failure::no_such_path()),
     }
 }
@@ -130,7 +131,7 @@ async fn objects(
     if let Some(list) = none_of_these::list(request.method(), &path) {
         return Ok(respond::value(200, &list));
     }
-    let kind = kind_of(&path.api, &path.plural)?;
+    let kind = kind_of(api::kinds(), &path.api, &path.plural)?;
     let (mut parts, body) = request.into_parts();
     seen.resource = kind.id.as_str();
     seen.verb = precise_verb(&parts.method, &path, &query);
@@ -167,7 +168,7 @@ async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result
 }
 
 fn call_of(
-    kind: &'static api::KindInfo,
+    kind: Arc<api::KindInfo>,
     user: User,
     path: ObjectPath,
     query: Query,

@@ -33,9 +33,9 @@ impl Selection {
     pub fn of(call: &Call) -> Result<Self, Failure> {
         let fields = match &call.path.name {
             Some(name) => {
-                FieldSelector::parse(call.kind, &format!("metadata.name={}", name.replace(',', "\\,")))?
+                FieldSelector::parse(&call.kind, &format!("metadata.name={}", name.replace(',', "\\,")))?
             }
-            None => FieldSelector::parse(call.kind, call.query.text("fieldSelector"))?,
+            None => FieldSelector::parse(&call.kind, call.query.text("fieldSelector"))?,
         };
         Ok(Self {
             resource: call.kind.id,
@@ -194,7 +194,7 @@ mod tests {
             subresource: None,
         };
         let call = Call {
-            kind: api::kind(crate::events::ID).unwrap(),
+            kind: api::kinds().by_path("", "v1", "events").cloned().unwrap(),
             path,
             query: Query::parse("labelSelector=a"),
             accept: String::new(),

@@ -1,5 +1,7 @@
 //! Shows objects as tables (`kubectl get`) or by their metadata only.
 
+use std::sync::Arc;
+
 use api::{KindInfo, Timestamp};
 use bus::Stored;
 use bytes::Bytes;
@@ -10,10 +12,10 @@ use crate::negotiate::Form;
 use crate::path::Query;
 
 /// How the objects of one answer are shown.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub struct Shape {
     /// Their kind.
-    pub kind: &'static KindInfo,
+    pub kind: Arc<KindInfo>,
     /// The form.
     pub form: Form,
     /// What a table's rows carry beside their cells.
@@ -29,7 +31,7 @@ enum Include {
 
 impl Shape {
     /// Reads `includeObject`.
-    pub fn of(kind: &'static KindInfo, form: Form, query: &Query) -> Result<Self, Failure> {
+    pub fn of(kind: &Arc<KindInfo>, form: Form, query: &Query) -> Result<Self, Failure> {
         let include = match query.text("includeObject") {
             "" | "Metadata" => Include::Metadata,
             "None" => Include::Nothing,
@@ -38,7 +40,7 @@ impl Shape {
                 return Err(Failure::bad_request(format!("unrecognized includeObject value: \"{other}\"")));
             }
         };
-        Ok(Self { kind, form, include })
+        Ok(Self { kind: Arc::clone(kind), form, include })
     }
 
     /// One object as an answer of its own, or as the object of a watch event.
@@ -99,11 +101,11 @@ impl Shape {
                 "description": column.description, "priority": column.priority,
             })
         };
-        self.kind.columns.iter().map(column).collect()
+        self.kind.columns().iter().map(column).collect()
     }
 
     fn row(&self, object: &Value, now: Timestamp) -> Value {
-        let cells = (self.kind.cells)(object, now);
+        let cells = self.kind.cells(object, now);
         match self.include {
             Include::Nothing => json!({"cells": cells, "object": null}),
             Include::Metadata => json!({"cells": cells, "object": partial(object)}),

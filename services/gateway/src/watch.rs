@@ -37,7 +37,7 @@ pub fn start(context: &Arc<Context>, call: &Call) -> Result<Response, Failure> {
     let watch = Watch {
         view: Arc::clone(view_of(context, call)),
         selection: Selection::of(call)?,
-        shape: Shape::of(call.kind, call.form()?, &call.query)?,
+        shape: Shape::of(&call.kind, call.form()?, &call.query)?,
         beginning: Beginning::of(call)?,
         bookmarks: call.query.flag("allowWatchBookmarks"),
         lasts: call
@@ -219,7 +219,7 @@ impl Watch {
         if ends_initial_events {
             set(&mut metadata, "annotations", json!({INITIAL_EVENTS_END: "true"}));
         }
-        let kind = self.shape.kind;
+        let kind = &self.shape.kind;
         let object = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata});
         let shown: Value = match self.shape.form {
             Form::Whole => object,

@@ -138,13 +138,9 @@ fn object_of(query: &Query) -> Result<ObjectKey, Failure> {
 
 /// `pods`, `pod`, `po`, `deployments.apps`, `deployment`, …
 fn resource_of(name: &str) -> Result<(api::ResourceId, bool), Failure> {
-    let lower = name.to_ascii_lowercase();
-    let means = |kind: &&api::KindInfo| {
-        [kind.id.as_str(), kind.id.plural(), kind.singular].contains(&lower.as_str())
-            || kind.short_names.contains(&lower.as_str())
-    };
-    let kind = api::kinds().iter().find(means);
-    kind.map(|kind| (kind.id, kind.namespaced))
+    api::kinds()
+        .by_word(name)
+        .map(|kind| (kind.id, kind.namespaced))
         .ok_or_else(|| Failure::bad_request(format!("the server doesn't have a resource type \"{name}\"")))
 }
 

@@ -30,7 +30,7 @@ pub enum Part {
 
 /// `POST` to a collection.
 pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure> {
-    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
     if call.kind.id == events::ID {
         let event = events::create(context, call, checked.object)?;
@@ -49,7 +49,7 @@ pub async fn update(context: &Context, call: &Call) -> Result<Response, Failure>
 
 /// `PUT` of a part.
 pub async fn replace(context: &Context, call: &Call, part: Part) -> Result<Response, Failure> {
-    let shape = Shape::of(call.kind, call.form()?, &call.query)?;
+    let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
     let (object, warnings) = modify(context, call, part, "update", |_| Ok(checked.clone())).await?;
     let mut response = respond::value(200, &shape.value(&object, telemetry::clock::now()));
@@ -65,7 +65,7 @@ pub async fn create_object(context: &Context, call: &Call, decoded: Value) -> Re
     if generated && json::text(&decoded, "/metadata/generateName").is_empty() {
         let message = "Required value: name or generateName is required".to_owned();
         let error = FieldError { field: "metadata.name".to_owned(), reason: "FieldValueRequired", message };
-        return Err(Failure::invalid(call.kind, "", &[error]));
+        return Err(Failure::invalid(&call.kind, "", &[error]));
     }
     if !json::text(&decoded, "/metadata/resourceVersion").is_empty() {
         return Err(Failure::bad_request("resourceVersion should not be set on objects to be created"));
@@ -77,7 +77,7 @@ pub async fn create_object(context: &Context, call: &Call, decoded: Value) -> Re
         let key = call.key(&name);
         if dry_run {
             return match context.view.get(&key) {
-                Some(_) if !generated => Err(Failure::already_exists(call.kind, &name)),
+                Some(_) if !generated => Err(Failure::already_exists(&call.kind, &name)),
                 _ => Ok(object),
             };
         }
@@ -89,12 +89,12 @@ pub async fn create_object(context: &Context, call: &Call, decoded: Value) -> Re
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
                 let taken = context.view.get(&key).is_some();
-                last = Some(Failure::already_exists(call.kind, &name));
+                last = Some(Failure::already_exists(&call.kind, &name));
                 if taken && !generated {
                     break;
                 }
             }
-            Err(error) => return Err(Failure::write(call.kind, &name, &error)),
+            Err(error) => return Err(Failure::write(&call.kind, &name, &error)),
         }
     }
     Err(last.unwrap_or_else(|| Failure::timeout("the object could not be created now, please try again")))
@@ -105,16 +105,16 @@ fn prepare_creation(
     call: &Call,
     mut object: Value,
 ) -> Result<(Value, Vec<Reservation>), Failure> {
-    (call.kind.default)(&mut object);
+    call.kind.default(&mut object);
     let (uid, now) = (telemetry::clock::fresh_uid(), telemetry::clock::now());
-    lifecycle::prepare_create(&mut object, call.kind, &suffix_from(rand::random()), &uid, now);
+    lifecycle::prepare_create(&mut object, &call.kind, &suffix_from(rand::random()), &uid, now);
     let name = json::text(&object, "/metadata/name").to_owned();
     let reservations = allocate::for_object(&context.view, &context.config, &mut object, None)
-        .map_err(|errors| Failure::invalid(call.kind, &name, &errors))?;
-    let errors = (call.kind.validate)(&object, None);
+        .map_err(|errors| Failure::invalid(&call.kind, &name, &errors))?;
+    let errors = call.kind.validate(&object, None);
     match errors.is_empty() {
         true => Ok((object, reservations)),
-        false => Err(Failure::invalid(call.kind, &name, &errors)),
+        false => Err(Failure::invalid(&call.kind, &name, &errors)),
     }
 }
 
@@ -134,7 +134,7 @@ pub async fn modify(
         let Checked { object: mut new, warnings } = edit(&old)?;
         let insists = json::text(&new, "/metadata/resourceVersion").to_owned();
         if !insists.is_empty() && insists != stored.revision.to_string() {
-            return Err(Failure::modified(call.kind, call.name()));
+            return Err(Failure::modified(&call.kind, call.name()));
         }
         let reservations = prepare_modification(context, call, part, &mut new, &old)?;
         if same_but_for_revision(&new, &old) {
@@ -147,7 +147,7 @@ pub async fn modify(
             return Ok((object, warnings));
         }
     }
-    Err(Failure::modified(call.kind, call.name()))
+    Err(Failure::modified(&call.kind, call.name()))
 }
 
 /// Changes an object past the rules for clients: for subresources whose meaning is the change itself.
@@ -169,7 +169,7 @@ pub async fn rewrite(
             return Ok(object);
         }
     }
-    Err(Failure::modified(call.kind, call.name()))
+    Err(Failure::modified(&call.kind, call.name()))
 }
 
 fn prepare_modification(
@@ -179,20 +179,20 @@ fn prepare_modification(
     new: &mut Value,
     old: &Value,
 ) -> Result<Vec<Reservation>, Failure> {
-    let refused = |refusal: Refusal| Failure::conflict(call.kind, call.name(), &refusal.to_string());
+    let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
     if part == Part::Status {
-        lifecycle::prepare_status_update(new, old, call.kind).map_err(refused)?;
+        lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
         return Ok(Vec::new());
     }
     allocate::inherit(new, old);
-    (call.kind.default)(new);
-    lifecycle::prepare_update(new, old, call.kind).map_err(refused)?;
+    call.kind.default(new);
+    lifecycle::prepare_update(new, old, &call.kind).map_err(refused)?;
     let reservations = allocate::for_object(&context.view, &context.config, new, Some(old))
-        .map_err(|errors| Failure::invalid(call.kind, call.name(), &errors))?;
-    let errors = (call.kind.validate)(new, Some(old));
+        .map_err(|errors| Failure::invalid(&call.kind, call.name(), &errors))?;
+    let errors = call.kind.validate(new, Some(old));
     match errors.is_empty() {
         true => Ok(reservations),
-        false => Err(Failure::invalid(call.kind, call.name(), &errors)),
+        false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
     }
 }
 
@@ -205,7 +205,7 @@ async fn store_modification(
     mut reservations: Vec<Reservation>,
     verb: &'static str,
 ) -> Result<Option<Value>, Failure> {
-    let ends = lifecycle::after_finalizers_removed(&new, call.kind);
+    let ends = lifecycle::after_finalizers_removed(&new, &call.kind);
     let change = match ends {
         true => {
             reservations = allocate::releases(&context.view, &new);
@@ -222,7 +222,7 @@ async fn store_modification(
             catch_up_after_conflict(context, current).await;
             Ok(None)
         }
-        Err(error) => Err(Failure::write(call.kind, &stored.key.name, &error)),
+        Err(error) => Err(Failure::write(&call.kind, &stored.key.name, &error)),
     }
 }
 

@@ -25,7 +25,7 @@ pub mod time;
 pub mod validation;
 pub mod views;
 
-pub use kinds::{KindInfo, by_gvk, by_path, kind, kinds};
+pub use kinds::{KindInfo, Kinds, by_gvk, by_path, kind, kinds};
 pub use meta::{Metadata, OwnerReference};
 pub use names::{NodeName, ObjectKey, ResourceId, Revision, Uid};
 pub use object::{Object, Resource};

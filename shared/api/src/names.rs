@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ResourceId(&'static str);
 
-/// Resources that were not known at compile time (custom resources) live here for the life of the process.
+/// Names that were not known at compile time (custom resources) live here for the life of the process.
 static INTERNED: LazyLock<RwLock<HashSet<&'static str>>> = LazyLock::new(RwLock::default);
 
 impl ResourceId {
@@ -19,18 +19,9 @@ impl ResourceId {
         Self(name)
     }
 
-    /// Interns a name met at run time. The set of resources is small and only grows with custom resources.
+    /// Interns a name met at run time.
     pub fn intern(name: &str) -> Self {
-        if let Some(known) = INTERNED.read().unwrap_or_else(PoisonError::into_inner).get(name) {
-            return Self(known);
-        }
-        let mut interned = INTERNED.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(known) = interned.get(name) {
-            return Self(known);
-        }
-        let leaked: &'static str = Box::leak(name.to_owned().into_boxed_str());
-        interned.insert(leaked);
-        Self(leaked)
+        Self(intern(name))
     }
 
     /// `pods`, `deployments.apps`.
@@ -71,6 +62,21 @@ impl<'de> Deserialize<'de> for ResourceId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer).map(|name| Self::intern(&name))
     }
+}
+
+/// A name of a resource, a group, a kind, as one that is known at compile time. The set of such names is small and only grows
+/// with custom resources.
+pub(crate) fn intern(name: &str) -> &'static str {
+    if let Some(known) = INTERNED.read().unwrap_or_else(PoisonError::into_inner).get(name) {
+        return known;
+    }
+    let mut interned = INTERNED.write().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = interned.get(name) {
+        return known;
+    }
+    let leaked: &'static str = Box::leak(name.to_owned().into_boxed_str());
+    interned.insert(leaked);
+    leaked
 }
 
 /// Where an object lives: its resource, its namespace (`None` for cluster-scoped kinds) and its name.

@@ -109,7 +109,7 @@ pub fn create(context: &Context, call: &Call, event: Value) -> Result<Value, Fai
     let name = text(&event, "/involvedObject/name");
     let known = match api_version {
         "" => api::kinds().iter().find(|known| known.kind == kind),
-        version => api::by_gvk(version, kind),
+        version => api::kinds().by_gvk(version, kind),
     };
     let resource = known.map_or(ResourceId::new("objects"), |known| known.id);
     let key = match text(&event, "/involvedObject/namespace") {

@@ -8,6 +8,7 @@ mod schemas;
 use std::collections::HashMap;
 use std::sync::{LazyLock, Mutex, PoisonError};
 
+use api::Kinds;
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, ETAG, HeaderValue, LOCATION, VARY};
 use serde_json::{Map, Value, json};
@@ -52,14 +53,14 @@ pub struct Wanted<'a> {
 }
 
 /// `/openapi/…`.
-pub fn answer(rest: &str, wanted: Wanted<'_>) -> Result<Response, Failure> {
+pub fn answer(kinds: &Kinds, rest: &str, wanted: Wanted<'_>) -> Result<Response, Failure> {
     let document = match rest {
-        "v3" => return Ok(respond::value(200, &index())),
+        "v3" => return Ok(respond::value(200, &index(kinds))),
         "v2" if wanted.accept.contains("proto-openapi.spec.v2") => Document::V2Protobuf,
         "v2" => Document::V2Json,
         rest => {
             let path = rest.strip_prefix("v3/").ok_or_else(Failure::no_such_path)?;
-            let of_path = model::group_versions().into_iter().find(|version| version.path() == path);
+            let of_path = model::group_versions(kinds).into_iter().find(|version| version.path() == path);
             Document::V3(of_path.ok_or_else(Failure::no_such_path)?)
         }
     };
@@ -68,12 +69,12 @@ pub fn answer(rest: &str, wanted: Wanted<'_>) -> Result<Response, Failure> {
     {
         return Err(Failure::not_acceptable());
     }
-    Ok(deliver(document, wanted))
+    Ok(deliver(kinds, document, wanted))
 }
 
 /// The document, or that the client has it already, or where its newest edition is.
-fn deliver(document: Document, wanted: Wanted<'_>) -> Response {
-    let hash = document.hash();
+fn deliver(kinds: &Kinds, document: Document, wanted: Wanted<'_>) -> Response {
+    let hash = document.hash(kinds);
     if let (Document::V3(version), false) = (document, ["", hash.as_str()].contains(&wanted.hash)) {
         let mut moved = respond::bytes(301, "text/plain", Bytes::new());
         if let Ok(place) = HeaderValue::from_str(&version.document_url(&hash)) {
@@ -85,7 +86,7 @@ fn deliver(document: Document, wanted: Wanted<'_>) -> Response {
     let mut response = match wanted.known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
     {
         true => respond::bytes(304, document.media_type(), Bytes::new()),
-        false => respond::bytes(200, document.media_type(), document.rendered()),
+        false => respond::bytes(200, document.media_type(), document.rendered(kinds)),
     };
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -99,12 +100,12 @@ fn deliver(document: Document, wanted: Wanted<'_>) -> Response {
 }
 
 /// `/openapi/v3`: where the documents of the groups and versions are. Hashes tell clients when to fetch them anew.
-fn index() -> Value {
+fn index(kinds: &Kinds) -> Value {
     let entry = |version: GroupVersion| {
-        let url = version.document_url(&Document::V3(version).hash());
+        let url = version.document_url(&Document::V3(version).hash(kinds));
         (version.path(), json!({"serverRelativeURL": url}))
     };
-    let paths: Map<String, Value> = model::group_versions().into_iter().map(entry).collect();
+    let paths: Map<String, Value> = model::group_versions(kinds).into_iter().map(entry).collect();
     json!({"paths": paths})
 }
 
@@ -117,21 +118,21 @@ impl Document {
     }
 
     /// A hash of what the document is made from, so that telling it does not need the document.
-    fn hash(self) -> String {
-        let digest = INPUTS.clone().chain_update(format!("{self:?}{:?}", model::resources())).finalize();
+    fn hash(self, kinds: &Kinds) -> String {
+        let digest = INPUTS.clone().chain_update(format!("{self:?}{:?}", model::resources(kinds))).finalize();
         digest.iter().take(16).map(|byte| format!("{byte:02X}")).collect()
     }
 
-    fn rendered(self) -> Bytes {
+    fn rendered(self, kinds: &Kinds) -> Bytes {
         let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
-        rendered.entry(self).or_insert_with(|| self.render()).clone()
+        rendered.entry(self).or_insert_with(|| self.render(kinds)).clone()
     }
 
-    fn render(self) -> Bytes {
+    fn render(self, kinds: &Kinds) -> Bytes {
         match self {
-            Self::V2Json => Bytes::from(version_2().to_string()),
-            Self::V2Protobuf => Bytes::from(gnostic::document(&version_2())),
-            Self::V3(version) => Bytes::from(version_3(version).to_string()),
+            Self::V2Json => Bytes::from(version_2(kinds).to_string()),
+            Self::V2Protobuf => Bytes::from(gnostic::document(&version_2(kinds))),
+            Self::V3(version) => Bytes::from(version_3(kinds, version).to_string()),
         }
     }
 }
@@ -140,17 +141,17 @@ fn info() -> Value {
     json!({"title": "Odeon", "version": concat!("v1.35.0+odeon.", env!("CARGO_PKG_VERSION"))})
 }
 
-fn version_2() -> Value {
-    let resources = model::resources();
+fn version_2(kinds: &Kinds) -> Value {
+    let resources = model::resources(kinds);
     json!({
         "swagger": "2.0", "info": info(), "paths": paths::of(&resources, Flavour::V2),
         "definitions": schemas::of(&resources, Flavour::V2),
     })
 }
 
-fn version_3(version: GroupVersion) -> Value {
+fn version_3(kinds: &Kinds, version: GroupVersion) -> Value {
     let resources: Vec<Resource> =
-        model::resources().into_iter().filter(|resource| resource.version == version).collect();
+        model::resources(kinds).into_iter().filter(|resource| resource.version == version).collect();
     json!({
         "openapi": "3.0.0", "info": info(), "paths": paths::of(&resources, Flavour::V3),
         "components": {"schemas": schemas::of(&resources, Flavour::V3)},

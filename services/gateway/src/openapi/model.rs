@@ -1,5 +1,7 @@
 //! What the documents are about: resources with their groups and versions, their subresources and what can be done with them.
 
+use api::Kinds;
+
 use crate::reviews::REVIEWS;
 use crate::{discovery, subresources};
 
@@ -62,8 +64,8 @@ pub struct Resource {
 }
 
 /// Every resource, its subresources behind it.
-pub fn resources() -> Vec<Resource> {
-    let stored = api::kinds().iter().flat_map(|info| {
+pub fn resources(kinds: &Kinds) -> Vec<Resource> {
+    let stored = kinds.iter().flat_map(|info| {
         let version = GroupVersion { group: info.group, version: info.version };
         let main = Resource {
             version,
@@ -102,8 +104,8 @@ pub fn resources() -> Vec<Resource> {
 }
 
 /// Every group and version.
-pub fn group_versions() -> Vec<GroupVersion> {
-    let mut versions: Vec<GroupVersion> = resources().iter().map(|resource| resource.version).collect();
+pub fn group_versions(kinds: &Kinds) -> Vec<GroupVersion> {
+    let mut versions: Vec<GroupVersion> = resources(kinds).iter().map(|resource| resource.version).collect();
     versions.sort();
     versions.dedup();
     versions

@@ -9,13 +9,13 @@ const CORE: GroupVersion = GroupVersion { group: "", version: "v1" };
 
 #[test]
 fn every_reference_has_its_definition() {
-    for version in model::group_versions() {
-        let document = version_3(version);
+    for version in model::group_versions(api::kinds()) {
+        let document = version_3(api::kinds(), version);
         let schemas = document["components"]["schemas"].as_object().unwrap();
         check_references(&document, "#/components/schemas/", schemas);
         assert!(schemas.values().all(Value::is_object));
     }
-    let document = version_2();
+    let document = version_2(api::kinds());
     check_references(&document, "#/definitions/", document["definitions"].as_object().unwrap());
 }
 
@@ -34,7 +34,7 @@ fn check_references(value: &Value, prefix: &str, definitions: &Map<String, Value
 
 #[test]
 fn fields_say_how_they_merge() {
-    let document = version_3(CORE);
+    let document = version_3(api::kinds(), CORE);
     let schemas = &document["components"]["schemas"];
     let mut containers = schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"].clone();
     containers["description"] = Value::Null;
@@ -48,32 +48,32 @@ fn fields_say_how_they_merge() {
 
 #[test]
 fn writes_have_their_parameters() {
-    let document = version_3(APPS);
+    let document = version_3(api::kinds(), APPS);
     let paths = &document["paths"];
     let patch = &paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
     assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
     assert_eq!(patch["parameters"][0]["name"], "dryRun");
     assert!(paths["/apis/apps/v1/deployments"]["get"].is_object());
     assert!(paths["/apis/apps/v1/namespaces/{namespace}/deployments/{name}/scale"]["get"].is_object());
-    let all = version_2();
+    let all = version_2(api::kinds());
     assert!(all["paths"]["/api/v1/nodes/{name}"]["patch"].is_object());
     assert!(all["paths"]["/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"]["post"].is_object());
 }
 
 #[test]
 fn hashes_lead_to_documents() {
-    let index = index();
+    let index = index(api::kinds());
     let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap();
     let hash = url.strip_prefix("/openapi/v3/apis/apps/v1?hash=").unwrap();
     let wanted = |hash, known| Wanted { accept: "application/json", hash, known };
-    let answered = answer("v3/apis/apps/v1", wanted(hash, "")).unwrap();
+    let answered = answer(api::kinds(), "v3/apis/apps/v1", wanted(hash, "")).unwrap();
     assert_eq!(answered.status(), 200);
     let tag = answered.headers()["etag"].to_str().unwrap().to_owned();
-    assert_eq!(answer("v3/apis/apps/v1", wanted("", &tag)).unwrap().status(), 304);
-    let moved = answer("v3/apis/apps/v1", wanted("OLD", "")).unwrap();
+    assert_eq!(answer(api::kinds(), "v3/apis/apps/v1", wanted("", &tag)).unwrap().status(), 304);
+    let moved = answer(api::kinds(), "v3/apis/apps/v1", wanted("OLD", "")).unwrap();
     assert_eq!((moved.status().as_u16(), moved.headers()["location"].to_str().unwrap()), (301, url));
-    assert_eq!(answer("v3/apis/none/v1", wanted("", "")).unwrap_err().code(), 404);
+    assert_eq!(answer(api::kinds(), "v3/apis/none/v1", wanted("", "")).unwrap_err().code(), 404);
     let protobuf =
         Wanted { accept: "application/com.github.proto-openapi.spec.v3@v1.0+protobuf", hash: "", known: "" };
-    assert_eq!(answer("v3/api/v1", protobuf).unwrap_err().code(), 406);
+    assert_eq!(answer(api::kinds(), "v3/api/v1", protobuf).unwrap_err().code(), 406);
 }

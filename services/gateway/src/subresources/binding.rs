@@ -23,16 +23,16 @@ pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure>
         let found = text(pod, "/metadata/uid");
         if !uid.is_empty() && uid != found {
             let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {found}");
-            return Err(Failure::conflict(call.kind, call.name(), &why));
+            return Err(Failure::conflict(&call.kind, call.name(), &why));
         }
         if pod.pointer("/metadata/deletionTimestamp").is_some() {
             let why = format!("pod {} is being deleted, cannot be assigned to a host", call.name());
-            return Err(Failure::conflict(call.kind, call.name(), &why));
+            return Err(Failure::conflict(&call.kind, call.name(), &why));
         }
         let bound = text(pod, "/spec/nodeName");
         if !bound.is_empty() {
             let why = format!("pod {} is already assigned to node \"{bound}\"", call.name());
-            return Err(Failure::conflict(call.kind, call.name(), &why));
+            return Err(Failure::conflict(&call.kind, call.name(), &why));
         }
         if let Some(spec) = json::child(pod, "spec") {
             spec.insert("nodeName".into(), node.into());

@@ -98,7 +98,7 @@ fn bound(context: &Context, call: &Call, request: &Value) -> Result<Option<Bound
             "the UID in the bound object reference ({}) does not match the UID in record. The object might have been deleted and then recreated",
             text("uid")
         );
-        return Err(Failure::conflict(call.kind, call.name(), &why));
+        return Err(Failure::conflict(&call.kind, call.name(), &why));
     }
     let stored = object.value();
     if kind == "Pod" && json::text(&stored, "/spec/serviceAccountName") != call.name() {

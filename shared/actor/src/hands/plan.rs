@@ -171,7 +171,7 @@ impl Draft {
         let mut object = object.clone();
         let kind = kind_of(key.resource);
         if let Some(known) = api::kind(key.resource) {
-            (known.default)(&mut object);
+            known.default(&mut object);
         }
         if let Some(kind) = kind {
             lifecycle::prepare_create(&mut object, kind, "", &fresh(), now);

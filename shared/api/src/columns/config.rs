@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{AGE, NAME, age, ago, name, shown, wide};
+use super::{AGE, NAME, age, ago, name, named, shown, wide};
 use crate::Timestamp;
 use crate::json::{entries, int, items, text};
 use crate::kinds::Column;
@@ -33,13 +33,7 @@ pub const EVENT: &[Column] = &[
     shown("Message", "string", "What happened, in a sentence."),
     wide("First Seen", "string", "How long ago it happened first."),
     wide("Count", "string", "How often it happened."),
-    Column {
-        name: "Name",
-        kind: "string",
-        format: "name",
-        priority: 1,
-        description: "The event's own name.",
-    },
+    named(1, "The event's own name."),
 ];
 
 /// Cells of a namespace.

@@ -17,6 +17,8 @@ pub use node::{NODE, node};
 pub use pod::{POD, pod};
 pub use workload::{DEPLOYMENT, REPLICA_SET, deployment, replica_set};
 
+use std::borrow::Cow;
+
 use serde_json::{Value, json};
 
 use crate::Timestamp;
@@ -24,24 +26,33 @@ use crate::json::text;
 use crate::kinds::Column;
 
 /// The first column of every table.
-const NAME: Column = Column {
-    name: "Name",
-    kind: "string",
-    format: "name",
-    priority: 0,
-    description: "The object's name, unique in its namespace.",
-};
+const NAME: Column = named(0, "The object's name, unique in its namespace.");
 /// How long ago the object was made.
 const AGE: Column = shown("Age", "string", "How long ago the object was created.");
 
 /// A column that is always shown.
 const fn shown(name: &'static str, kind: &'static str, description: &'static str) -> Column {
-    Column { name, kind, format: "", priority: 0, description }
+    column([name, kind, "", description], 0)
 }
 
 /// A column that `-o wide` shows.
 const fn wide(name: &'static str, kind: &'static str, description: &'static str) -> Column {
-    Column { name, kind, format: "", priority: 1, description }
+    column([name, kind, "", description], 1)
+}
+
+/// The column of names.
+const fn named(priority: i32, description: &'static str) -> Column {
+    column(["Name", "string", "name", description], priority)
+}
+
+const fn column([name, kind, format, description]: [&'static str; 4], priority: i32) -> Column {
+    Column {
+        name: Cow::Borrowed(name),
+        kind: Cow::Borrowed(kind),
+        format: Cow::Borrowed(format),
+        priority,
+        description: Cow::Borrowed(description),
+    }
 }
 
 fn name(object: &Value) -> Value {

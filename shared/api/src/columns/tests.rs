@@ -16,10 +16,10 @@ fn check(yaml: &str, expected: Expect) {
             crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
                 .unwrap();
         if std::mem::take(&mut header) {
-            let names: Vec<&str> = kind.columns.iter().map(|column| column.name).collect();
+            let names: Vec<&str> = kind.columns().iter().map(|column| &*column.name).collect();
             lines.push_str(&format!("{}\n", names.join(" | ")));
         }
-        let cells = (kind.cells)(&object, now);
+        let cells = kind.cells(&object, now);
         let cells: Vec<String> =
             cells.iter().map(|cell| cell.as_str().map_or(cell.to_string(), str::to_owned)).collect();
         lines.push_str(&format!("{}\n", cells.join(" | ")));

@@ -7,10 +7,10 @@ fn check(yaml: &str, expected: Expect) {
     let object: Value = serde_yaml_ng::from_str(yaml).unwrap();
     let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
         .unwrap();
-    let mut object = (kind.decode)(object).unwrap().object;
-    (kind.default)(&mut object);
+    let mut object = kind.decode(object).unwrap().object;
+    kind.default(&mut object);
     let once = object.clone();
-    (kind.default)(&mut object);
+    kind.default(&mut object);
     assert_eq!(object, once, "defaulting twice changes nothing");
     expected.assert_eq(&serde_yaml_ng::to_string(&object).unwrap());
 }

@@ -1,17 +1,21 @@
-//! The registry of kinds: one line per kind.
+//! Kinds: what the gateway and the tools know of each, one line per kind, and the catalogue of those that are served.
 
+mod catalogue;
 mod decode;
 mod duplicates;
 mod registry;
 
+pub use catalogue::{Kinds, by_gvk, by_path, kind, kinds};
 pub use duplicates::duplicate_fields;
+
+use std::borrow::Cow;
 
 use serde_json::Value;
 
 use crate::{ResourceId, Timestamp};
 
 /// Everything the gateway and the tools need to know of a kind. Adding a kind adds no gateway code.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct KindInfo {
     /// `deployments.apps`.
     pub id: ResourceId,
@@ -24,25 +28,33 @@ pub struct KindInfo {
     /// `deployment`.
     pub singular: &'static str,
     /// `deploy`.
-    pub short_names: &'static [&'static str],
+    pub short_names: Cow<'static, [&'static str]>,
     /// `all`.
-    pub categories: &'static [&'static str],
+    pub categories: Cow<'static, [&'static str]>,
     /// Lives in a namespace.
     pub namespaced: bool,
     /// Has `/status`.
     pub has_status: bool,
     /// Has `/scale`.
     pub has_scale: bool,
-    /// Reads an object of this kind through its type: unknown fields are reported, nulls and defaults normalised.
-    pub decode: fn(Value) -> Result<Decoded, SchemaError>,
-    /// Fills in Kubernetes' defaults.
-    pub default: fn(&mut Value),
-    /// Checks a new object, or a change of `old`; empty when it is valid.
-    pub validate: fn(&Value, Option<&Value>) -> Vec<FieldError>,
-    /// `kubectl get`'s columns.
-    pub columns: &'static [Column],
-    /// The cells of one object, in the order of `columns`.
-    pub cells: fn(&Value, Timestamp) -> Vec<Value>,
+    /// What its objects must be like, and how they are shown.
+    rules: Rules,
+}
+
+/// The rules of a kind that is known at compile time are functions.
+#[derive(Clone, Debug)]
+enum Rules {
+    BuiltIn(BuiltIn),
+}
+
+/// A line of the registry: what the kind's type, its defaults, its rules and its table are.
+#[derive(Clone, Debug)]
+struct BuiltIn {
+    decode: fn(Value) -> Result<Decoded, SchemaError>,
+    default: fn(&mut Value),
+    validate: fn(&Value, Option<&Value>) -> Vec<FieldError>,
+    columns: &'static [Column],
+    cells: fn(&Value, Timestamp) -> Vec<Value>,
 }
 
 impl KindInfo {
@@ -51,6 +63,41 @@ impl KindInfo {
         match self.group {
             "" => self.version.to_owned(),
             group => format!("{group}/{}", self.version),
+        }
+    }
+
+    /// Reads an object of this kind through its type: unknown fields are reported, nulls and defaults normalised.
+    pub fn decode(&self, object: Value) -> Result<Decoded, SchemaError> {
+        match &self.rules {
+            Rules::BuiltIn(rules) => (rules.decode)(object),
+        }
+    }
+
+    /// Fills in Kubernetes' defaults.
+    pub fn default(&self, object: &mut Value) {
+        match &self.rules {
+            Rules::BuiltIn(rules) => (rules.default)(object),
+        }
+    }
+
+    /// Checks a new object, or a change of `old`; empty when it is valid.
+    pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        match &self.rules {
+            Rules::BuiltIn(rules) => (rules.validate)(object, old),
+        }
+    }
+
+    /// `kubectl get`'s columns.
+    pub fn columns(&self) -> &[Column] {
+        match &self.rules {
+            Rules::BuiltIn(rules) => rules.columns,
+        }
+    }
+
+    /// The cells of one object, in the order of `columns`.
+    pub fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
+        match &self.rules {
+            Rules::BuiltIn(rules) => (rules.cells)(object, now),
         }
     }
 
@@ -89,40 +136,18 @@ pub struct FieldError {
 }
 
 /// A column of `kubectl get`.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Column {
     /// `Name`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// `string`, `integer`, `date`.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// `name` or empty.
-    pub format: &'static str,
+    pub format: Cow<'static, str>,
     /// 0 always, 1 with `-o wide`.
     pub priority: i32,
     /// For people.
-    pub description: &'static str,
-}
-
-/// Every kind that this version of Odeon knows.
-pub fn kinds() -> &'static [KindInfo] {
-    registry::KINDS
-}
-
-/// The kind of a resource: `pods`, `deployments.apps`.
-pub fn kind(id: ResourceId) -> Option<&'static KindInfo> {
-    kinds().iter().find(|kind| kind.id == id)
-}
-
-/// The kind of an object: `apps/v1`, `Deployment`.
-pub fn by_gvk(api_version: &str, kind: &str) -> Option<&'static KindInfo> {
-    kinds().iter().find(|known| known.kind == kind && known.api_version() == api_version)
-}
-
-/// The kind behind a path: `apps`, `v1`, `deployments`.
-pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static KindInfo> {
-    kinds()
-        .iter()
-        .find(|known| known.group == group && known.version == version && known.id.plural() == plural)
+    pub description: Cow<'static, str>,
 }
 
 #[cfg(test)]

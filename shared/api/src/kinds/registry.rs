@@ -1,13 +1,15 @@
 //! The list of kinds. A kind that no actor performs is not listed: what a user may create, works.
 
+use std::borrow::Cow;
+
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 
-use super::KindInfo;
 use super::decode::decode;
+use super::{BuiltIn, KindInfo, Rules};
 use crate::{ResourceId, columns, defaults, validation};
 
 /// Builds one line of the list: type, resource, names, traits; then default, rules, columns and cells.
@@ -20,16 +22,18 @@ macro_rules! kind {
             version: <$type as Resource>::VERSION,
             kind: <$type as Resource>::KIND,
             singular: $singular,
-            short_names: &$short,
-            categories: &$categories,
+            short_names: Cow::Borrowed(&$short),
+            categories: Cow::Borrowed(&$categories),
             namespaced: Traits::NONE$(.$trait())*.namespaced,
             has_status: Traits::NONE$(.$trait())*.status,
             has_scale: Traits::NONE$(.$trait())*.scale,
-            decode: decode::<$type>,
-            default: defaults::$default,
-            validate: validation::$validate,
-            columns: columns::$columns,
-            cells: columns::$cells,
+            rules: Rules::BuiltIn(BuiltIn {
+                decode: decode::<$type>,
+                default: defaults::$default,
+                validate: validation::$validate,
+                columns: columns::$columns,
+                cells: columns::$cells,
+            }),
         }
     };
 }

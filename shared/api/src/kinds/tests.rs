@@ -8,7 +8,7 @@ fn check(yaml: &str, expected: Expect) {
     let object: Value = serde_yaml_ng::from_str(yaml).unwrap();
     let kind = super::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
         .unwrap();
-    let text = match (kind.decode)(object) {
+    let text = match kind.decode(object) {
         Ok(decoded) => {
             format!("unknown: {:?}\n{}", decoded.unknown, serde_yaml_ng::to_string(&decoded.object).unwrap())
         }
@@ -137,22 +137,22 @@ fn wrong_types_are_explained_in_gos_words() {
 
 #[test]
 fn every_kind_is_in_the_schema_and_decodes_empty() {
-    for kind in super::kinds() {
+    for kind in super::kinds().iter() {
         assert!(
             crate::schema::root(&kind.api_version(), kind.kind).is_some(),
             "{} has no message",
             kind.kind
         );
         let empty = serde_json::json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {"name": "x"}});
-        let mut object = (kind.decode)(empty).unwrap().object;
-        (kind.default)(&mut object);
-        let defaulted = (kind.decode)(object.clone()).unwrap();
+        let mut object = kind.decode(empty).unwrap().object;
+        kind.default(&mut object);
+        let defaulted = kind.decode(object.clone()).unwrap();
         assert!(defaulted.unknown.is_empty(), "{}: {:?}", kind.kind, defaulted.unknown);
-        let again = (kind.decode)(defaulted.object.clone()).unwrap();
+        let again = kind.decode(defaulted.object.clone()).unwrap();
         assert_eq!(again.object, defaulted.object, "{}: decoding is stable", kind.kind);
-        (kind.validate)(&object, None);
-        let cells = (kind.cells)(&object, crate::Timestamp::default());
-        assert_eq!(cells.len(), kind.columns.len(), "{}: a cell per column", kind.kind);
+        kind.validate(&object, None);
+        let cells = kind.cells(&object, crate::Timestamp::default());
+        assert_eq!(cells.len(), kind.columns().len(), "{}: a cell per column", kind.kind);
         assert_eq!(
             super::by_path(kind.group, kind.version, kind.id.plural()).map(|known| known.kind),
             Some(kind.kind)
@@ -230,12 +230,12 @@ fn anything() -> impl Strategy<Value = Value> {
 proptest! {
     #[test]
     fn no_object_makes_a_rule_panic(object in anything(), old in anything()) {
-        for kind in super::kinds() {
+        for kind in super::kinds().iter() {
             let mut object = object.clone();
-            let _ = (kind.decode)(object.clone());
-            (kind.default)(&mut object);
-            (kind.validate)(&object, Some(&old));
-            (kind.cells)(&object, crate::Timestamp::default());
+            let _ = kind.decode(object.clone());
+            kind.default(&mut object);
+            kind.validate(&object, Some(&old));
+            kind.cells(&object, crate::Timestamp::default());
             crate::lifecycle::prepare_create(&mut object, kind, "x", &"u".into(), crate::Timestamp::default());
             let _ = crate::lifecycle::prepare_update(&mut object, &old, kind);
             let _ = crate::strategic::apply(&mut object, &old, kind.message());

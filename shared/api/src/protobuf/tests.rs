@@ -23,7 +23,7 @@ fn check(hex: &str, expected: Expect) {
     let object = decode(&bytes(hex)).unwrap();
     let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
         .unwrap();
-    let decoded = (kind.decode)(object).unwrap();
+    let decoded = kind.decode(object).unwrap();
     assert!(decoded.unknown.is_empty(), "{:?}", decoded.unknown);
     expected.assert_eq(&serde_yaml_ng::to_string(&decoded.object).unwrap());
 }

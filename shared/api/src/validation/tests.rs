@@ -7,8 +7,8 @@ fn ready(yaml: &str) -> Value {
     let object: Value = serde_yaml_ng::from_str(yaml).unwrap();
     let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
         .unwrap();
-    let mut object = (kind.decode)(object).unwrap().object;
-    (kind.default)(&mut object);
+    let mut object = kind.decode(object).unwrap().object;
+    kind.default(&mut object);
     object
 }
 
@@ -20,7 +20,7 @@ fn check_change(yaml: &str, old: Option<&str>, expected: Expect) {
     let object = ready(yaml);
     let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
         .unwrap();
-    let errors = (kind.validate)(&object, old.map(ready).as_ref());
+    let errors = kind.validate(&object, old.map(ready).as_ref());
     let text: String = errors.iter().map(|error| format!("{}: {}\n", error.field, error.message)).collect();
     expected.assert_eq(&text);
 }

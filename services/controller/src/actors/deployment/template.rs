@@ -19,7 +19,7 @@ fn with_defaults(template: &Value) -> Cow<'_, Value> {
         return Cow::Borrowed(template);
     };
     let mut set = json!({"spec": {"template": template}});
-    (kind.default)(&mut set);
+    kind.default(&mut set);
     let mut template = set.pointer_mut("/spec/template").map(Value::take).unwrap_or_default();
     prune(&mut template);
     Cow::Owned(template)
