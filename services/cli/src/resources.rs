@@ -47,7 +47,7 @@ pub fn targets(words: &[String]) -> Result<Vec<Target<'_>>> {
 fn expand(word: &str) -> Vec<&str> {
     let category: Vec<&str> = api::kinds()
         .iter()
-        .filter(|kind| kind.categories.contains(&word))
+        .filter(|kind| kind.stored_as.is_none() && kind.categories.contains(&word))
         .map(|kind| kind.id.plural())
         .collect();
     if category.is_empty() { vec![word] } else { category }

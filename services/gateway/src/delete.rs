@@ -59,11 +59,11 @@ pub async fn collection(context: &Context, call: &Call) -> Result<Response, Fail
             continue;
         }
         if call.kind.id == events::ID {
-            items.extend(context.events.forget(&object.key));
+            items.extend(context.events.forget(&object.key).map(|last| call.kind.shown(last)));
             continue;
         }
         match delete(context, call, &object.key, &options, dry_run).await {
-            Ok(Outcome::Gone(last) | Outcome::Ending(last)) => items.push(last),
+            Ok(Outcome::Gone(last) | Outcome::Ending(last)) => items.push(call.kind.shown(last)),
             Err(failure) if failure.code() == 404 => {}
             Err(failure) => return Err(failure),
         }

@@ -88,7 +88,7 @@ pub async fn part(context: &Context, call: &Call, part: Part) -> Result<Response
 }
 
 fn edited(call: &Call, patch: &Patch, old: &Value) -> Result<Checked, Failure> {
-    let mut new = old.clone();
+    let mut new = call.kind.shown(old.clone());
     patch.apply_to(&mut new, &call.kind.api_version(), call.kind.kind)?;
     let checked = body::check(call, new)?;
     for field in ["/metadata/name", "/metadata/namespace"] {

@@ -46,15 +46,17 @@ impl Shape {
     /// One object as an answer of its own, or as the object of a watch event.
     pub fn one(&self, object: &Stored, now: Timestamp) -> Bytes {
         match self.form {
-            Form::Whole => object.json(),
-            Form::Table | Form::Metadata => Bytes::from(self.value(&object.value(), now).to_string()),
+            Form::Whole if self.as_stored() => object.json(),
+            Form::Whole | Form::Table | Form::Metadata => {
+                Bytes::from(self.value(&object.value(), now).to_string())
+            }
         }
     }
 
     /// One object that is not stored (a dry run's, a bookmark's).
     pub fn value(&self, object: &Value, now: Timestamp) -> Value {
         match self.form {
-            Form::Whole => object.clone(),
+            Form::Whole => self.kind.shown(object.clone()),
             Form::Metadata => partial(object),
             Form::Table => {
                 let version = object.pointer("/metadata/resourceVersion").cloned().unwrap_or_default();
@@ -69,7 +71,8 @@ impl Shape {
     /// One element of a list: an object, its metadata, or a row.
     pub fn item(&self, object: &Stored, now: Timestamp) -> Bytes {
         match self.form {
-            Form::Whole => object.json(),
+            Form::Whole if self.as_stored() => object.json(),
+            Form::Whole => Bytes::from(self.kind.shown(object.value()).to_string()),
             Form::Metadata => Bytes::from(partial(&object.value()).to_string()),
             Form::Table => Bytes::from(self.row(&object.value(), now).to_string()),
         }
@@ -94,6 +97,11 @@ impl Shape {
         }
     }
 
+    /// Objects are shown in the version that they are stored in.
+    fn as_stored(&self) -> bool {
+        self.kind.stored_as.is_none()
+    }
+
     fn columns(&self) -> Value {
         let column = |column: &api::kinds::Column| {
             json!({
@@ -109,7 +117,7 @@ impl Shape {
         match self.include {
             Include::Nothing => json!({"cells": cells, "object": null}),
             Include::Metadata => json!({"cells": cells, "object": partial(object)}),
-            Include::Object => json!({"cells": cells, "object": object}),
+            Include::Object => json!({"cells": cells, "object": self.kind.shown(object.clone())}),
         }
     }
 }

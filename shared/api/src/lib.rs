@@ -23,6 +23,7 @@ pub mod status;
 pub mod strategic;
 pub mod time;
 pub mod validation;
+pub mod versions;
 pub mod views;
 
 pub use kinds::{KindInfo, Kinds, by_gvk, by_path, kind, kinds};

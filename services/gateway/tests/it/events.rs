@@ -75,6 +75,31 @@ async fn clients_report_events() {
 }
 
 #[tokio::test]
+async fn the_same_events_are_served_in_two_versions() {
+    let cluster = Cluster::start().await;
+    let newer = "/apis/events.k8s.io/v1/namespaces/default/events";
+    let event = json!({
+        "apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "x.1"}, "reason": "Hello", "note": "a word",
+        "type": "Normal", "reportingController": "test", "regarding": {"kind": "Pod", "namespace": "default", "name": "web"},
+    });
+    let created = cluster.post(newer, &event).await.ok();
+    assert_eq!((&created["apiVersion"], &created["note"]), (&json!("events.k8s.io/v1"), &json!("a word")));
+    let there = |list: &Value| list["items"].as_array().is_some_and(|items| items.len() == 1);
+    let selected = format!("{newer}?fieldSelector=regarding.name%3Dweb,reportingController%3Dtest");
+    let list = eventually(&cluster, &selected, there).await;
+    assert_eq!((&list["apiVersion"], &list["kind"]), (&json!("events.k8s.io/v1"), &json!("EventList")));
+    assert_eq!(list["items"][0]["apiVersion"], "events.k8s.io/v1");
+    assert_eq!(list["items"][0]["regarding"]["name"], "web");
+    let older = eventually(&cluster, EVENTS, there).await;
+    assert_eq!(older["items"][0]["apiVersion"], "v1");
+    assert_eq!(older["items"][0]["message"], "a word");
+    let mut watch = cluster.watch(&format!("{newer}?watch=true"), "").await;
+    assert_eq!(watch.next().await.unwrap()["object"]["note"], "a word");
+    let refused = cluster.get(&format!("{newer}?fieldSelector=involvedObject.name%3Dweb")).await;
+    assert_eq!(refused.failure(), "400 BadRequest: field label not supported: involvedObject.name");
+}
+
+#[tokio::test]
 async fn requests_are_explained() {
     let cluster = Cluster::start().await;
     cluster.post(&format!("{CONFIG_MAPS}?fieldManager=kubectl-create"), &config_map("a", "x")).await.ok();

@@ -176,9 +176,6 @@ impl Draft {
         if let Some(kind) = kind {
             lifecycle::prepare_create(&mut object, kind, "", &fresh(), now);
         }
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            metadata.insert("generation".to_owned(), json!(1));
-        }
         (self.value, self.fate) = (Some(object), Fate::Put);
         Verdict::Written
     }

@@ -19,7 +19,7 @@ pub fn kinds() -> &'static Kinds {
     &BUILT_IN
 }
 
-/// The known kind of a resource: `pods`, `deployments.apps`.
+/// The known kind of a resource, in the version that is stored: `pods`, `deployments.apps`.
 pub fn kind(id: ResourceId) -> Option<&'static KindInfo> {
     kinds().iter().find(|kind| kind.id == id).map(Arc::as_ref)
 }

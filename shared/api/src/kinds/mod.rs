@@ -12,6 +12,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use crate::versions::Conversion;
 use crate::{ResourceId, Timestamp};
 
 /// Everything the gateway and the tools need to know of a kind. Adding a kind adds no gateway code.
@@ -37,7 +38,11 @@ pub struct KindInfo {
     pub has_status: bool,
     /// Has `/scale`.
     pub has_scale: bool,
-    /// What its objects must be like, and how they are shown.
+    /// Its objects count the changes of what is wanted in `metadata.generation`.
+    pub has_generation: bool,
+    /// The `apiVersion` that objects are stored in, and the way there; `None` if it is this one.
+    pub stored_as: Option<(&'static str, Conversion)>,
+    /// What its objects must be like, and how they are shown: rules are about objects as they are stored.
     rules: Rules,
 }
 
@@ -66,11 +71,26 @@ impl KindInfo {
         }
     }
 
-    /// Reads an object of this kind through its type: unknown fields are reported, nulls and defaults normalised.
+    /// Reads an object of this kind through its type, into the version that is stored: unknown fields are reported, nulls and
+    /// defaults normalised.
     pub fn decode(&self, object: Value) -> Result<Decoded, SchemaError> {
-        match &self.rules {
+        let mut decoded = match &self.rules {
             Rules::BuiltIn(rules) => (rules.decode)(object),
+        }?;
+        if let Some((api_version, conversion)) = self.stored_as {
+            (conversion.store)(&mut decoded.object);
+            set_api_version(&mut decoded.object, api_version);
         }
+        Ok(decoded)
+    }
+
+    /// An object as it is stored, in this version.
+    pub fn shown(&self, mut object: Value) -> Value {
+        if let Some((_, conversion)) = self.stored_as {
+            (conversion.show)(&mut object);
+            set_api_version(&mut object, &self.api_version());
+        }
+        object
     }
 
     /// Fills in Kubernetes' defaults.
@@ -104,6 +124,12 @@ impl KindInfo {
     /// The shape of its objects, for `strategic::apply` and the like.
     pub fn message(&self) -> Option<&'static crate::schema::Message> {
         crate::schema::root(&self.api_version(), self.kind)
+    }
+}
+
+fn set_api_version(object: &mut Value, api_version: &str) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert("apiVersion".into(), api_version.into());
     }
 }
 

@@ -1,4 +1,4 @@
-//! The list of kinds. A kind that no actor performs is not listed: what a user may create, works.
+//! The list of kinds, a line per version that is served; the version that is stored comes first.
 
 use std::borrow::Cow;
 
@@ -7,15 +7,17 @@ use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::api::events::v1 as events;
 
 use super::decode::decode;
 use super::{BuiltIn, KindInfo, Rules};
-use crate::{ResourceId, columns, defaults, validation};
+use crate::{ResourceId, columns, defaults, validation, versions};
 
-/// Builds one line of the list: type, resource, names, traits; then default, rules, columns and cells.
+/// Builds one line of the list: type, resource, names, traits; then default, rules, columns and cells. A version that is only served
+/// has those of the one that is stored, and says how it becomes that one.
 macro_rules! kind {
     ($type:ty, $id:literal, $singular:literal, $short:expr, $categories:expr, [$($trait:ident)*],
-     $default:ident, $validate:ident, $columns:ident, $cells:ident) => {
+     $default:ident, $validate:ident, $columns:ident, $cells:ident $(, stored as $stored:ty, by $conversion:ident)?) => {
         KindInfo {
             id: ResourceId::new($id),
             group: <$type as Resource>::GROUP,
@@ -27,6 +29,8 @@ macro_rules! kind {
             namespaced: Traits::NONE$(.$trait())*.namespaced,
             has_status: Traits::NONE$(.$trait())*.status,
             has_scale: Traits::NONE$(.$trait())*.scale,
+            has_generation: Traits::NONE$(.$trait())*.generation,
+            stored_as: first([$((<$stored as Resource>::API_VERSION, versions::$conversion))?]),
             rules: Rules::BuiltIn(BuiltIn {
                 decode: decode::<$type>,
                 default: defaults::$default,
@@ -42,18 +46,27 @@ macro_rules! kind {
 pub(super) const KINDS: &[KindInfo] = &[
     kind!(core::Namespace, "namespaces", "namespace", ["ns"], [], [status], namespace, namespace, NAMESPACE, namespace),
     kind!(core::Node, "nodes", "node", ["no"], [], [status], node, node, NODE, node),
-    kind!(core::Pod, "pods", "pod", ["po"], ["all"], [namespaced status], pod, pod, POD, pod),
-    kind!(apps::ReplicaSet, "replicasets.apps", "replicaset", ["rs"], ["all"], [namespaced status scale], replica_set, replica_set, REPLICA_SET, replica_set),
-    kind!(apps::Deployment, "deployments.apps", "deployment", ["deploy"], ["all"], [namespaced status scale], deployment, deployment, DEPLOYMENT, deployment),
+    kind!(core::Pod, "pods", "pod", ["po"], ["all"], [namespaced status generation], pod, pod, POD, pod),
+    kind!(apps::ReplicaSet, "replicasets.apps", "replicaset", ["rs"], ["all"], [namespaced status scale generation], replica_set, replica_set, REPLICA_SET, replica_set),
+    kind!(apps::Deployment, "deployments.apps", "deployment", ["deploy"], ["all"], [namespaced status scale generation], deployment, deployment, DEPLOYMENT, deployment),
     kind!(core::Service, "services", "service", ["svc"], ["all"], [namespaced status], service, service, SERVICE, service),
     kind!(core::Endpoints, "endpoints", "endpoints", ["ep"], [], [namespaced], endpoints, endpoints, ENDPOINTS, endpoints),
-    kind!(discovery::EndpointSlice, "endpointslices.discovery.k8s.io", "endpointslice", [], [], [namespaced], endpoint_slice, endpoint_slice, ENDPOINT_SLICE, endpoint_slice),
+    kind!(discovery::EndpointSlice, "endpointslices.discovery.k8s.io", "endpointslice", [], [], [namespaced generation], endpoint_slice, endpoint_slice, ENDPOINT_SLICE, endpoint_slice),
     kind!(core::ConfigMap, "configmaps", "configmap", ["cm"], [], [namespaced], none, config_map, CONFIG_MAP, config_map),
     kind!(core::Secret, "secrets", "secret", [], [], [namespaced], secret, secret, SECRET, secret),
     kind!(core::ServiceAccount, "serviceaccounts", "serviceaccount", ["sa"], [], [namespaced], none, service_account, SERVICE_ACCOUNT, service_account),
     kind!(core::Event, "events", "event", ["ev"], [], [namespaced], none, event, EVENT, event),
+    kind!(events::Event, "events", "event", ["ev"], [], [namespaced], none, event, EVENT, event, stored as core::Event, by EVENT),
     kind!(coordination::Lease, "leases.coordination.k8s.io", "lease", [], [], [namespaced], none, lease, LEASE, lease),
 ];
+
+/// The only element of a list of none or one.
+const fn first<T: Copy, const N: usize>(list: [T; N]) -> Option<T> {
+    match list.as_slice() {
+        [] => None,
+        [first, ..] => Some(*first),
+    }
+}
 
 /// What a kind has, collected at compile time.
 #[derive(Clone, Copy)]
@@ -61,10 +74,11 @@ struct Traits {
     namespaced: bool,
     status: bool,
     scale: bool,
+    generation: bool,
 }
 
 impl Traits {
-    const NONE: Self = Self { namespaced: false, status: false, scale: false };
+    const NONE: Self = Self { namespaced: false, status: false, scale: false, generation: false };
 
     const fn namespaced(self) -> Self {
         Self { namespaced: true, ..self }
@@ -76,5 +90,9 @@ impl Traits {
 
     const fn scale(self) -> Self {
         Self { scale: true, ..self }
+    }
+
+    const fn generation(self) -> Self {
+        Self { generation: true, ..self }
     }
 }

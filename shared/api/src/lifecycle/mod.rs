@@ -26,7 +26,6 @@ pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &U
     {
         metadata.remove("namespace");
     }
-    let has_spec = object.get("spec").is_some();
     if let Some(metadata) = child(object, "metadata") {
         for field in SERVER_FIELDS.iter().chain(&UNSTORED_FIELDS) {
             metadata.remove(*field);
@@ -34,7 +33,7 @@ pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &U
         generate_name(metadata, suffix);
         metadata.insert("uid".into(), json!(uid));
         metadata.insert("creationTimestamp".into(), json!(now));
-        if has_spec {
+        if kind.has_generation {
             metadata.insert("generation".into(), json!(1));
         }
     }
@@ -86,7 +85,7 @@ pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(
     if kind.id.as_str() == "services" {
         service::carry_over(new, old);
     }
-    let changed = new.get("spec") != old.get("spec")
+    let changed = wanted(new) != wanted(old)
         || kind.id.as_str() == "deployments.apps"
             && new.pointer("/metadata/annotations") != old.pointer("/metadata/annotations");
     if changed && let Some(metadata) = child(new, "metadata") {
@@ -146,6 +145,12 @@ fn replace(object: &mut Map<String, Value>, key: &str, value: Option<&Value>) {
         Some(value) => object.insert(key.to_owned(), value.clone()),
         None => object.remove(key),
     };
+}
+
+/// What an object wants: everything but who it is and how it is.
+fn wanted(object: &Value) -> Vec<(&str, &Value)> {
+    let fields = crate::json::entries(object, "");
+    fields.filter(|(key, _)| !matches!(*key, "metadata" | "status")).collect()
 }
 
 fn bump_generation(metadata: &mut Map<String, Value>) {

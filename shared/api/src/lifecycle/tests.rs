@@ -51,7 +51,6 @@ fn creation() {
         expect![[r#"
         metadata:
           creationTimestamp: 2026-01-01T12:00:00Z
-          generation: 1
           labels:
             kubernetes.io/metadata.name: blue
           name: blue

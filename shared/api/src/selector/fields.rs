@@ -46,6 +46,21 @@ const BY_KIND: [(&str, &[&str]); 6] = [
     ),
 ];
 
+/// What the fields of events are called in `events.k8s.io`, and how they are stored.
+const EVENT_FIELDS: [(&str, &str); 11] = [
+    ("regarding.kind", "involvedObject.kind"),
+    ("regarding.namespace", "involvedObject.namespace"),
+    ("regarding.name", "involvedObject.name"),
+    ("regarding.uid", "involvedObject.uid"),
+    ("regarding.apiVersion", "involvedObject.apiVersion"),
+    ("regarding.resourceVersion", "involvedObject.resourceVersion"),
+    ("regarding.fieldPath", "involvedObject.fieldPath"),
+    ("reportingController", "reportingComponent"),
+    ("reason", "reason"),
+    ("source", "source"),
+    ("type", "type"),
+];
+
 /// A field selector: all terms must hold. The empty one selects everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FieldSelector {
@@ -66,8 +81,8 @@ impl FieldSelector {
         for text in split_terms(selector).iter().filter(|text| !text.is_empty()) {
             let wrong =
                 || SelectorError(format!("invalid selector: '{selector}'; can't understand '{text}'"));
-            let term = term(text).ok_or_else(wrong)?;
-            check(kind, &term.field)?;
+            let mut term = term(text).ok_or_else(wrong)?;
+            term.field = stored_name(kind, &term.field)?.to_owned();
             terms.push(term);
         }
         Ok(Self { terms })
@@ -103,17 +118,23 @@ impl FieldSelector {
     }
 }
 
-fn check(kind: &KindInfo, field: &str) -> Result<(), SelectorError> {
-    let own = BY_KIND.iter().find(|(id, _)| *id == kind.id.as_str()).map(|(_, fields)| *fields);
-    if COMMON.contains(&field) || own.is_some_and(|fields| fields.contains(&field)) {
-        return Ok(());
+/// The name of a field that the kind may be selected by, in the version that is stored.
+fn stored_name<'a>(kind: &KindInfo, field: &'a str) -> Result<&'a str, SelectorError> {
+    let unknown = || SelectorError(format!("field label not supported: {field}"));
+    if COMMON.contains(&field) {
+        return Ok(field);
     }
-    Err(SelectorError(match own {
-        Some(_) => format!("field label not supported: {field}"),
-        None => format!(
+    if kind.group == "events.k8s.io" {
+        let known = EVENT_FIELDS.iter().find(|(served, _)| *served == field);
+        return known.map(|(_, stored)| *stored).ok_or_else(unknown);
+    }
+    match BY_KIND.iter().find(|(id, _)| *id == kind.id.as_str()) {
+        Some((_, fields)) if fields.contains(&field) => Ok(field),
+        Some(_) => Err(unknown()),
+        None => Err(SelectorError(format!(
             "\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\""
-        ),
-    }))
+        ))),
+    }
 }
 
 /// The field as text; what is absent is empty, or `false` where Kubernetes has a plain bool.

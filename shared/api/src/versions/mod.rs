@@ -1,0 +1,23 @@
+//! Kinds that are served in more than one group and version: objects are stored in one of them, and converted by pure functions.
+
+mod event;
+
+pub use event::EVENT;
+
+use serde_json::Value;
+
+/// How objects of a version that is served get into the version that is stored, and back.
+#[derive(Clone, Copy, Debug)]
+pub struct Conversion {
+    /// From the version that is served to the one that is stored; `apiVersion` is set by the caller.
+    pub store: fn(&mut Value),
+    /// From the version that is stored to the one that is served; `apiVersion` is set by the caller.
+    pub show: fn(&mut Value),
+}
+
+/// Gives fields other names.
+fn rename(object: &mut Value, names: impl Iterator<Item = (&'static str, &'static str)>) {
+    let Some(fields) = object.as_object_mut() else { return };
+    let found: Vec<_> = names.filter_map(|(from, to)| Some((to, fields.remove(from)?))).collect();
+    fields.extend(found.into_iter().map(|(to, value)| (to.to_owned(), value)));
+}
