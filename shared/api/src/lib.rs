@@ -8,6 +8,7 @@ pub mod journal;
 pub mod json;
 pub mod kinds;
 pub mod lifecycle;
+pub mod managed;
 pub mod merge_patch;
 pub mod messages;
 pub mod meta;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use api::schema::{self, Descriptions, Field, Merge, Message, Shape, Type};
+use api::schema::{self, Descriptions, Field, ListType, Merge, Message, Shape, Type};
 use serde_json::{Map, Value, json};
 
 use super::model::{GroupVersion, Kind, Resource};
@@ -16,39 +16,9 @@ const API_VERSION: &str = "APIVersion defines the versioned schema of this repre
 const KIND: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 const LIST_META: &str = "Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 
-/// Lists whose elements are told apart by more than the key of strategic merge patches.
-const MORE_KEYS: [(&str, &str, [&str; 2]); 4] = [
-    ("core.v1.Container", "ports", ["containerPort", "protocol"]),
-    ("core.v1.EphemeralContainerCommon", "ports", ["containerPort", "protocol"]),
-    ("core.v1.ServiceSpec", "ports", ["port", "protocol"]),
-    ("core.v1.PodSpec", "topologySpreadConstraints", ["topologyKey", "whenUnsatisfiable"]),
-];
 /// Messages that something else may stand for, a list or a truth value: nothing is said of their shape.
 const EITHERS: [&str; 3] =
     ["JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray"];
-/// Messages that are replaced whole.
-const ATOMIC: [&str; 20] = [
-    "ConfigMapKeySelector",
-    "EndpointAddress",
-    "EndpointPort",
-    "FileKeySelector",
-    "LabelSelector",
-    "LocalObjectReference",
-    "NodeSelector",
-    "NodeSelectorTerm",
-    "ObjectFieldSelector",
-    "ObjectReference",
-    "OwnerReference",
-    "ResourceFieldSelector",
-    "RoleRef",
-    "ScopeSelector",
-    "SecretKeySelector",
-    "SecretReference",
-    "ServiceBackendPort",
-    "Subject",
-    "TopologySelectorTerm",
-    "TypedLocalObjectReference",
-];
 
 /// Which version of OpenAPI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,7 +118,7 @@ impl Writer {
         if let Some(kind) = kind {
             definition.insert(GROUP_VERSION_KIND.into(), json!([group_version_kind(kind)]));
         }
-        if ATOMIC.contains(&message.go_name) {
+        if message.atomic {
             definition.insert("x-kubernetes-map-type".into(), "atomic".into());
         }
         self.done.insert(name, Value::Object(definition));
@@ -175,11 +145,11 @@ impl Writer {
             if needed {
                 required.push(field.json);
             }
-            properties.insert(field.json.to_owned(), self.field(message, field, text));
+            properties.insert(field.json.to_owned(), self.field(field, text));
         }
     }
 
-    fn field(&mut self, message: &Message, field: &'static Field, text: String) -> Value {
+    fn field(&mut self, field: &'static Field, text: String) -> Value {
         let element = self.element(field);
         let mut value = match field.shape {
             Shape::One => match (element.get("$ref").cloned(), self.flavour) {
@@ -193,7 +163,7 @@ impl Writer {
             if !text.is_empty() {
                 fields.insert("description".into(), text.into());
             }
-            fields.extend(merging(message, field).into_iter().map(|(key, value)| (key.to_owned(), value)));
+            fields.extend(merging(field).into_iter().map(|(key, value)| (key.to_owned(), value)));
         }
         value
     }
@@ -298,7 +268,7 @@ fn type_meta() -> impl Iterator<Item = (String, Value)> {
 }
 
 /// How patches and server-side apply treat a field.
-fn merging(message: &Message, field: &Field) -> Vec<(&'static str, Value)> {
+fn merging(field: &Field) -> Vec<(&'static str, Value)> {
     let mut found = Vec::new();
     let strategies = [(field.merge.is_some(), "merge"), (field.retain_keys, "retainKeys")];
     let strategies: Vec<&str> =
@@ -309,21 +279,16 @@ fn merging(message: &Message, field: &Field) -> Vec<(&'static str, Value)> {
     if let Some(Merge::By(key)) = field.merge {
         found.push(("x-kubernetes-patch-merge-key", json!(key)));
     }
-    if field.shape != Shape::List {
-        return found;
-    }
-    let more = MORE_KEYS.iter().find(|(name, json, _)| (*name, *json) == (message.name, field.json));
-    match (field.merge, more) {
-        (_, Some((_, _, keys))) => {
+    match (field.shape, &field.list) {
+        (Shape::List, ListType::Map(keys)) => {
+            let keys: Vec<&str> = keys.iter().map(|key| key.name).collect();
             found.push(("x-kubernetes-list-type", json!("map")));
             found.push(("x-kubernetes-list-map-keys", json!(keys)));
         }
-        (Some(Merge::By(key)), None) => {
-            found.push(("x-kubernetes-list-type", json!("map")));
-            found.push(("x-kubernetes-list-map-keys", json!([key])));
-        }
-        (Some(Merge::Set), None) => found.push(("x-kubernetes-list-type", json!("set"))),
-        (None, None) => found.push(("x-kubernetes-list-type", json!("atomic"))),
+        (Shape::List, ListType::Set) => found.push(("x-kubernetes-list-type", json!("set"))),
+        (Shape::List, ListType::Atomic) => found.push(("x-kubernetes-list-type", json!("atomic"))),
+        (Shape::Map, ListType::Atomic) => found.push(("x-kubernetes-map-type", json!("atomic"))),
+        (Shape::One | Shape::Map, _) => {}
     }
     found
 }

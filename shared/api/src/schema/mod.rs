@@ -28,6 +28,8 @@ pub struct Message {
     pub go_name: &'static str,
     /// Its fields, in the order of the table.
     pub fields: Vec<Field>,
+    /// Server-side apply replaces it whole.
+    pub atomic: bool,
 }
 
 /// One field of a message.
@@ -47,6 +49,10 @@ pub struct Field {
     pub retain_keys: bool,
     /// Zero is a value of its own, not an absence.
     pub pointer: bool,
+    /// Go writes it even when it is empty, so an object never goes without it.
+    pub always: bool,
+    /// How server-side apply merges this list. A map, or a message that is atomic elsewhere, merges if this is [`ListType::Map`].
+    pub list: ListType,
 }
 
 /// How often a field's value occurs.
@@ -67,6 +73,27 @@ pub enum Merge {
     Set,
     /// Objects, identified by this key.
     By(&'static str),
+}
+
+/// How server-side apply merges a list (or a map, which is [`ListType::Atomic`] or merges by its keys anyway).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ListType {
+    /// Replaced whole.
+    #[default]
+    Atomic,
+    /// A set of scalars.
+    Set,
+    /// Objects, told apart by these keys, in alphabetical order.
+    Map(Vec<ListKey>),
+}
+
+/// A field that tells the elements of a list apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ListKey {
+    /// `protocol`.
+    pub name: &'static str,
+    /// What an element that leaves it out has: `TCP`.
+    pub default: Option<&'static str>,
 }
 
 /// What a value is.

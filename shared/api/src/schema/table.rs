@@ -1,26 +1,37 @@
 //! Reads `data/schema.txt`; its first lines explain the notation.
 
-use super::{Field, Merge, Message, Schema, Shape, Type};
+use super::{Field, ListKey, ListType, Merge, Message, Schema, Shape, Type};
 
 pub(super) fn parse(text: &'static str) -> Schema {
     let mut schema = Schema::default();
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         match line.strip_prefix("  ") {
             Some(line) => {
-                let field = field(line);
-                if let (Some(message), Some(field)) = (schema.messages.last_mut(), field) {
+                if let (Some(message), Some(field)) = (schema.messages.last_mut(), field(line)) {
                     message.fields.push(field);
                 }
             }
             None => {
-                let (name, go_name) =
-                    line.split_once(' ').unwrap_or((line, line.rsplit('.').next().unwrap_or(line)));
-                schema.by_name.insert(name, schema.messages.len());
-                schema.messages.push(Message { name, go_name, fields: Vec::new() });
+                let message = message(line);
+                schema.by_name.insert(message.name, schema.messages.len());
+                schema.messages.push(message);
             }
         }
     }
     schema
+}
+
+fn message(line: &'static str) -> Message {
+    let (name, words) = line.split_once(' ').unwrap_or((line, ""));
+    let mut go_name = name.rsplit('.').next().unwrap_or(name);
+    let mut atomic = false;
+    for word in words.split_whitespace() {
+        match word {
+            "atomic" => atomic = true,
+            word => go_name = word,
+        }
+    }
+    Message { name, go_name, fields: Vec::new(), atomic }
 }
 
 fn field(line: &'static str) -> Option<Field> {
@@ -34,24 +45,57 @@ fn field(line: &'static str) -> Option<Field> {
         _ => (Shape::One, kind),
     };
     let json = if json == "<" { "" } else { json };
+    let kind = value_type(kind);
     let mut field = Field {
         number,
         json,
         shape,
-        kind: value_type(kind),
+        kind,
         merge: None,
         retain_keys: false,
         pointer: false,
+        always: shape == Shape::One
+            && matches!(kind, Type::Message(_))
+            && matches!(json, "metadata" | "spec" | "status"),
+        list: if shape == Shape::Map { ListType::Map(Vec::new()) } else { ListType::Atomic },
     };
     for attribute in words {
-        match attribute {
-            "merge" => field.merge = Some(Merge::Set),
-            "retainKeys" => field.retain_keys = true,
-            "pointer" => field.pointer = true,
-            key => field.merge = key.strip_prefix("merge=").map(Merge::By),
-        }
+        attribute_of(&mut field, attribute);
     }
     Some(field)
+}
+
+fn attribute_of(field: &mut Field, attribute: &'static str) {
+    match attribute {
+        "merge" => (field.merge, field.list) = (Some(Merge::Set), ListType::Set),
+        "retainKeys" => field.retain_keys = true,
+        "pointer" => field.pointer = true,
+        "always" => field.always = true,
+        "atomic" => field.list = ListType::Atomic,
+        "granular" => field.list = ListType::Map(Vec::new()),
+        "set" => field.list = ListType::Set,
+        other => match other.split_once('=') {
+            Some(("merge", key)) => {
+                field.merge = Some(Merge::By(key));
+                field.list = list_map(key);
+            }
+            Some(("keys", keys)) => field.list = list_map(keys),
+            Some(_) | None => {}
+        },
+    }
+}
+
+/// `port,protocol:TCP`.
+fn list_map(keys: &'static str) -> ListType {
+    let mut keys: Vec<ListKey> = keys
+        .split(',')
+        .map(|key| match key.split_once(':') {
+            Some((name, default)) => ListKey { name, default: Some(default) },
+            None => ListKey { name: key, default: None },
+        })
+        .collect();
+    keys.sort_by_key(|key| key.name);
+    ListType::Map(keys)
 }
 
 fn value_type(name: &'static str) -> Type {
