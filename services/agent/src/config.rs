@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::runtime::hollow::HollowConfig;
+
 /// Flags of `odeon agent`.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Config {
@@ -63,29 +65,6 @@ pub enum RuntimeKind {
     Docker,
     /// Nothing: containers are simulated.
     Hollow,
-}
-
-/// How the hollow runtime behaves.
-#[derive(clap::Args, Clone, Debug, Default)]
-pub struct HollowConfig {
-    /// How long starting a container takes, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    pub hollow_start_ms: u64,
-    /// How long a container takes to end after its stop signal, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    pub hollow_stop_ms: u64,
-    /// How long fetching an image takes, in milliseconds.
-    #[arg(long, default_value_t = 0)]
-    pub hollow_pull_ms: u64,
-    /// Which part of container starts fails, from 0 to 1.
-    #[arg(long, default_value_t = 0.0)]
-    pub hollow_failures: f64,
-    /// How many processors a hollow node says it has.
-    #[arg(long, default_value_t = 32)]
-    pub hollow_cpus: u64,
-    /// How much memory a hollow node says it has, in MiB.
-    #[arg(long, default_value_t = 262_144)]
-    pub hollow_memory_mib: u64,
 }
 
 impl Config {

@@ -9,6 +9,7 @@ pub mod run;
 pub mod runtime;
 pub mod sandbox;
 
-pub use config::{Config, HollowConfig, RuntimeKind};
+pub use config::{Config, RuntimeKind};
 pub use prepare::{Prepared, prepare};
 pub use run::{Error, cleanup, run};
+pub use runtime::hollow::HollowConfig;

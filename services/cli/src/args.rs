@@ -50,7 +50,7 @@ pub enum Command {
     NatsExporter(ExporterOptions),
     /// Print a kubeconfig for a gateway's key directory
     Kubeconfig(PrintKubeconfig),
-    Bench(Bench),
+    Bench(Box<Bench>),
     /// Print a shell's completion script
     Completion {
         /// Which shell

@@ -74,7 +74,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Logs(options) => verbs::logs(&connect().await?, &options).await,
         Command::Rollout(options) => verbs::rollout(&connect().await?, &options).await,
         Command::Why(options) => verbs::why(&connect().await?, &options).await,
-        Command::Bench(options) => bench::bench(&options).await,
+        Command::Bench(options) => bench::bench(&options, cli.kubeconfig.as_deref()).await,
         Command::Completion { shell } => {
             args::print_completion(shell);
             Ok(())

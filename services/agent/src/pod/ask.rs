@@ -23,6 +23,10 @@ pub async fn ask<R: ContainerRuntime>(
     timeout: Duration,
 ) -> Outcome {
     let answer = async {
+        let over_network = matches!(question, Ask::Http { .. } | Ask::Tcp { .. });
+        if let Some(answer) = over_network.then(|| runtime.pretended_answer()).flatten() {
+            return answer;
+        }
         match question {
             Ask::Exec(command) => match runtime.exec(id, command).await {
                 Ok(outcome) if outcome.code == 0 => Ok(outcome.output),

@@ -1,10 +1,11 @@
 //! Pretends to run containers: for scale, one process performs thousands of nodes, and for tests without an engine.
 
+mod settings;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 
 use api::{NodeName, Timestamp, Uid};
 use bytes::Bytes;
@@ -20,12 +21,16 @@ use super::{
     ImageId, LogOptions, Machine, PodRef, Role, RunState, RuntimeError, SandboxSpec, Scope, Stats,
     VolumeSpec,
 };
-use crate::config::HollowConfig;
+pub use settings::HollowConfig;
+use settings::{Part, Span};
 
 /// Events that a slow reader may be behind; then it lists everything.
 const EVENTS: usize = 65_536;
 /// The first two numbers of hollow pods' addresses: 10.200 and up.
 const FIRST_ADDRESS: u32 = u32::from_be_bytes([10, 200, 0, 1]);
+
+/// Why something failed that nothing is wrong with.
+const TOLD_TO_FAIL: &str = "the hollow runtime was told to fail some";
 
 /// The hollow runtime.
 #[derive(Clone)]
@@ -44,6 +49,12 @@ struct Inner {
     addresses: AtomicU32,
     /// Counts container starts, to fail the wished part of them.
     starts: AtomicU64,
+    /// Counts fetches of images, likewise.
+    pulls: AtomicU64,
+    /// Counts answers to probes, likewise.
+    probes: AtomicU64,
+    /// Counts what takes time, to spread it over its span.
+    pauses: AtomicU64,
     /// For tests: the runtime does not answer.
     broken: AtomicBool,
 }
@@ -59,6 +70,9 @@ impl Hollow {
             ids: AtomicU64::new(1),
             addresses: AtomicU32::new(0),
             starts: AtomicU64::new(0),
+            pulls: AtomicU64::new(0),
+            probes: AtomicU64::new(0),
+            pauses: AtomicU64::new(0),
             broken: AtomicBool::new(false),
         };
         Self { inner: Arc::new(inner) }
@@ -140,19 +154,23 @@ impl Inner {
         IpAddr::V4(Ipv4Addr::from(FIRST_ADDRESS.wrapping_add(offset)))
     }
 
-    /// Every n-th start fails, so that the wished part of them does.
     fn start_fails(&self) -> bool {
-        let rate = self.config.hollow_failures;
-        let count = self.starts.fetch_add(1, Ordering::Relaxed);
-        #[expect(clippy::cast_precision_loss, reason = "a count of starts is far below 2^52")]
-        let (before, after) = ((count as f64 * rate).floor(), ((count as f64 + 1.0) * rate).floor());
-        after > before
+        self.config.hollow_failures.includes(self.starts.fetch_add(1, Ordering::Relaxed))
     }
-}
 
-async fn pause(milliseconds: u64) {
-    if milliseconds > 0 {
-        tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    fn pull_fails(&self) -> bool {
+        self.config.hollow_pull_failures.includes(self.pulls.fetch_add(1, Ordering::Relaxed))
+    }
+
+    fn probe_fails(&self) -> bool {
+        self.config.hollow_probe_failures.includes(self.probes.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Lets something of this kind take its time.
+    async fn pause(&self, span: Span) {
+        if !span.is_zero() {
+            tokio::time::sleep(span.at(self.pauses.fetch_add(1, Ordering::Relaxed))).await;
+        }
     }
 }
 
@@ -219,12 +237,18 @@ impl ContainerRuntime for Hollow {
 
     async fn image(&self, name: &str) -> Result<Option<ImageId>, RuntimeError> {
         self.answer("inspect image of")?;
-        Ok((self.inner.config.hollow_pull_ms == 0).then(|| ImageId(format!("hollow:{name}"))))
+        // Where fetching is to take time or to fail, nothing is there before it was fetched.
+        let config = &self.inner.config;
+        let there = config.hollow_pull_ms.is_zero() && config.hollow_pull_failures == Part::default();
+        Ok(there.then(|| ImageId(format!("hollow:{name}"))))
     }
 
     async fn pull(&self, name: &str) -> Result<ImageId, RuntimeError> {
         self.answer("pull image of")?;
-        pause(self.inner.config.hollow_pull_ms).await;
+        self.inner.pause(self.inner.config.hollow_pull_ms).await;
+        if self.inner.pull_fails() {
+            return Err(RuntimeError::new("pull image", name, FailureKind::Refused, TOLD_TO_FAIL));
+        }
         Ok(ImageId(format!("hollow:{name}")))
     }
 
@@ -273,7 +297,7 @@ impl ContainerRuntime for Hollow {
 
     async fn start(&self, id: &ContainerId) -> Result<(), RuntimeError> {
         self.answer("start container of")?;
-        pause(self.inner.config.hollow_start_ms).await;
+        self.inner.pause(self.inner.config.hollow_start_ms).await;
         let now = telemetry::clock::now();
         let inner = &self.inner;
         let changed = inner.change(id, |container| {
@@ -287,18 +311,17 @@ impl ContainerRuntime for Hollow {
 
     async fn terminate(&self, id: &ContainerId) -> Result<(), RuntimeError> {
         self.answer("terminate container of")?;
-        match self.inner.config.hollow_stop_ms {
-            0 => {
-                self.inner.exit(id, 0);
-            }
-            milliseconds => {
-                let (inner, id): (Weak<Inner>, _) = (Arc::downgrade(&self.inner), id.clone());
-                tokio::spawn(async move {
-                    pause(milliseconds).await;
-                    inner.upgrade().is_some_and(|inner| inner.exit(&id, 0))
-                });
-            }
+        let span = self.inner.config.hollow_stop_ms;
+        if span.is_zero() {
+            self.inner.exit(id, 0);
+            return Ok(());
         }
+        let takes = span.at(self.inner.pauses.fetch_add(1, Ordering::Relaxed));
+        let (inner, id): (Weak<Inner>, _) = (Arc::downgrade(&self.inner), id.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(takes).await;
+            inner.upgrade().is_some_and(|inner| inner.exit(&id, 0))
+        });
         Ok(())
     }
 
@@ -329,7 +352,14 @@ impl ContainerRuntime for Hollow {
     }
 
     async fn exec(&self, _id: &ContainerId, _command: &[String]) -> Result<ExecOutcome, RuntimeError> {
-        self.answer("run a command in").map(|()| ExecOutcome::default())
+        self.answer("run a command in")?;
+        let code = i64::from(self.inner.probe_fails());
+        let output = if code == 0 { String::new() } else { TOLD_TO_FAIL.to_owned() };
+        Ok(ExecOutcome { code, output })
+    }
+
+    fn pretended_answer(&self) -> Option<Result<String, String>> {
+        Some(if self.inner.probe_fails() { Err(TOLD_TO_FAIL.to_owned()) } else { Ok(String::new()) })
     }
 
     async fn stats(&self, _id: &ContainerId) -> Result<Stats, RuntimeError> {
@@ -369,6 +399,6 @@ impl ContainerRuntime for Hollow {
 }
 
 fn failed(now: Timestamp) -> RunState {
-    let message = "the hollow runtime was told to fail some".to_owned();
+    let message = TOLD_TO_FAIL.to_owned();
     RunState::Exited(Exit { code: 1, reason: "Error", message, started: now, finished: now })
 }

@@ -52,6 +52,10 @@ pub trait ContainerRuntime: process::Processes {
         id: &ContainerId,
         command: &[String],
     ) -> impl Future<Output = Result<ExecOutcome, RuntimeError>> + Send;
+    /// What a container answers over the network to any probe, where containers have no network; `None`: ask the network.
+    fn pretended_answer(&self) -> Option<Result<String, String>> {
+        None
+    }
     /// What a container uses now.
     fn stats(&self, id: &ContainerId) -> impl Future<Output = Result<Stats, RuntimeError>> + Send;
     /// Unpacks a tar archive in a container's file system, volumes included.

@@ -1,117 +1,86 @@
-//! `odeon bench`: starts clusters of its own, measures them through the public API, and prints one table.
+//! `odeon bench`: measures clusters through the public API, and prints one table.
 
-mod api;
-mod boot;
-mod churn;
+mod chart;
 mod cluster;
-mod containers;
-mod delete;
-mod engine;
 mod figures;
-mod loss;
-mod pods;
-mod roll;
-mod scale;
-mod watch;
+mod lab;
+mod load;
+mod observe;
+mod options;
+mod proc;
+mod progress;
+mod record;
+mod report;
+mod sampler;
+mod scenarios;
+mod table;
+mod targets;
 mod wire;
 mod workload;
 
+use std::path::{Path, PathBuf};
+
 use anyhow::{Result, bail};
 
-use figures::Figure;
-use workload::Size;
+use crate::service;
+use options::Options;
+use progress::Progress;
+use record::Record;
+use scenarios::{SMALL, Scenario};
 
-/// Measure this machine's figures
+/// Measure a cluster: pace, cost, latency, recovery
+///
+/// Starts clusters of separate processes on free ports, as in production, with every write on disk before it is acknowledged, and
+/// removes them again. With --kubeconfig it measures a cluster that runs already, of any kind of Kubernetes.
 #[derive(clap::Args, Clone, Debug)]
 pub struct Bench {
-    /// What to measure (repeatable) [default: everything that runs here]
+    /// What to measure (repeatable) [default: everything that takes seconds]
     #[arg(value_enum)]
     scenario: Vec<Scenario>,
-    /// Pods of the scenarios on hollow nodes
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
-    replicas: u32,
-    /// Hollow nodes [default: a tenth of the pods]
-    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
-    nodes: Option<u32>,
-    /// Print the figures as JSON
+    #[command(flatten)]
+    options: Options,
+    /// Write report.json and report.html, with plots, to this directory
+    #[arg(long, value_name = "DIR")]
+    report: Option<PathBuf>,
+    /// Print everything that was measured as JSON instead of the table
     #[arg(long)]
     json: bool,
 }
-
-/// One thing to measure.
-#[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
-enum Scenario {
-    /// Start until ready, and what an idle cluster holds in memory
-    Boot,
-    /// From a write's acknowledgement until a watcher has it
-    Watch,
-    /// One Deployment until all its pods are Ready, on hollow nodes
-    Deploy,
-    /// A Deployment's rolling update
-    Roll,
-    /// A Deployment's growth to ten times its size, and back
-    Scale,
-    /// A Deployment's deletion until none of its pods is left
-    Delete,
-    /// Pods that are deleted one by one and replaced all the while
-    Churn,
-    /// What the API answers to 1, 16 and 64 clients
-    Api,
-    /// A node's death until its pods are Ready elsewhere, on hollow nodes
-    NodeLoss,
-    /// A pod and a container's replacement, against what the engine itself needs
-    Containers,
-}
-
-const ALL: [Scenario; 10] = [
-    Scenario::Boot,
-    Scenario::Watch,
-    Scenario::Deploy,
-    Scenario::Roll,
-    Scenario::Scale,
-    Scenario::Delete,
-    Scenario::Churn,
-    Scenario::Api,
-    Scenario::NodeLoss,
-    Scenario::Containers,
-];
 
 /// Runs the scenarios one after the other.
 ///
 /// # Errors
 /// A scenario did not reach its state in time; what is missing is said. The others still run and are printed.
-pub async fn bench(options: &Bench) -> Result<()> {
-    let chosen = if options.scenario.is_empty() { &ALL[..] } else { &options.scenario };
-    let size =
-        Size { nodes: options.nodes.unwrap_or(options.replicas.div_ceil(10)), replicas: options.replicas };
-    let mut figures: Vec<Figure> = Vec::new();
-    let mut failed = Vec::new();
+pub async fn bench(bench: &Bench, kubeconfig: Option<&Path>) -> Result<()> {
+    let mut options = bench.options.clone();
+    options.kubeconfig = kubeconfig.map(Path::to_owned);
+    options.check()?;
+    let chosen = if bench.scenario.is_empty() { &SMALL[..] } else { &bench.scenario };
+    chosen.iter().try_for_each(|scenario| scenario.check(&options))?;
+    bench.report.as_deref().map_or(Ok(()), report::prepare)?;
+    let stop = service::stop_on_signal()?;
+    let progress = Progress::start();
+    let mut records: Vec<Record> = Vec::new();
     for scenario in chosen {
-        eprintln!("measuring {scenario:?} …");
-        let measured = match scenario {
-            Scenario::Boot => boot::measure().await,
-            Scenario::Watch => watch::measure().await,
-            Scenario::Deploy => pods::measure(size).await,
-            Scenario::Roll => roll::measure(size).await,
-            Scenario::Scale => scale::measure(size).await,
-            Scenario::Delete => delete::measure(size).await,
-            Scenario::Churn => churn::measure(size).await,
-            Scenario::Api => api::measure(size).await,
-            Scenario::NodeLoss => loss::measure().await,
-            Scenario::Containers => containers::measure().await,
-        };
-        match measured {
-            Ok(measured) => figures.extend(measured),
-            Err(error) => failed.push(format!("{scenario:?}: {}", telemetry::chain(error.as_ref()))),
+        for relaxed in [false, true] {
+            let wanted = !relaxed || options.relaxed_sync;
+            if wanted && !stop.is_cancelled() {
+                records.push(scenarios::run(*scenario, &options, relaxed, &progress, &stop).await);
+            }
         }
     }
-    if options.json {
-        println!("{}", serde_json::to_string_pretty(&figures)?);
-    } else {
-        print!("{}", figures::render(&figures));
+    drop(progress);
+    if let Some(directory) = &bench.report {
+        report::write(directory, &records)?;
     }
+    if bench.json {
+        println!("{}", serde_json::to_string_pretty(&records)?);
+    } else {
+        print!("{}", table::render(&records));
+    }
+    let failed: Vec<String> = records.iter().filter(|record| !record.is_whole()).map(Record::title).collect();
     if !failed.is_empty() {
-        bail!("{}", failed.join("\n"));
+        bail!("not everything was reached: {}", failed.join(", "));
     }
     Ok(())
 }

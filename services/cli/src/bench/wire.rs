@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::{Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -34,7 +34,9 @@ pub struct Wire {
 pub struct Lines {
     body: Incoming,
     /// What came after the last line's end.
-    rest: Vec<u8>,
+    rest: BytesMut,
+    /// How much of it is known to hold no end of a line.
+    searched: usize,
 }
 
 impl Endpoint {
@@ -66,30 +68,39 @@ impl Endpoint {
 impl Wire {
     /// Sends a request and reads the whole answer; anything but success is an error.
     pub async fn send(&mut self, method: Method, path: &str, body: Bytes) -> Result<Bytes> {
-        let (status, body) = self.open(method, path, body).await?;
-        let body = body.collect().await?.to_bytes();
+        let (status, body) = self.exchange(method, path, body).await?;
         match status.is_success() {
             true => Ok(body),
             false => bail!("the server answered {status} to {path}: {}", String::from_utf8_lossy(&body)),
         }
     }
 
+    /// Sends a request and reads the whole answer, whatever it is.
+    pub async fn exchange(&mut self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Bytes)> {
+        let (status, body) = self.open(method, path, body).await?;
+        Ok((status, body.collect().await?.to_bytes()))
+    }
+
     /// Sends a GET whose answer goes on line by line.
     pub async fn lines(mut self, path: &str) -> Result<Lines> {
         let (status, body) = self.open(Method::GET, path, Bytes::new()).await?;
         match status.is_success() {
-            true => Ok(Lines { body, rest: Vec::new() }),
+            true => Ok(Lines { body, rest: BytesMut::new(), searched: 0 }),
             false => bail!("the server answered {status} to {path}"),
         }
     }
 
     async fn open(&mut self, method: Method, path: &str, body: Bytes) -> Result<(StatusCode, Incoming)> {
+        let content_type = match method {
+            Method::PATCH => "application/merge-patch+json",
+            _ => "application/json",
+        };
         let request = Request::builder()
             .method(method)
             .uri(path)
             .header(header::HOST, &self.host)
             .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/json")
+            .header(header::CONTENT_TYPE, content_type)
             .body(Full::new(body))?;
         self.requests.ready().await.context("the connection ended")?;
         let (head, body) =
@@ -100,15 +111,30 @@ impl Wire {
 
 impl Lines {
     /// Waits for the next line.
-    pub async fn next(&mut self) -> Result<Vec<u8>> {
+    pub async fn next(&mut self) -> Result<Bytes> {
         loop {
-            if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
-                let after = self.rest.split_off(end + 1);
-                return Ok(std::mem::replace(&mut self.rest, after));
+            if let Some(line) = self.buffered() {
+                return Ok(line);
             }
             let frame = self.body.frame().await.context("the stream ended")??;
             if let Some(data) = frame.data_ref() {
                 self.rest.extend_from_slice(data);
+            }
+        }
+    }
+
+    /// The next line, if it has come already.
+    pub fn buffered(&mut self) -> Option<Bytes> {
+        let unsearched = self.rest.get(self.searched..).unwrap_or_default();
+        match unsearched.iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                let line = self.rest.split_to(self.searched + end + 1).freeze();
+                self.searched = 0;
+                Some(line)
+            }
+            None => {
+                self.searched = self.rest.len();
+                None
             }
         }
     }

@@ -1,209 +1,120 @@
-//! A Deployment under measurement: makes it, changes it, and waits until its status or its pods are as wanted.
+//! The Deployments under measurement, and the requests that make and change them.
 
-use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::ops::Range;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use serde_json::{Value, json};
 
-use super::cluster::BenchCluster;
-use crate::client::Client;
+use super::load::{Ask, send_all};
+use super::wire::Endpoint;
 
-/// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(120);
-/// How often the Deployment is looked at; bounds the error of the figures.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Pods that are named when something is missing.
-const NAMED: usize = 5;
-const DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/default/deployments";
-const PODS: &str = "/api/v1/namespaces/default/pods";
+/// Clients that make and change Deployments at the same time.
+const CLIENTS: u32 = 16;
 
-/// How much is measured.
-#[derive(Clone, Copy, Debug)]
-pub struct Size {
-    /// Hollow nodes.
-    pub nodes: u32,
-    /// Pods.
+/// Deployments of one size in one namespace.
+#[derive(Clone)]
+pub struct Workload {
+    endpoint: Endpoint,
+    namespace: String,
+    /// How many there are.
+    pub deployments: u32,
+    /// The pods of each.
     pub replicas: u32,
 }
 
-/// A Deployment on a cluster.
-pub struct Workload {
-    /// The cluster's API.
-    pub client: Client,
-    name: String,
-}
-
-/// What a Deployment's status says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// The status is about the present spec.
-    pub is_current: bool,
-    /// All pods.
-    pub replicas: u64,
-    /// Those of the present template.
-    pub updated: u64,
-    /// Those that are Ready.
-    pub ready: u64,
-    /// Those that can be relied on.
-    pub available: u64,
-}
-
-impl Size {
-    /// Starts a cluster with so many hollow nodes.
-    pub async fn cluster(self) -> Result<BenchCluster> {
-        BenchCluster::start(&["--runtime", "hollow", "--nodes", &self.nodes.to_string()]).await
-    }
-}
-
-impl Counts {
-    fn of(deployment: &Value) -> Self {
-        let number = |path: &str| deployment.pointer(path).and_then(Value::as_u64).unwrap_or(0);
-        Self {
-            is_current: number("/status/observedGeneration") >= number("/metadata/generation"),
-            replicas: number("/status/replicas"),
-            updated: number("/status/updatedReplicas"),
-            ready: number("/status/readyReplicas"),
-            available: number("/status/availableReplicas"),
-        }
-    }
-
-    /// All pods are of the present template and Ready, and there are no others.
-    pub fn is_complete(&self, replicas: u32) -> bool {
-        let all = u64::from(replicas);
-        self.is_current && [self.replicas, self.updated, self.ready, self.available] == [all; 4]
-    }
-}
-
 impl Workload {
-    /// Creates a Deployment; returns at once.
-    pub async fn create(client: Client, name: &str, replicas: u32) -> Result<Self> {
-        let labels = json!({"app": name});
-        let object = json!({
-            "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-            "spec": {
-                "replicas": replicas, "selector": {"matchLabels": labels},
-                "template": {"metadata": {"labels": labels}, "spec": {"containers": [{"name": "c", "image": "hollow:1"}]}},
-            },
-        });
-        client.create(DEPLOYMENTS, &object).await?;
-        Ok(Self { client, name: name.to_owned() })
+    /// Nothing is made yet.
+    pub fn new(endpoint: &Endpoint, namespace: &str, deployments: u32, replicas: u32) -> Self {
+        Self { endpoint: endpoint.clone(), namespace: namespace.to_owned(), deployments, replicas }
     }
 
-    /// Creates a Deployment and waits until it is complete.
-    pub async fn deployed(client: Client, name: &str, replicas: u32) -> Result<Self> {
-        let workload = Self::create(client, name, replicas).await?;
-        workload.await_complete(replicas, Instant::now()).await?;
-        Ok(workload)
+    /// The same Deployments, so many and of such a size.
+    pub fn sized(&self, deployments: u32, replicas: u32) -> Self {
+        Self { deployments, replicas, ..self.clone() }
     }
 
-    /// Changes parts of it.
+    /// All pods.
+    pub fn pods(&self) -> u32 {
+        self.deployments.saturating_mul(self.replicas)
+    }
+
+    /// `1,000 pods` or `1,000 pods of 10 Deployments`.
+    pub fn describe(&self) -> String {
+        let pods = super::figures::number(f64::from(self.pods()));
+        match self.deployments {
+            1 => format!("{pods} pods"),
+            many => format!("{pods} pods of {} Deployments", super::figures::number(f64::from(many))),
+        }
+    }
+
+    /// Makes all of them.
+    pub async fn create(&self) -> Result<()> {
+        self.create_some(0..self.deployments).await
+    }
+
+    /// Makes those with these numbers.
+    pub async fn create_some(&self, numbers: Range<u32>) -> Result<()> {
+        let collection = self.collection();
+        let asks = numbers.map(|number| Ask::create(&collection, &deployment(&name(number), self.replicas)));
+        self.send(asks.collect()).await
+    }
+
+    /// Changes all of them in the same way.
     pub async fn merge(&self, patch: &Value) -> Result<()> {
-        self.client.merge(&self.path(), patch).await.map(drop)
+        self.send((0..self.deployments).map(|number| Ask::merge(self.path(number), patch)).collect()).await
     }
 
-    /// Deletes it; its pods follow.
+    /// Gives all of them a new template.
+    pub async fn roll(&self, version: &str) -> Result<()> {
+        self.merge(&json!({"spec": {"template": {"metadata": {"labels": {"version": version}}}}})).await
+    }
+
+    /// Gives each so many pods.
+    pub async fn scale(&self, replicas: u32) -> Result<()> {
+        self.merge(&json!({"spec": {"replicas": replicas}})).await
+    }
+
+    /// Deletes all of them; their pods follow.
     pub async fn delete(&self) -> Result<()> {
-        self.client.delete(&self.path(), &json!({"propagationPolicy": "Background"})).await.map(drop)
+        self.send((0..self.deployments).map(|number| Ask::delete(self.path(number))).collect()).await
     }
 
-    /// Waits until it is complete; the time since `started`.
-    pub async fn await_complete(&self, replicas: u32, started: Instant) -> Result<Duration> {
-        self.await_counts(started, |counts| Ok(counts.is_complete(replicas))).await
+    /// Where one of them is.
+    pub fn path(&self, number: u32) -> String {
+        format!("{}/{}", self.collection(), name(number))
     }
 
-    /// Waits until its counts are as wanted, or never may be; the time since `started`.
-    pub async fn await_counts(
-        &self,
-        started: Instant,
-        wanted: impl Fn(&Counts) -> Result<bool>,
-    ) -> Result<Duration> {
-        loop {
-            let counts = Counts::of(&self.client.get(&self.path()).await?);
-            if wanted(&counts)? {
-                return Ok(started.elapsed());
-            }
-            if started.elapsed() > PATIENCE {
-                bail!("{counts:?} after {PATIENCE:?}; {}", self.missing().await?);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
+    /// Where all of them are.
+    pub fn collection(&self) -> String {
+        format!("/apis/apps/v1/namespaces/{}/deployments", self.namespace)
     }
 
-    /// Waits until there are no more than so many pods; the time since `started`.
-    pub async fn await_pods_gone(&self, left: usize, started: Instant) -> Result<Duration> {
-        loop {
-            // The whole list is the measure of being gone, and a page of it says how long the list is.
-            let page = self.client.get(&format!("{PODS}?limit=1")).await?;
-            let shown = page.get("items").and_then(Value::as_array).map_or(0, Vec::len);
-            let rest = page.pointer("/metadata/remainingItemCount").and_then(Value::as_u64).unwrap_or(0);
-            let count = shown + usize::try_from(rest).unwrap_or(usize::MAX);
-            if count <= left {
-                return Ok(started.elapsed());
-            }
-            if started.elapsed() > PATIENCE {
-                bail!("{count} pods instead of {left} after {PATIENCE:?}; {}", self.missing().await?);
-            }
-            tokio::time::sleep(LOOK_EVERY).await;
-        }
-    }
-
-    /// The names of its pods.
-    pub async fn pods(&self) -> Result<Vec<String>> {
-        let list = self.client.get(&format!("{PODS}?labelSelector=app%3D{}", self.name)).await?;
-        let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        let name = |pod: &Value| pod.pointer("/metadata/name").and_then(Value::as_str).map(str::to_owned);
-        Ok(items.iter().filter_map(name).collect())
-    }
-
-    /// What the pods that are not Ready are doing.
-    async fn missing(&self) -> Result<String> {
-        let list = self.client.get(PODS).await?;
-        let items = list.get("items").and_then(Value::as_array).cloned().unwrap_or_default();
-        let mut kinds: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for pod in items.iter().filter(|pod| !is_ready(pod)) {
-            let text = |path: &str| pod.pointer(path).and_then(Value::as_str).unwrap_or("–").to_owned();
-            let deleted = if pod.pointer("/metadata/deletionTimestamp").is_some() { ", deleted" } else { "" };
-            let bound = if pod.pointer("/spec/nodeName").is_some() { "bound" } else { "without a node" };
-            kinds
-                .entry(format!("{}, {bound}{deleted}", text("/status/phase")))
-                .or_default()
-                .push(text("/metadata/name"));
-        }
-        let tell = |(kind, names): (&String, &Vec<String>)| {
-            let some: Vec<&str> = names.iter().take(NAMED).map(String::as_str).collect();
-            format!("{} pods are {kind}: {} …", names.len(), some.join(" "))
-        };
-        Ok(format!("of {} pods: {}", items.len(), kinds.iter().map(tell).collect::<Vec<_>>().join("; ")))
-    }
-
-    fn path(&self) -> String {
-        format!("{DEPLOYMENTS}/{}", self.name)
+    async fn send(&self, asks: Vec<Ask>) -> Result<()> {
+        send_all(&self.endpoint, CLIENTS, asks).await.map(drop)
     }
 }
 
-fn is_ready(pod: &Value) -> bool {
-    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array);
-    conditions.into_iter().flatten().any(|condition| {
-        condition.get("type").is_some_and(|kind| kind == "Ready")
-            && condition.get("status").is_some_and(|status| status == "True")
+fn name(number: u32) -> String {
+    format!("bench-{number}")
+}
+
+/// A Deployment of the smallest pods.
+pub fn deployment(name: &str, replicas: u32) -> Value {
+    let labels = json!({"app": name});
+    json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
+        "spec": {
+            "replicas": replicas, "selector": {"matchLabels": labels},
+            "template": {"metadata": {"labels": labels}, "spec": pod_spec()},
+        },
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A pod by itself.
+pub fn pod(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": {"app": name}}, "spec": pod_spec()})
+}
 
-    #[test]
-    fn complete_is_all_of_the_present_template_and_nothing_else() {
-        let deployment = |generation: u64, replicas: u64| {
-            json!({
-                "metadata": {"generation": generation},
-                "status": {"observedGeneration": 2, "replicas": replicas, "updatedReplicas": 3, "readyReplicas": 3, "availableReplicas": 3},
-            })
-        };
-        assert!(Counts::of(&deployment(2, 3)).is_complete(3));
-        assert!(!Counts::of(&deployment(2, 4)).is_complete(3));
-        assert!(!Counts::of(&deployment(3, 3)).is_complete(3));
-    }
+fn pod_spec() -> Value {
+    json!({"containers": [{"name": "c", "image": "hollow:1"}]})
 }

@@ -19,6 +19,7 @@ use crate::kubeconfig;
 use crate::service::{self, ProxyOptions};
 use lock::DataDir;
 use nats::NatsChild;
+pub use nats::{GARBAGE as NATS_GARBAGE, end_with_parent, find_program as find_nats_server};
 
 /// How long the nodes may take to become Ready before `up` says what is missing.
 const READY_PATIENCE: Duration = Duration::from_secs(60);

@@ -23,7 +23,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const MAX_RESTARTS: u32 = 5;
 /// How much garbage the server gathers before it collects, in percent of what it uses. Most of what it handles is gone at once, so that
 /// collecting costs little, and a machine that runs everything has better uses for memory.
-const GARBAGE: &str = "40";
+pub const GARBAGE: &str = "40";
 
 /// The running server.
 pub struct NatsChild {
@@ -172,8 +172,9 @@ fn port_of(text: &str) -> Option<u16> {
     ports.pointer("/nats/0")?.as_str()?.rsplit_once(':')?.1.parse().ok()
 }
 
+/// The process that is started gets SIGTERM when we end, however we end.
 #[expect(unsafe_code, reason = "pre_exec is unsafe; prctl is async-signal-safe and allocates nothing")]
-fn end_with_parent(command: &mut Command) {
+pub fn end_with_parent(command: &mut Command) {
     // SAFETY: between fork and exec only prctl(2) is called.
     unsafe {
         command.pre_exec(|| set_pdeathsig(Signal::SIGTERM).map_err(std::io::Error::from));
@@ -181,7 +182,7 @@ fn end_with_parent(command: &mut Command) {
 }
 
 /// Beside our own binary (where `make build` puts it), else on the PATH.
-fn find_program(named: Option<&Path>) -> Result<PathBuf> {
+pub fn find_program(named: Option<&Path>) -> Result<PathBuf> {
     if let Some(program) = named {
         if program.is_file() {
             return Ok(program.to_owned());
