@@ -101,7 +101,7 @@ pub fn quantile(sorted: &[f64], part: f64) -> f64 {
 /// As many digits as a person wants to read.
 pub fn number(value: f64) -> String {
     let digits = match value.abs() {
-        0.0 => 0,
+        whole if whole.fract() == 0.0 => 0,
         small if small < 10.0 => 2,
         middle if middle < 100.0 => 1,
         _ => 0,
@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn numbers_are_as_precise_as_they_are_small() {
-        let shown = [0.0, 0.1234, 12.345, 999.6, 1_234_567.8, -1234.0].map(number);
-        assert_eq!(shown, ["0", "0.12", "12.3", "1,000", "1,234,568", "-1,234"]);
+        let shown = [0.0, 30.0, 0.1234, 12.345, 999.6, 1_234_567.8, -1234.0].map(number);
+        assert_eq!(shown, ["0", "30", "0.12", "12.3", "1,000", "1,234,568", "-1,234"]);
     }
 }

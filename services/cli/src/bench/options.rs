@@ -57,6 +57,9 @@ pub struct Options {
     /// Where clusters keep their state meanwhile; must be on a disk [default: the directory for temporary files]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// The nats-server program [default: beside odeon, else on the PATH]
+    #[arg(long, env = "ODEON_NATS_SERVER", value_name = "FILE")]
+    nats_server: Option<PathBuf>,
     #[command(flatten)]
     hollow: agent::HollowConfig,
     /// Set from the global flag: the cluster that is measured instead of one of our own.
@@ -140,6 +143,7 @@ impl Options {
             controllers: self.controllers,
             relaxed: false,
             hollow: self.hollow.arguments(),
+            nats_server: self.nats_server.clone(),
             data_dir: self.data_dir.clone().unwrap_or_else(std::env::temp_dir),
         }
     }
@@ -217,7 +221,7 @@ mod tests {
         );
         check(
             &["--replicas", "0"],
-            expect!["error: invalid value '0' for '--replicas <REPLICAS>': 0 is not in 1..4294967295"],
+            expect!["error: invalid value '0' for '--replicas <REPLICAS>': 0 is not in 1..=4294967295"],
         );
         check(
             &["--pid", "etcd"],

@@ -14,6 +14,8 @@ pub struct Reading {
     pub cpu_seconds: f64,
     /// Memory now.
     pub resident_mib: f64,
+    /// The same with what it shares with other processes divided among them; known where it was asked for.
+    pub pss_mib: f64,
     /// The most memory it ever held.
     pub peak_mib: f64,
     /// What it made the kernel write to disks.
@@ -28,11 +30,18 @@ impl Reading {
         parse(&read("stat")?, &read("status")?, &read("io").unwrap_or_default())
     }
 
+    /// With its share of what processes have in common, such as the program itself. The kernel walks all its pages for that.
+    pub fn with_pss(self, pid: u32) -> Self {
+        let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+        Self { pss_mib: field(&text, "Pss:").map_or(self.pss_mib, |kib| kib / KIB_PER_MIB), ..self }
+    }
+
     /// The sum: used and held by both.
     pub fn plus(self, other: Self) -> Self {
         Self {
             cpu_seconds: self.cpu_seconds + other.cpu_seconds,
             resident_mib: self.resident_mib + other.resident_mib,
+            pss_mib: self.pss_mib + other.pss_mib,
             peak_mib: self.peak_mib + other.peak_mib,
             written_mib: self.written_mib + other.written_mib,
         }
@@ -62,16 +71,19 @@ pub fn children(pid: u32) -> Vec<u32> {
 fn parse(stat: &str, status: &str, io: &str) -> Option<Reading> {
     let (_, behind_command) = stat.rsplit_once(')')?;
     let ticks = |number: usize| behind_command.split_whitespace().nth(number - 3)?.parse::<f64>().ok();
-    let field = |text: &str, name: &str| {
-        let line = text.lines().find_map(|line| line.strip_prefix(name))?;
-        line.split_whitespace().next()?.parse::<f64>().ok()
-    };
     Some(Reading {
         cpu_seconds: (ticks(14)? + ticks(15)?) / TICKS_PER_SECOND,
         resident_mib: field(status, "VmRSS:")? / KIB_PER_MIB,
+        pss_mib: 0.0,
         peak_mib: field(status, "VmHWM:")? / KIB_PER_MIB,
         written_mib: field(io, "write_bytes:").unwrap_or_default() / BYTES_PER_MIB,
     })
+}
+
+/// The number behind a name at the beginning of a line.
+fn field(text: &str, name: &str) -> Option<f64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(name))?;
+    line.split_whitespace().next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -84,7 +96,8 @@ mod tests {
     fn reads_what_the_kernel_writes() {
         let status = "Name:\todeon\nVmPeak:\t  999 kB\nVmHWM:\t    4096 kB\nVmRSS:\t    2048 kB\n";
         let io = "rchar: 1\nwchar: 2\nread_bytes: 3\nwrite_bytes: 3145728\ncancelled_write_bytes: 0\n";
-        let expected = Reading { cpu_seconds: 2.0, resident_mib: 2.0, peak_mib: 4.0, written_mib: 3.0 };
+        let expected =
+            Reading { cpu_seconds: 2.0, resident_mib: 2.0, peak_mib: 4.0, written_mib: 3.0, pss_mib: 0.0 };
         assert_eq!(parse(STAT, status, io), Some(expected));
         assert_eq!(parse(STAT, "Name:\todeon\n", io), None);
     }
@@ -99,5 +112,7 @@ mod tests {
     fn reads_itself() {
         let reading = Reading::of(std::process::id()).unwrap();
         assert!(reading.resident_mib > 0.5 && reading.peak_mib >= reading.resident_mib, "{reading:?}");
+        let pss = reading.with_pss(std::process::id()).pss_mib;
+        assert!(pss > 0.1 && pss < reading.peak_mib * 1.5, "{pss} {reading:?}");
     }
 }

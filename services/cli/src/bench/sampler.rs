@@ -92,7 +92,7 @@ impl Sampler {
                 // The dead hold no memory; what they used stays used.
                 let Reading { cpu_seconds, written_mib, .. } = known.before.plus(known.last);
                 let peak_mib = known.before.peak_mib.max(known.last.peak_mib);
-                known.before = Reading { cpu_seconds, written_mib, peak_mib, resident_mib: 0.0 };
+                known.before = Reading { cpu_seconds, written_mib, peak_mib, ..Reading::default() };
                 known.last = Reading::default();
                 known.pid = pid;
             }
@@ -109,7 +109,9 @@ impl Sampler {
     /// Looks now.
     pub fn used(&self) -> Vec<Used> {
         look(&self.processes, self.begun, false);
-        lock(&self.processes)
+        let mut processes = lock(&self.processes);
+        processes.iter_mut().for_each(|process| process.last = process.last.with_pss(process.pid));
+        processes
             .iter()
             .map(|process| Used { name: process.name.clone(), role: process.role, reading: process.total() })
             .collect()
@@ -132,7 +134,7 @@ fn look(processes: &Mutex<Vec<Sampled>>, begun: Instant, keep: bool) {
     for process in lock(processes).iter_mut() {
         process.last = match Reading::of(process.pid) {
             Some(reading) => reading,
-            None => Reading { resident_mib: 0.0, ..process.last },
+            None => Reading { resident_mib: 0.0, pss_mib: 0.0, ..process.last },
         };
         if keep {
             let Reading { cpu_seconds, resident_mib, .. } = process.total();

@@ -51,8 +51,9 @@ fn figure_row(title: String, figure: &Figure) -> Vec<String> {
 
 fn process_rows(record: &Record, phase: &Spent) -> Vec<Vec<String>> {
     let heading = format!("PROCESSES, {}: {}, {} s", record.title(), phase.what, number(phase.seconds));
-    let mut rows =
-        vec![[heading.as_str(), "CPU s", "CORES", "MEMORY", "PEAK", "WRITTEN"].map(str::to_owned).to_vec()];
+    let mut rows = vec![
+        [heading.as_str(), "CPU s", "CORES", "MEMORY", "PSS", "PEAK", "WRITTEN"].map(str::to_owned).to_vec(),
+    ];
     rows.extend(phase.processes.iter().map(|used| process_row(&used.name, used, phase.seconds)));
     let reading = sum(&phase.processes, Role::Control);
     let all = Used { name: "control plane".to_owned(), role: Role::Control, reading };
@@ -76,6 +77,7 @@ fn process_row(name: &str, used: &Used, seconds: f64) -> Vec<String> {
         format!("{:.2}", reading.cpu_seconds),
         format!("{:.2}", reading.cpu_seconds / seconds.max(0.001)),
         format!("{} MiB", number(reading.resident_mib)),
+        format!("{} MiB", number(reading.pss_mib)),
         format!("{} MiB", number(reading.peak_mib)),
         format!("{} MiB", number(reading.written_mib)),
     ]
@@ -99,7 +101,13 @@ mod tests {
         let used = |name: &str, role: Role, cpu_seconds: f64| Used {
             name: name.to_owned(),
             role,
-            reading: Reading { cpu_seconds, resident_mib: 50.0, peak_mib: 60.0, written_mib: 1.5 },
+            reading: Reading {
+                cpu_seconds,
+                resident_mib: 50.0,
+                pss_mib: 30.0,
+                peak_mib: 60.0,
+                written_mib: 1.5,
+            },
         };
         let record = Record {
             scenario: "deploy".to_owned(),
@@ -125,11 +133,11 @@ mod tests {
             deploy     1,000 pods on 100 nodes   800 pods/s         ≥ 1,000 pods/s   MISSED by 20 %
                        CPU per pod               1.50 ms            ≤ 1.70 ms        reached
 
-            PROCESSES, deploy: creating, 2.00 s                       CPU s   CORES   MEMORY     PEAK       WRITTEN
-              nats                                                    0.50    0.25    50.0 MiB   60.0 MiB   1.50 MiB
-              gateway                                                 1.00    0.50    50.0 MiB   60.0 MiB   1.50 MiB
-              agent hollow                                            0.25    0.12    50.0 MiB   60.0 MiB   1.50 MiB
-              = control plane                                         1.50    0.75    100 MiB    120 MiB    3.00 MiB
+            PROCESSES, deploy: creating, 2 s                             CPU s   CORES   MEMORY    PSS      PEAK      WRITTEN
+              nats                                                       0.50    0.25    50 MiB    30 MiB   60 MiB    1.50 MiB
+              gateway                                                    1.00    0.50    50 MiB    30 MiB   60 MiB    1.50 MiB
+              agent hollow                                               0.25    0.12    50 MiB    30 MiB   60 MiB    1.50 MiB
+              = control plane                                            1.50    0.75    100 MiB   60 MiB   120 MiB   3 MiB
             NATS: 5,000 messages in, 6,000 out; 4,000 stored, 3.25 MiB
 
             deploy FAILED: not within 1 s

@@ -23,7 +23,7 @@ pub async fn start(shape: &Shape, sampler: &Sampler) -> Result<Cluster> {
     let begun = Instant::now();
     let scratch = Scratch::make(&shape.data_dir)?;
     let [nats_port, monitoring, api_port] = ports::free()?;
-    let fleet = Fleet::new(&scratch, nats_port)?;
+    let fleet = Fleet::new(shape, &scratch, nats_port)?;
     let server_url = format!("https://127.0.0.1:{api_port}");
     let pki = Pki::load_or_create(&scratch.join("pki"), &[]).context("cannot make the cluster's keys")?;
     kubeconfig::write(&pki, &server_url, &scratch.join("kubeconfig"))?;
@@ -31,7 +31,7 @@ pub async fn start(shape: &Shape, sampler: &Sampler) -> Result<Cluster> {
     std::fs::write(scratch.join("nats.conf"), configuration).context("cannot write nats.conf")?;
     std::fs::write(scratch.join("users.conf"), nats::USERS).context("cannot write users.conf")?;
 
-    let mut processes = vec![fleet.nats()?.start()?];
+    let mut processes = vec![fleet.nats().start()?];
     follow(sampler, &processes);
     await_nats(nats_port, &mut processes).await?;
     let agents = Agents { fleet, further: shape.hollow.clone() };
@@ -84,28 +84,30 @@ async fn await_nats(port: u16, processes: &mut [Process]) -> Result<()> {
 struct Fleet {
     directory: PathBuf,
     odeon: PathBuf,
+    nats_server: PathBuf,
     nats_url: String,
     control_password: String,
     agent_password: String,
 }
 
 impl Fleet {
-    fn new(scratch: &Scratch, nats_port: u16) -> Result<Self> {
+    fn new(shape: &Shape, scratch: &Scratch, nats_port: u16) -> Result<Self> {
         let password = || format!("{:032x}", rand::random::<u128>());
         Ok(Self {
             directory: scratch.path().to_owned(),
             odeon: std::env::current_exe().context("cannot find this program")?,
+            nats_server: up::find_nats_server(shape.nats_server.as_deref())?,
             nats_url: format!("nats://127.0.0.1:{nats_port}"),
             control_password: password(),
             agent_password: password(),
         })
     }
 
-    fn nats(&self) -> Result<Launch> {
-        Ok(Launch {
+    fn nats(&self) -> Launch {
+        Launch {
             name: "nats".to_owned(),
             role: Role::Control,
-            program: up::find_nats_server(None)?,
+            program: self.nats_server.clone(),
             arguments: vec!["--config".into(), self.directory.join("nats.conf").into()],
             environment: vec![
                 ("CONTROL_PASSWORD", self.control_password.clone()),
@@ -113,7 +115,7 @@ impl Fleet {
                 ("GOGC", std::env::var("GOGC").unwrap_or_else(|_| up::NATS_GARBAGE.to_owned())),
             ],
             log: self.directory.join("nats.log"),
-        })
+        }
     }
 
     fn gateway(&self, port: u16, scratch: &Scratch) -> Launch {

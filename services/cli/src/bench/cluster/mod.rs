@@ -36,6 +36,8 @@ pub struct Shape {
     pub relaxed: bool,
     /// How the hollow nodes behave: further arguments of each agent.
     pub hollow: Vec<String>,
+    /// The NATS server's program, if it is not where it is looked for.
+    pub nats_server: Option<PathBuf>,
     /// Where its directory is made.
     pub data_dir: PathBuf,
 }

@@ -32,7 +32,11 @@ pub async fn start(shape: &Shape, sampler: &Sampler) -> Result<Cluster> {
         role: Role::Control,
         program: std::env::current_exe().context("cannot find this program")?,
         arguments: arguments(shape, &scratch, api_port).into_iter().map(Into::into).collect(),
-        environment: Vec::new(),
+        environment: shape
+            .nats_server
+            .iter()
+            .map(|file| ("ODEON_NATS_SERVER", file.display().to_string()))
+            .collect(),
         log: scratch.join("up.log"),
     };
     let mut process = launch.start()?;

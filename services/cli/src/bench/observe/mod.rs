@@ -33,7 +33,7 @@ pub struct Watcher {
     endpoint: Endpoint,
     /// The collection, with a query that ends in `?` or `&`.
     path: String,
-    census: watch::Receiver<Census>,
+    census: watch::Sender<Census>,
     shared: Arc<Mutex<Shared>>,
     _task: AbortOnDropHandle<()>,
 }
@@ -91,12 +91,12 @@ impl Watcher {
             begun: Instant::now(),
             course: Vec::new(),
         }));
-        let (sender, census) = watch::channel(Census::default());
+        let census = watch::Sender::new(Census::default());
         let mut following = Following {
             endpoint: endpoint.clone(),
             path: path.clone(),
             shared: Arc::clone(&shared),
-            census: sender,
+            census: census.clone(),
             version: String::new(),
         };
         following.list().await?;
@@ -111,7 +111,7 @@ impl Watcher {
 
     /// The counts as they change, for whoever shows them.
     pub fn counts(&self) -> watch::Receiver<Census> {
-        self.census.clone()
+        self.census.subscribe()
     }
 
     /// From here on: times are counted from now, and what was is forgotten.
@@ -121,6 +121,8 @@ impl Watcher {
         shared.begun = Instant::now();
         let census = shared.roll.census();
         shared.course = vec![(0.0, census)];
+        // Whoever waits must not take the counts of before for those of now.
+        self.census.send_replace(census);
         shared.begun
     }
 
@@ -134,7 +136,7 @@ impl Watcher {
         patience: Duration,
         wanted: impl Fn(&Census) -> bool,
     ) -> Result<Census> {
-        let mut counts = self.census.clone();
+        let mut counts = self.census.subscribe();
         let reached = tokio::time::timeout(patience, counts.wait_for(|census| wanted(census)));
         match reached.await {
             Ok(Ok(census)) => return Ok(*census),
@@ -158,7 +160,10 @@ impl Watcher {
 
     /// The counts over time, in seconds since the start.
     pub fn course(&self) -> Vec<(f64, Census)> {
-        self.lock().course.clone()
+        let shared = self.lock();
+        let mut course = shared.course.clone();
+        course.push((shared.begun.elapsed().as_secs_f64(), shared.roll.census()));
+        course
     }
 
     /// How long each object took from its first event to the one that said Ready.

@@ -134,6 +134,7 @@ fn processes(phase: &Spent) -> String {
             format!("{:.2}", reading.cpu_seconds),
             format!("{:.2}", reading.cpu_seconds / phase.seconds.max(0.001)),
             number(reading.resident_mib),
+            number(reading.pss_mib),
             number(reading.peak_mib),
             number(reading.written_mib),
         ];
@@ -143,7 +144,7 @@ fn processes(phase: &Spent) -> String {
     let rows: String = phase.processes.iter().map(|used| row("", &used.name, used)).collect();
     let reading = sum(&phase.processes, Role::Control);
     let all = Used { name: String::new(), role: Role::Control, reading };
-    let heads: String = ["CPU seconds", "cores", "memory, MiB", "peak, MiB", "written, MiB"]
+    let heads: String = ["CPU seconds", "cores", "memory, MiB", "PSS, MiB", "peak, MiB", "written, MiB"]
         .iter()
         .map(|head| format!("<th class=\"number\">{head}</th>"))
         .collect();

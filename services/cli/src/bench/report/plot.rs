@@ -152,6 +152,21 @@ mod tests {
             series: vec![Series::line("Ready", vec![(0.0, 0.0), (2.0, 100.0)])],
             band: Some((25.0, 75.0)),
         };
-        expect![[r##""##]].assert_eq(&draw(&chart));
+        expect![[r#"
+            <svg viewBox="0 0 640 300" role="img" aria-label="A &lt; B">
+            <line class="axis" x1="54" x2="622" y1="256.0" y2="256.0"/><text class="tick" text-anchor="end" x="46.0" y="260.0">0</text>
+            <line class="grid" x1="54" x2="622" y1="175.3" y2="175.3"/><text class="tick" text-anchor="end" x="46.0" y="179.3">50</text>
+            <line class="grid" x1="54" x2="622" y1="94.7" y2="94.7"/><text class="tick" text-anchor="end" x="46.0" y="98.7">100</text>
+            <line class="grid" x1="54" x2="622" y1="14.0" y2="14.0"/><text class="tick" text-anchor="end" x="46.0" y="18.0">150</text>
+            <line class="axis" x1="54.0" x2="54.0" y1="256" y2="260.0"/><text class="tick" text-anchor="middle" x="54.0" y="273.0">0</text>
+            <line class="axis" x1="196.0" x2="196.0" y1="256" y2="260.0"/><text class="tick" text-anchor="middle" x="196.0" y="273.0">0.5</text>
+            <line class="axis" x1="338.0" x2="338.0" y1="256" y2="260.0"/><text class="tick" text-anchor="middle" x="338.0" y="273.0">1</text>
+            <line class="axis" x1="480.0" x2="480.0" y1="256" y2="260.0"/><text class="tick" text-anchor="middle" x="480.0" y="273.0">1.5</text>
+            <line class="axis" x1="622.0" x2="622.0" y1="256" y2="260.0"/><text class="tick" text-anchor="middle" x="622.0" y="273.0">2</text>
+            <text class="name" text-anchor="end" x="622.0" y="294.0">seconds</text>
+            <rect class="band" x="54" y="135.0" width="568.0" height="80.7"/>
+            <polygon class="area c0" points="54.0,256.0 54.0,256.0 622.0,94.7 622.0,256.0"/><polyline class="line c0" points="54.0,256.0 622.0,94.7"/>
+            </svg>
+        "#]].assert_eq(&draw(&chart));
     }
 }

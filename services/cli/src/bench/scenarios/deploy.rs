@@ -72,9 +72,11 @@ pub async fn memory(lab: &mut Lab<'_>, pods: u32) {
     let used = lab.sampler.used();
     if used.len() > 1 {
         let what = format!("memory of the control plane with {} pods", number(f64::from(pods)));
-        let resident = sum(&used, Role::Control).resident_mib;
+        let control = sum(&used, Role::Control);
+        let resident = control.resident_mib;
         lab.figure(Figure::single(what, resident, "MiB").against(targets::memory(pods)));
+        lab.figure(Figure::single("… with shared pages divided (PSS)", control.pss_mib, "MiB"));
         let everything = resident + sum(&used, Role::Nodes).resident_mib;
-        lab.figure(Figure::single("… and of the hollow nodes", everything, "MiB"));
+        lab.figure(Figure::single("memory of the control plane and the hollow nodes", everything, "MiB"));
     }
 }

@@ -57,6 +57,7 @@ async fn rest(lab: &mut Lab<'_>, nodes: &str) -> Result<()> {
             )
             .against((nodes == "0 nodes").then(|| targets::memory(0)).flatten()),
         );
+        lab.figure(Figure::single("… with shared pages divided (PSS)", control.pss_mib, "MiB"));
         let percent = |role| sum(&spent.processes, role).cpu_seconds / spent.seconds * 100.0;
         lab.figure(Figure::single("… its CPU", percent(Role::Control), "% of a core"));
         lab.figure(Figure::single("… CPU of the hollow nodes", percent(Role::Nodes), "% of a core"));
