@@ -24,7 +24,8 @@ fn left_in(directory: &Path) -> Vec<String> {
 #[test]
 fn a_small_deployment_is_measured_and_reported() {
     let (data, report) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let output = run(bench(&["deploy", "--agents", "2", "--report"], data.path()).arg(report.path())).ok();
+    let output =
+        run(bench(&["deploy", "--agents", "2"], data.path()).arg("--report").arg(report.path())).ok();
     for words in
         ["20 pods until all are Ready", "gateway", "scheduler", "controller", "nats", "= control plane"]
     {
