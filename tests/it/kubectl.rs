@@ -76,6 +76,48 @@ fn kubectl_shows_differences() {
 }
 
 #[test]
+fn applies_move_to_the_server() {
+    let cluster = Cluster::hollow(1);
+    cluster.kubectl_with(&["apply", "-f", "-"], WEB).ok();
+    let owners = [
+        "get",
+        "deployment",
+        "web",
+        "--show-managed-fields",
+        "-o",
+        "jsonpath={.metadata.managedFields[*].manager}",
+    ];
+    assert_eq!(cluster.kubectl(&owners).ok(), "kubectl-client-side-apply");
+    says(&cluster, "apply view-last-applied deployment/web", "image: nginx:1");
+    let edited = run(cluster.kubectl_command().env("EDITOR", "sed -i s/nginx:1/nginx:0/").args([
+        "apply",
+        "edit-last-applied",
+        "deployment/web",
+    ]))
+    .ok();
+    assert_eq!(edited.trim(), "deployment.apps/web edited");
+    says(&cluster, "apply view-last-applied deployment/web", "image: nginx:0");
+    cluster.kubectl_with(&["apply", "-f", "-"], WEB).ok();
+    let moved = cluster.kubectl_with(&["apply", "--server-side", "--force-conflicts", "-f", "-"], WEB).ok();
+    assert_eq!(moved.trim(), "deployment.apps/web serverside-applied");
+    let managers = cluster.kubectl(&owners).ok();
+    assert!(!managers.contains("client-side"), "{managers}");
+    let apply = ["apply", "--server-side", "--field-manager=other", "-f", "-"];
+    let newer = WEB.replace("nginx:1", "nginx:2");
+    let refused = cluster.kubectl_with(&apply, &newer).err();
+    let told = "Apply failed with 1 conflict: conflict with \"kubectl\": .spec.template.spec.containers[name=\"c\"].image";
+    assert!(refused.contains(told), "{refused}");
+    cluster.kubectl_with(&[&apply[..], &["--force-conflicts"]].concat(), &newer).ok();
+    says(&cluster, "scale deployment web --replicas=4", "deployment.apps/web scaled");
+    let refused = cluster.kubectl_with(&apply, &newer).err();
+    assert!(
+        refused
+            .contains("conflict with \"kubectl\" with subresource \"scale\" using apps/v1: .spec.replicas"),
+        "{refused}"
+    );
+}
+
+#[test]
 fn reviews_and_tokens_work() {
     let cluster = Cluster::hollow(1);
     let account = eventually("there is a default service account", Duration::from_secs(20), || {

@@ -1,159 +1,152 @@
-//! Server-side apply: what a manager applies is merged in; what it applied before and leaves out now goes again.
+//! Server-side apply: what a manager wants is merged in, what it wanted before and wants no more goes, and others' fields are
+//! left to them.
 
-use api::{ObjectKey, ResourceId, json, schema, strategic};
-use bus::{ChangeTo, Expect};
-use serde_json::{Map, Value, json as value};
+use api::managed::{self, ApplyError, Conflicts, TypeRef};
+use api::{KindInfo, json};
+use serde_json::{Value, json as value};
 
-use crate::allocate::Reservation;
 use crate::body::{self, Checked};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::owners::{self, Owners};
 use crate::respond::{self, Response};
 use crate::table::Shape;
 use crate::write::{self, Part};
 
-/// What each manager last applied to each object, beside the object: `<uid>.<manager>`.
-const APPLIED: ResourceId = ResourceId::new("appliedconfigurations.odeon.dev");
+/// How often an apply starts anew because the object came or went meanwhile.
+const ATTEMPTS: usize = 3;
 
 /// `PATCH` with `application/apply-patch+yaml`.
 pub async fn answer(context: &Context, call: &Call, part: Part, wanted: Value) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
-    if call.query.text("fieldManager").is_empty() {
-        let message = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-        return Err(Failure::new(422, "Invalid", message));
-    }
-    let Checked { object: mut wanted, warnings } = body::check(call, wanted)?;
-    without_server_fields(&mut wanted);
-    let exists = context.view.get(&call.key(call.name())).is_some();
-    let (code, object) = match exists {
-        true => (200, merge(context, call, part, &wanted).await?),
-        false if part == Part::Object => (201, create(context, call, &wanted).await?),
-        false => return Err(Failure::not_found(&call.kind, call.name())),
-    };
-    remember(context, call, &object, &wanted).await?;
+    let Checked { object: config, warnings, .. } = config(call, part, wanted)?;
+    let (code, object) = apply(context, call, part, &config).await?;
     let mut response = respond::value(code, &shape.value(&object, telemetry::clock::now()));
     respond::warn(&mut response, &warnings);
     Ok(response)
 }
 
-async fn create(context: &Context, call: &Call, wanted: &Value) -> Result<Value, Failure> {
-    let mut object = wanted.clone();
-    if let Some(metadata) = json::child(&mut object, "metadata") {
-        metadata.insert("name".into(), call.name().into());
-        metadata.extend(
-            call.path.namespace.as_deref().map(|namespace| ("namespace".to_owned(), namespace.into())),
-        );
+/// Applies what is wanted to the object, or creates it; returns the status code and what is stored then.
+pub async fn apply(
+    context: &Context,
+    call: &Call,
+    part: Part,
+    config: &Value,
+) -> Result<(u16, Value), Failure> {
+    let mut last = None;
+    for _ in 0..ATTEMPTS {
+        let exists = context.view.get(&call.key(call.name())).is_some();
+        let applied = match exists {
+            true => write::modify(context, call, part, "apply", |old| merged(call, Some(old), config))
+                .await
+                .map(|(object, _)| (200, object)),
+            false if part == Part::Object && call.path.subresource.is_none() => {
+                write::create_object(context, call, merged(call, None, config)?)
+                    .await
+                    .map(|object| (201, object))
+            }
+            false => return Err(Failure::not_found(&call.kind, call.name())),
+        };
+        match applied {
+            Err(failure) if failure.status.reason == if exists { "NotFound" } else { "AlreadyExists" } => {
+                last = Some(failure);
+            }
+            other => return other,
+        }
     }
-    write::create_object(context, call, object).await
+    Err(last.unwrap_or_else(|| Failure::modified(&call.kind, call.name())))
 }
 
-async fn merge(context: &Context, call: &Call, part: Part, wanted: &Value) -> Result<Value, Failure> {
-    let edit = |old: &Value| {
-        let before = applied_before(context, call, old);
-        let patch = patch_between(&before, wanted, schema::root(&call.kind.api_version(), call.kind.kind));
-        let mut new = old.clone();
-        strategic::apply(&mut new, &patch, schema::root(&call.kind.api_version(), call.kind.kind))
-            .map_err(|error| Failure::bad_request(error.to_string()))?;
-        body::check(call, new)
-    };
-    write::modify(context, call, part, "apply", edit).await.map(|(object, _)| object)
+fn merged(call: &Call, old: Option<&Value>, config: &Value) -> Result<Checked, Failure> {
+    let force = call.query.flag("force");
+    let mut new = owners::by(call, |writer| {
+        let kind = TypeRef::of(&call.kind);
+        managed::apply(old, config, kind, owners::unowned(&call.kind), writer, force)
+    })
+    .map_err(|error| refusal(call, &error))?;
+    let owners = Owners::Settled(managed::detach(&mut new));
+    let mut checked = body::check(call, new)?;
+    body::fit_namespace(call, &mut checked.object)?;
+    body::fit_name(call, &mut checked.object)?;
+    Ok(Checked { owners, ..checked })
 }
 
-fn memory_of(call: &Call, object: &Value) -> ObjectKey {
-    let manager: String =
-        call.manager().chars().map(|c| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' }).collect();
-    let part = call.path.subresource.as_deref().unwrap_or("object");
-    ObjectKey::cluster(APPLIED, &format!("{}.{part}.{manager}", json::text(object, "/metadata/uid")))
-}
-
-fn applied_before(context: &Context, call: &Call, object: &Value) -> Value {
-    let stored = context.view.get(&memory_of(call, object));
-    stored.and_then(|stored| stored.value().get("applied").cloned()).unwrap_or_default()
-}
-
-/// Losing this write costs a field that stays when its manager drops it, so it follows the object's rather than joining it.
-async fn remember(context: &Context, call: &Call, object: &Value, wanted: &Value) -> Result<(), Failure> {
-    if call.query.dry_run()? {
-        return Ok(());
+/// What is applied, read through its type but without anything that it does not say itself, and without what this part may not write.
+fn config(call: &Call, part: Part, wanted: Value) -> Result<Checked, Failure> {
+    if wanted.pointer("/metadata/managedFields").is_some_and(|entries| !entries.is_null()) {
+        return Err(Failure::bad_request("metadata.managedFields must be nil"));
     }
-    let key = memory_of(call, object);
-    let memory = value!({
-        "apiVersion": "odeon.dev/v1", "kind": "AppliedConfiguration", "metadata": {
-            "name": &*key.name,
-            "ownerReferences": [{
-                "apiVersion": call.kind.api_version(), "kind": call.kind.kind,
-                "name": json::text(object, "/metadata/name"), "uid": json::text(object, "/metadata/uid"),
-            }],
-        },
-        "applied": wanted,
+    let said = wanted.clone();
+    let mut checked = body::check(call, wanted)?;
+    let object = &mut checked.object;
+    only_said(object, &said);
+    keep_part(&call.kind, part, object);
+    Ok(checked)
+}
+
+/// Types have fields that are written even when nobody has given them; an apply must not own these.
+fn only_said(decoded: &mut Value, said: &Value) {
+    match (decoded, said) {
+        (Value::Object(fields), Value::Object(said)) => {
+            let identity = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata");
+            fields.retain(|name, _| identity(name) || said.get(name).is_some_and(|value| !value.is_null()));
+            for (name, value) in fields {
+                if let Some(said) = said.get(name) {
+                    only_said(value, said);
+                }
+            }
+        }
+        (Value::Array(items), Value::Array(said)) => {
+            items.iter_mut().zip(said).for_each(|(item, said)| only_said(item, said));
+        }
+        _ => {}
+    }
+}
+
+/// Leaves what this part of the object may write, as updates of it do.
+fn keep_part(kind: &KindInfo, part: Part, config: &mut Value) {
+    let Some(fields) = config.as_object_mut() else { return };
+    if part == Part::Object {
+        owners::unowned(kind).iter().for_each(|field| drop(fields.remove(*field)));
+        return;
+    }
+    fields.retain(|name, _| matches!(name.as_str(), "apiVersion" | "kind" | "metadata" | "status"));
+    if let Some(metadata) = json::child(config, "metadata") {
+        metadata.retain(|name, _| match name.as_str() {
+            "labels" => matches!(kind.id.as_str(), "pods" | "nodes"),
+            "finalizers" | "ownerReferences" => false,
+            _ => true,
+        });
+    }
+}
+
+fn refusal(call: &Call, error: &ApplyError) -> Failure {
+    match error {
+        ApplyError::Conflicts(conflicts) => conflict(conflicts),
+        ApplyError::Unmergeable(error) => {
+            let namespace = call.path.namespace.as_deref().unwrap_or_default();
+            let (group, version, kind) = (call.kind.group, call.kind.version, call.kind.kind);
+            Failure::new(
+                500,
+                "",
+                format!(
+                    "failed to create typed patch object ({namespace}/{}; {group}/{version}, Kind={kind}): {error}",
+                    call.name()
+                ),
+            )
+        }
+        ApplyError::Entries(_) => Failure::new(500, "", error.to_string()),
+    }
+}
+
+fn conflict(conflicts: &Conflicts) -> Failure {
+    let mut failure = Failure::new(409, "Conflict", conflicts.to_string());
+    let causes = conflicts.causes().map(|(path, manager)| {
+        value!({"reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path})
     });
-    let known = context.view.get(&key);
-    if known.as_ref().is_some_and(|known| known.value().get("applied") == Some(wanted)) {
-        return Ok(());
-    }
-    let expect = known.map_or(Expect::Absent, |known| Expect::At(known.revision));
-    match write::commit(context, call, &key, expect, ChangeTo::Put(memory), Vec::<Reservation>::new()).await {
-        Ok(revision) => context.caught_up(revision).await,
-        Err(error) => Err(Failure::write(&call.kind, call.name(), &error)),
-    }
-}
-
-/// What only the server writes is no wish.
-fn without_server_fields(wanted: &mut Value) {
-    if let Some(metadata) = json::child(wanted, "metadata") {
-        for field in
-            ["managedFields", "resourceVersion", "uid", "creationTimestamp", "generation", "selfLink"]
-        {
-            metadata.remove(field);
-        }
-    }
-}
-
-/// The strategic merge patch that brings what is wanted and takes away what was applied before and is wanted no more.
-fn patch_between(before: &Value, wanted: &Value, message: Option<&'static schema::Message>) -> Value {
-    match (before, wanted) {
-        (Value::Object(before), Value::Object(wanted)) => {
-            let mut patch = Map::new();
-            for (key, value) in wanted {
-                let field = message.and_then(|message| message.field(key));
-                let merge = field.and_then(|field| field.merge);
-                let inner = field.and_then(schema::Field::message);
-                let change = match (before.get(key), merge) {
-                    (Some(Value::Array(old)), Some(schema::Merge::By(by))) => {
-                        merge_list(old, value, by, inner)
-                    }
-                    (Some(old), None) => patch_between(old, value, inner),
-                    (Some(_) | None, _) => value.clone(),
-                };
-                patch.insert(key.clone(), change);
-            }
-            for key in before.keys().filter(|key| !wanted.contains_key(*key)) {
-                patch.insert(key.clone(), Value::Null);
-            }
-            Value::Object(patch)
-        }
-        (_, wanted) => wanted.clone(),
-    }
-}
-
-fn merge_list(
-    before: &[Value],
-    wanted: &Value,
-    by: &str,
-    message: Option<&'static schema::Message>,
-) -> Value {
-    let Some(wanted) = wanted.as_array() else { return wanted.clone() };
-    let twin =
-        |item: &Value, list: &[Value]| list.iter().find(|other| other.get(by) == item.get(by)).cloned();
-    let mut items: Vec<Value> = wanted
-        .iter()
-        .map(|item| twin(item, before).map_or_else(|| item.clone(), |old| patch_between(&old, item, message)))
-        .collect();
-    for gone in before.iter().filter(|item| twin(item, wanted).is_none()) {
-        items.push(value!({"$patch": "delete", by: gone.get(by)}));
-    }
-    Value::Array(items)
+    failure.status.details.insert("causes".into(), causes.collect());
+    failure
 }
 
 #[cfg(test)]
@@ -161,17 +154,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_goes() {
-        let message = schema::root("apps/v1", "Deployment");
-        let before = value!({"metadata": {"labels": {"a": "1", "b": "2"}}, "spec": {"replicas": 3, "template": {"spec": {
-            "containers": [{"name": "x", "image": "i", "command": ["c"]}, {"name": "y", "image": "i"}]}}}});
-        let wanted = value!({"metadata": {"labels": {"a": "2"}}, "spec": {"template": {"spec": {
-            "containers": [{"name": "x", "image": "j"}]}}}});
-        let patch = patch_between(&before, &wanted, message);
+    fn an_apply_says_only_what_it_says() {
+        let said = value!({"metadata": {"name": "web"}, "spec": {"replicas": null, "template": {"spec": {"containers": [{"name": "c"}]}}}});
+        let mut decoded = value!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {
+            "selector": {}, "template": {"spec": {"containers": [{"name": "c", "resources": {}}]}}}});
+        only_said(&mut decoded, &said);
+        let template = value!({"spec": {"containers": [{"name": "c"}]}});
         assert_eq!(
-            patch,
-            value!({"metadata": {"labels": {"a": "2", "b": null}}, "spec": {"replicas": null, "template": {"spec": {
-                "containers": [{"name": "x", "image": "j", "command": null}, {"$patch": "delete", "name": "y"}]}}}})
+            decoded,
+            value!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"template": template}})
         );
+    }
+
+    #[test]
+    fn a_status_is_applied_alone() {
+        let pods = api::by_gvk("v1", "Pod").unwrap();
+        let config = value!({"metadata": {"labels": {"a": "b"}, "finalizers": ["f"]}, "spec": {"nodeName": "n"}, "status": {"phase": "Failed"}});
+        let (mut object, mut status) = (config.clone(), config);
+        keep_part(pods, Part::Object, &mut object);
+        keep_part(pods, Part::Status, &mut status);
+        assert_eq!(object.get("status"), None);
+        assert_eq!(status, value!({"metadata": {"labels": {"a": "b"}}, "status": {"phase": "Failed"}}));
     }
 }

@@ -1,16 +1,19 @@
 //! Reads request bodies: JSON, YAML or protobuf in, a checked object of the right kind out.
 
-use api::{KindInfo, json};
+use api::{KindInfo, json, managed};
 use serde_json::{Value, json as json_value};
 
 use crate::call::Call;
 use crate::failure::Failure;
+use crate::owners::Owners;
 
 /// An object that its kind's type understands.
 #[derive(Clone, Debug)]
 pub struct Checked {
     /// Only fields that the type knows.
     pub object: Value,
+    /// Who owns its fields, so far as is known.
+    pub owners: Owners,
     /// For `Warning` headers.
     pub warnings: Vec<String>,
 }
@@ -41,19 +44,18 @@ pub fn object(call: &Call) -> Result<Checked, Failure> {
     }
     let mut checked = check(call, value)?;
     fit_namespace(call, &mut checked.object)?;
-    let name = json::text(&checked.object, "/metadata/name");
-    match &call.path.name {
-        Some(wanted) if !name.is_empty() && name != wanted => Err(Failure::bad_request(format!(
-            "the name of the object ({name}) does not match the name on the URL ({wanted})"
-        ))),
-        _ => Ok(checked),
+    if call.path.name.is_some() {
+        fit_name(call, &mut checked.object)?;
     }
+    Ok(checked)
 }
 
 /// Reads a value through the call's kind; what is unknown is refused, told or ignored as the request wishes.
 pub fn check(call: &Call, mut value: Value) -> Result<Checked, Failure> {
     let kind = &call.kind;
     fit_kind(kind, &mut value)?;
+    let entries = value.pointer("/metadata/managedFields").is_some_and(|entries| !entries.is_null());
+    let owners = Owners::Sent(if entries { managed::detach(&mut value) } else { None });
     let title = format!("{} in version \"{}\" cannot be handled as a {}", kind.kind, kind.version, kind.kind);
     let decoded = kind.decode(value).map_err(|error| Failure::bad_request(error.to_string()))?;
     let unknown = decoded.unknown.iter().map(|path| format!("unknown field \"{path}\""));
@@ -63,14 +65,9 @@ pub fn check(call: &Call, mut value: Value) -> Result<Checked, Failure> {
             let list = unknown.collect::<Vec<_>>().join(", ");
             return Err(Failure::bad_request(format!("{title}: strict decoding error: {list}")));
         }
-        "" | "Warn" | "Strict" => unknown.collect(),
-        other => {
-            let message =
-                format!("invalid fieldValidation value: \"{other}\": supported values: Ignore, Warn, Strict");
-            return Err(Failure::bad_request(message));
-        }
+        _ => unknown.collect(),
     };
-    Ok(Checked { object: decoded.object, warnings })
+    Ok(Checked { object: decoded.object, owners, warnings })
 }
 
 /// JSON; a failure that names the place.
@@ -126,7 +123,22 @@ fn fit_kind(kind: &KindInfo, value: &mut Value) -> Result<(), Failure> {
     }
 }
 
-fn fit_namespace(call: &Call, object: &mut Value) -> Result<(), Failure> {
+/// An object may leave out its name; if it has one, it must be the path's.
+pub fn fit_name(call: &Call, object: &mut Value) -> Result<(), Failure> {
+    let (found, wanted) = (json::text(object, "/metadata/name"), call.name());
+    if !found.is_empty() && found != wanted {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({found}) does not match the name on the URL ({wanted})"
+        )));
+    }
+    if let Some(metadata) = json::child(object, "metadata") {
+        metadata.insert("name".into(), wanted.into());
+    }
+    Ok(())
+}
+
+/// An object may leave out its namespace; if it has one, it must be the path's.
+pub fn fit_namespace(call: &Call, object: &mut Value) -> Result<(), Failure> {
     let Some(wanted) = &call.path.namespace else { return Ok(()) };
     let found = json::text(object, "/metadata/namespace");
     if !found.is_empty() && found != wanted {

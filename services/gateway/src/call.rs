@@ -12,6 +12,9 @@ use crate::negotiate::{self, Form};
 use crate::path::{GroupVersion, ObjectPath, Query};
 use crate::upgrade::Upgrade;
 
+/// The longest name of a field manager.
+pub const MANAGER_BYTES: usize = 128;
+
 /// A request about objects.
 pub struct Call {
     /// The kind that the path names.
@@ -55,12 +58,23 @@ impl Call {
         self.path.name.as_deref().unwrap_or_default()
     }
 
-    /// Who writes, for the journal and for apply: the field manager, else the client's own name.
+    /// Who writes, for the journal and as the fields' owner: the field manager, else the first word of the client's own name.
     pub fn manager(&self) -> &str {
         match self.query.text("fieldManager") {
-            "" => self.agent.split(['/', ' ']).next().filter(|name| !name.is_empty()).unwrap_or("unknown"),
+            "" => prefix_of_agent(&self.agent),
             manager => manager,
         }
+    }
+}
+
+/// `kubectl` of `kubectl/v1.36.0 (linux/amd64)`, as far as it can be printed and is not too long for a manager.
+fn prefix_of_agent(agent: &str) -> &str {
+    let name = agent.split('/').next().unwrap_or_default();
+    let fits = |(at, letter): &(usize, char)| !letter.is_control() && at + letter.len_utf8() <= MANAGER_BYTES;
+    let printable = name.char_indices().find(|letter| !fits(letter)).map_or(name.len(), |(at, _)| at);
+    match name.get(..printable) {
+        None | Some("") => "unknown",
+        Some(name) => name,
     }
 }
 

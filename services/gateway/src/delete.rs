@@ -13,7 +13,7 @@ use crate::read::view_of;
 use crate::respond::{self, Response};
 use crate::selection::Selection;
 use crate::table::Shape;
-use crate::{admission, allocate, body, events, explain_write, write};
+use crate::{admission, allocate, body, events, explain_write, options, write};
 
 /// How often a deletion is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -117,13 +117,16 @@ pub async fn delete(
 /// `DeleteOptions` from the body, or from the query as older clients send them.
 fn options_of(call: &Call) -> Result<(DeleteOptions, bool), Failure> {
     let body = body::read(call)?;
+    options::check_deletion(&body)?;
     let mut options = DeleteOptions::from_value(&body);
     options.grace = match options.grace {
         None => call.query.number("gracePeriodSeconds")?,
         some => some,
     };
     if options.propagation.is_none() {
-        let from_query = json!({"propagationPolicy": call.query.text("propagationPolicy")});
+        let wanted = Some(call.query.text("propagationPolicy")).filter(|policy| !policy.is_empty());
+        let from_query = json!({"propagationPolicy": wanted});
+        options::check_deletion(&from_query)?;
         options.propagation = DeleteOptions::from_value(&from_query).propagation;
     }
     let dry_run = call.query.dry_run()? || body.get("dryRun").is_some_and(|all| *all == json!(["All"]));

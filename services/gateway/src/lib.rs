@@ -21,6 +21,8 @@ mod metrics;
 mod negotiate;
 mod none_of_these;
 mod openapi;
+mod options;
+mod owners;
 mod patch;
 mod path;
 mod pki;

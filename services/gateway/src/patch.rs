@@ -10,7 +10,12 @@ use crate::failure::Failure;
 use crate::respond::{self, Response};
 use crate::table::Shape;
 use crate::write::{self, Part};
-use crate::{apply, events};
+use crate::{apply, events, options};
+
+/// What Kubernetes says of a JSON patch that does not apply.
+const REJECTED: &str = "the server rejected our request due to an error in our request";
+/// More operations than these are too many for a JSON patch.
+const OPERATIONS: usize = 10_000;
 
 /// How a patch is written.
 #[derive(Clone, Debug)]
@@ -29,17 +34,15 @@ impl Patch {
     /// Reads the request's body as its `Content-Type` says.
     pub fn read(call: &Call) -> Result<Self, Failure> {
         match body::media_type(&call.content_type) {
-            "application/json-patch+json" => serde_json::from_slice(&call.body)
-                .map(Self::Json)
-                .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}"))),
+            "application/json-patch+json" => json_patch(&call.body).map(Self::Json),
             "application/merge-patch+json" => body::from_json(&call.body).map(Self::Merge),
             "application/strategic-merge-patch+json" => body::from_json(&call.body).map(Self::Strategic),
-            "application/apply-patch+yaml" => body::from_yaml(&call.body).map(Self::Apply),
+            options::APPLY => body::from_yaml(&call.body).map(Self::Apply),
             _ => Err(api::status::unsupported_media_type(&[
                 "application/json-patch+json",
                 "application/merge-patch+json",
                 "application/strategic-merge-patch+json",
-                "application/apply-patch+yaml",
+                options::APPLY,
             ])
             .into()),
         }
@@ -48,9 +51,9 @@ impl Patch {
     /// Applies it to a value of a type (`apps/v1`, `Deployment`).
     pub fn apply_to(&self, value: &mut Value, api_version: &str, kind: &str) -> Result<(), Failure> {
         match self {
-            Self::Json(patch) => json_patch::patch(value, patch).map_err(|error| {
-                Failure::new(422, "Invalid", format!("the patch cannot be applied: {error}"))
-            }),
+            Self::Json(patch) => {
+                json_patch::patch(value, patch).map_err(|_| Failure::new(422, "Invalid", REJECTED))
+            }
             Self::Merge(patch) => {
                 merge_patch::apply(value, patch);
                 Ok(())
@@ -60,6 +63,18 @@ impl Patch {
                     .map_err(|error| Failure::bad_request(error.to_string()))
             }
         }
+    }
+}
+
+fn json_patch(body: &[u8]) -> Result<json_patch::Patch, Failure> {
+    let patch: json_patch::Patch = serde_json::from_slice(body)
+        .map_err(|error| Failure::bad_request(format!("error decoding patch: {error}")))?;
+    match patch.0.len() {
+        many if many > OPERATIONS => {
+            let why = format!("The allowed maximum operations in a JSON patch is {OPERATIONS}, got {many}");
+            Err(api::status::too_large(why).into())
+        }
+        _ => Ok(patch),
     }
 }
 

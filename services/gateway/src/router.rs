@@ -21,7 +21,8 @@ use crate::respond::{self, Response};
 use crate::reviews::{self, Review};
 use crate::upgrade::Upgrade;
 use crate::{
-    body, delete, discovery, identify, none_of_these, openapi, patch, read, subresources, watch, why, write,
+    body, delete, discovery, identify, none_of_these, openapi, options, patch, read, subresources, watch,
+    why, write,
 };
 
 /// The largest body that is read.
@@ -151,6 +152,7 @@ async fn objects(
 }
 
 async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
+    options::check(&call, method)?;
     if call.path.subresource.is_some() {
         return subresources::answer(context, call, method).await;
     }

@@ -3,7 +3,7 @@
 use api::kinds::FieldError;
 use api::lifecycle::{self, Refusal};
 use api::names_for::suffix_from;
-use api::{ObjectKey, Revision, json};
+use api::{ObjectKey, Revision, json, managed};
 use bus::{ChangeTo, Expect, Mutation, Stored, WriteError};
 use serde_json::Value;
 
@@ -12,6 +12,7 @@ use crate::body::{self, Checked};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::owners::Owners;
 use crate::respond::{self, Response};
 use crate::table::Shape;
 use crate::{admission, events, explain_write};
@@ -36,9 +37,10 @@ pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure>
         let event = events::create(context, call, checked.object)?;
         return Ok(respond::value(201, &shape.value(&event, telemetry::clock::now())));
     }
-    let object = create_object(context, call, checked.object).await?;
+    let warnings = checked.warnings.clone();
+    let object = create_object(context, call, checked).await?;
     let mut response = respond::value(201, &shape.value(&object, telemetry::clock::now()));
-    respond::warn(&mut response, &checked.warnings);
+    respond::warn(&mut response, &warnings);
     Ok(response)
 }
 
@@ -57,8 +59,9 @@ pub async fn replace(context: &Context, call: &Call, part: Part) -> Result<Respo
     Ok(response)
 }
 
-/// Creates an object that is decoded; returns it as stored.
-pub async fn create_object(context: &Context, call: &Call, decoded: Value) -> Result<Value, Failure> {
+/// Creates an object; returns it as stored.
+pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> Result<Value, Failure> {
+    let Checked { object: decoded, owners, .. } = checked;
     let dry_run = call.query.dry_run()?;
     admission::creation(context, call, &decoded)?;
     let generated = json::text(&decoded, "/metadata/name").is_empty();
@@ -72,7 +75,7 @@ pub async fn create_object(context: &Context, call: &Call, decoded: Value) -> Re
     }
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let (object, reservations) = prepare_creation(context, call, decoded.clone())?;
+        let (object, reservations) = prepare_creation(context, call, decoded.clone(), &owners)?;
         let name = json::text(&object, "/metadata/name").to_owned();
         let key = call.key(&name);
         if dry_run {
@@ -104,10 +107,12 @@ fn prepare_creation(
     context: &Context,
     call: &Call,
     mut object: Value,
+    owners: &Owners,
 ) -> Result<(Value, Vec<Reservation>), Failure> {
     call.kind.default(&mut object);
     let (uid, now) = (telemetry::clock::fresh_uid(), telemetry::clock::now());
     lifecycle::prepare_create(&mut object, &call.kind, &suffix_from(rand::random()), &uid, now);
+    owners.of_new(call, &mut object);
     let name = json::text(&object, "/metadata/name").to_owned();
     let reservations = allocate::for_object(&context.view, &context.config, &mut object, None)
         .map_err(|errors| Failure::invalid(&call.kind, &name, &errors))?;
@@ -131,13 +136,13 @@ pub async fn modify(
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
         let old = stored.value();
-        let Checked { object: mut new, warnings } = edit(&old)?;
+        let Checked { object: mut new, owners, warnings } = edit(&old)?;
         let insists = json::text(&new, "/metadata/resourceVersion").to_owned();
         if !insists.is_empty() && insists != stored.revision.to_string() {
             return Err(Failure::modified(&call.kind, call.name()));
         }
-        let reservations = prepare_modification(context, call, part, &mut new, &old)?;
-        if same_but_for_revision(&new, &old) {
+        let reservations = prepare_modification(context, call, part, (&mut new, &owners), &old)?;
+        if is_unchanged(&new, &old) {
             return Ok((old, warnings));
         }
         if dry_run {
@@ -176,17 +181,19 @@ fn prepare_modification(
     context: &Context,
     call: &Call,
     part: Part,
-    new: &mut Value,
+    (new, owners): (&mut Value, &Owners),
     old: &Value,
 ) -> Result<Vec<Reservation>, Failure> {
     let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
     if part == Part::Status {
         lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
+        owners.of_changed(call, new, old);
         return Ok(Vec::new());
     }
     allocate::inherit(new, old);
     call.kind.default(new);
     lifecycle::prepare_update(new, old, &call.kind).map_err(refused)?;
+    owners.of_changed(call, new, old);
     let reservations = allocate::for_object(&context.view, &context.config, new, Some(old))
         .map_err(|errors| Failure::invalid(&call.kind, call.name(), &errors))?;
     let errors = call.kind.validate(new, Some(old));
@@ -271,8 +278,19 @@ pub fn with_revision(mut object: Value, revision: Revision) -> Value {
     object
 }
 
-fn same_but_for_revision(new: &Value, old: &Value) -> bool {
-    let version =
-        old.pointer("/metadata/resourceVersion").and_then(Value::as_str).and_then(|text| text.parse().ok());
-    with_revision(new.clone(), Revision(version.unwrap_or_default())) == *old
+/// A write that would change nothing but its revision and the times of the fields' owners is none.
+fn is_unchanged(new: &Value, old: &Value) -> bool {
+    let (Some(new), Some(old)) = (new.as_object(), old.as_object()) else { return new == old };
+    let same_metadata = || {
+        let (new, old) =
+            (new.get("metadata").and_then(Value::as_object), old.get("metadata").and_then(Value::as_object));
+        let (Some(new), Some(old)) = (new, old) else { return false };
+        let others =
+            |(name, _): &(&String, &Value)| !matches!(name.as_str(), "managedFields" | "resourceVersion");
+        new.iter().filter(others).eq(old.iter().filter(others))
+            && managed::same_but_for_times(new.get("managedFields"), old.get("managedFields"))
+    };
+    new.len() == old.len()
+        && new.iter().all(|(name, value)| name == "metadata" || old.get(name) == Some(value))
+        && same_metadata()
 }

@@ -10,7 +10,7 @@ use crate::{KindInfo, ResourceId, Uid};
 pub struct Status {
     /// The HTTP status code.
     pub code: u16,
-    /// `NotFound`; empty for success.
+    /// `NotFound`; empty for success, and for failures that Kubernetes has no word for.
     pub reason: &'static str,
     /// For people.
     pub message: String,
@@ -41,7 +41,7 @@ impl Status {
             "kind": "Status",
             "apiVersion": "v1",
             "metadata": {},
-            "status": if self.reason.is_empty() { "Success" } else { "Failure" },
+            "status": if self.code < 400 { "Success" } else { "Failure" },
             "code": self.code,
         });
         if let Some(fields) = body.as_object_mut() {
@@ -91,8 +91,16 @@ pub fn conflict_because(resource: ResourceId, name: &str, why: &str) -> Status {
 
 /// 422: rules are violated. One cause per rule.
 pub fn invalid(kind: &KindInfo, name: &str, errors: &[FieldError]) -> Status {
-    let qualified =
-        if kind.group.is_empty() { kind.kind.to_owned() } else { format!("{}.{}", kind.kind, kind.group) };
+    invalid_of(kind.group, kind.kind, name, errors)
+}
+
+/// 422 about options of a request: `CreateOptions`, `PatchOptions`, `DeleteOptions`.
+pub fn invalid_options(kind: &str, errors: &[FieldError]) -> Status {
+    invalid_of("meta.k8s.io", kind, "", errors)
+}
+
+fn invalid_of(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Status {
+    let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
     let mut sentences: Vec<String> = Vec::new();
     for error in errors {
         let sentence = format!("{}: {}", error.field, error.message);
@@ -105,7 +113,7 @@ pub fn invalid(kind: &KindInfo, name: &str, errors: &[FieldError]) -> Status {
         many => format!("[{}]", many.join(", ")),
     };
     let mut status = Status::new(422, "Invalid", format!("{qualified} \"{name}\" is invalid: {why}"));
-    status.detail(&[("name", name), ("group", kind.group), ("kind", kind.kind)]);
+    status.detail(&[("name", name), ("group", group), ("kind", kind)]);
     let cause =
         |error: &FieldError| json!({"reason": error.reason, "message": error.message, "field": error.field});
     status.details.insert("causes".into(), errors.iter().map(cause).collect());

@@ -4,10 +4,12 @@ use api::json::{self, int, text};
 use hyper::Method;
 use serde_json::{Value, json as value};
 
+use crate::apply;
 use crate::body::{self, Checked};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fields::set;
 use crate::patch::Patch;
 use crate::read;
 use crate::respond::{self, Response};
@@ -22,7 +24,10 @@ pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<R
             write::modify(context, call, Part::Object, "scale", |old| rescaled(call, old, &wanted)).await?.0
         }
         _ => {
-            let patch = Patch::read(call)?;
+            let patch = match Patch::read(call)? {
+                Patch::Apply(scale) => return apply_scale(context, call, &scale).await,
+                patch => patch,
+            };
             let edit = |old: &Value| {
                 let mut scale = scale_of(old);
                 patch.apply_to(&mut scale, "autoscaling/v1", "Scale")?;
@@ -31,6 +36,16 @@ pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<R
             write::modify(context, call, Part::Object, "scale", edit).await?.0
         }
     };
+    Ok(respond::value(200, &scale_of(&object)))
+}
+
+/// Whoever applies a scale owns the object's replicas through it.
+async fn apply_scale(context: &Context, call: &Call, scale: &Value) -> Result<Response, Failure> {
+    let mut config = value!({"apiVersion": call.kind.api_version(), "kind": call.kind.kind, "metadata": {}});
+    if let Some(replicas) = scale.pointer("/spec/replicas").filter(|replicas| !replicas.is_null()) {
+        set(&mut config, "spec", value!({"replicas": replicas}));
+    }
+    let (_, object) = apply::apply(context, call, Part::Object, &config).await?;
     Ok(respond::value(200, &scale_of(&object)))
 }
 

@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod applying;
 mod cluster;
 mod deleting;
 mod discovery;

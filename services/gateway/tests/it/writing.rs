@@ -127,22 +127,6 @@ async fn patches_of_all_kinds() {
 }
 
 #[tokio::test]
-async fn applying_merges_and_takes_away() {
-    let cluster = Cluster::start().await;
-    let path = format!("{DEPLOYMENTS}/web?fieldManager=me&force=true");
-    let mut wanted = deployment("web");
-    wanted["metadata"]["labels"] = json!({"a": "1", "b": "2"});
-    assert_eq!(cluster.patch(&path, "apply-patch+yaml", &wanted).await.code, 201);
-    let status = json!({"metadata": {"labels": {"other": "x"}}});
-    cluster.patch(&format!("{DEPLOYMENTS}/web"), "merge-patch+json", &status).await.ok();
-    wanted["metadata"]["labels"] = json!({"a": "2"});
-    let applied = cluster.patch(&path, "apply-patch+yaml", &wanted).await.ok();
-    assert_eq!(applied["metadata"]["labels"], json!({"a": "2", "other": "x"}));
-    let nobody = cluster.patch(&format!("{DEPLOYMENTS}/web"), "apply-patch+yaml", &wanted).await;
-    assert_eq!(nobody.code, 422, "{}", nobody.text);
-}
-
-#[tokio::test]
 async fn scales_are_read_and_written() {
     let cluster = Cluster::start().await;
     cluster.post(DEPLOYMENTS, &deployment("web")).await.ok();

@@ -16,7 +16,9 @@ use crate::{KindInfo, Timestamp, Uid};
 const SERVER_FIELDS: [&str; 5] =
     ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"];
 /// Fields of `metadata` that are never stored.
-const UNSTORED_FIELDS: [&str; 3] = ["resourceVersion", "selfLink", "managedFields"];
+const UNSTORED_FIELDS: [&str; 2] = ["resourceVersion", "selfLink"];
+/// Which fields who owns: an update hands it on, a new object starts without.
+const OWNERS: &str = "managedFields";
 
 /// Makes a decoded, defaulted object ready to be stored for the first time. `suffix` completes `generateName`
 /// (five characters, see `names_for::child_suffix`).
@@ -30,6 +32,7 @@ pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &U
         for field in SERVER_FIELDS.iter().chain(&UNSTORED_FIELDS) {
             metadata.remove(*field);
         }
+        metadata.remove(OWNERS);
         generate_name(metadata, suffix);
         metadata.insert("uid".into(), json!(uid));
         metadata.insert("creationTimestamp".into(), json!(now));

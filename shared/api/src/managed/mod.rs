@@ -126,6 +126,7 @@ pub fn created(
 /// Records who changes an object that is stored as `old`. `sent` is what the client put into `managedFields`: an empty list makes
 /// the object nobody's again. Neither `new` nor what `sent` says is trusted to make sense.
 pub fn updated(new: &mut Value, old: &Value, sent: Option<&Value>, kind: TypeRef<'_>, writer: Writer<'_>) {
+    detach(new);
     let stored = old.get("metadata").and_then(|metadata| metadata.get(FIELD));
     // A subresource does not own the list.
     let sent = sent.filter(|sent| writer.subresource.is_empty() && Some(*sent) != stored);
@@ -188,14 +189,20 @@ pub fn apply(
 
 /// The entries are the same but for their times.
 pub fn same_but_for_times(left: Option<&Value>, right: Option<&Value>) -> bool {
-    let entries = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
-    let timeless = |mut entry: Value| {
-        if let Some(entry) = entry.as_object_mut() {
-            entry.remove("time");
-        }
-        entry
+    let same = |(left, right): (&Value, &Value)| match (left.as_object(), right.as_object()) {
+        (Some(left), Some(right)) => timeless(left).eq(timeless(right)),
+        _ => left == right,
     };
-    left == right || entries(left).into_iter().map(timeless).eq(entries(right).into_iter().map(timeless))
+    let (left, right) = (entries_of(left), entries_of(right));
+    left.len() == right.len() && left.iter().zip(right).all(same)
+}
+
+fn entries_of(value: Option<&Value>) -> &[Value] {
+    value.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
+}
+
+fn timeless(entry: &Map<String, Value>) -> impl Iterator<Item = (&String, &Value)> {
+    entry.iter().filter(|(name, _)| *name != "time")
 }
 
 /// An apply to an object that exists.

@@ -1,0 +1,108 @@
+//! The options of writes, checked as Kubernetes checks them: `dryRun`, `fieldManager`, `fieldValidation`, `force`.
+
+use api::kinds::FieldError;
+use api::status;
+use hyper::Method;
+use serde_json::Value;
+
+use crate::body;
+use crate::call::{Call, MANAGER_BYTES};
+use crate::failure::Failure;
+
+/// The content type of server-side apply.
+pub const APPLY: &str = "application/apply-patch+yaml";
+
+/// Checks the query of a write.
+pub fn check(call: &Call, method: &Method) -> Result<(), Failure> {
+    let kind = match method.as_str() {
+        "POST" => "CreateOptions",
+        "PUT" => "UpdateOptions",
+        "PATCH" => "PatchOptions",
+        "DELETE" => "DeleteOptions",
+        _ => return Ok(()),
+    };
+    let mut errors = Vec::new();
+    if kind == "PatchOptions" {
+        patch(call, &mut errors);
+    }
+    if kind != "DeleteOptions" {
+        manager(call.query.text("fieldManager"), &mut errors);
+        validation(call.query.text("fieldValidation"), &mut errors);
+    }
+    dry_run(call.query.all("dryRun").iter().map(String::as_str), &mut errors);
+    refuse(kind, &errors)
+}
+
+/// Checks the body of a deletion.
+pub fn check_deletion(options: &Value) -> Result<(), Failure> {
+    let mut errors = Vec::new();
+    let given = |key: &str| options.get(key).filter(|value| !value.is_null());
+    if let Some(policy) = given("propagationPolicy") {
+        if given("orphanDependents").is_some() {
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            let message = format!("Invalid value: {policy}: {why}");
+            errors.push(error("propagationPolicy", "FieldValueInvalid", message));
+        }
+        if !matches!(policy.as_str(), Some("Foreground" | "Background" | "Orphan")) {
+            let known = r#""Foreground", "Background", "Orphan", "nil""#;
+            errors.push(unsupported("propagationPolicy", &policy.to_string(), known));
+        }
+    }
+    let values = given("dryRun").and_then(Value::as_array).into_iter().flatten();
+    dry_run(values.map(|value| value.as_str().unwrap_or_default()), &mut errors);
+    refuse("DeleteOptions", &errors)
+}
+
+fn refuse(kind: &str, errors: &[FieldError]) -> Result<(), Failure> {
+    match errors {
+        [] => Ok(()),
+        errors => Err(status::invalid_options(kind, errors).into()),
+    }
+}
+
+fn patch(call: &Call, errors: &mut Vec<FieldError>) {
+    let applies = body::media_type(&call.content_type) == APPLY;
+    if applies && call.query.text("fieldManager").is_empty() {
+        let message = "Required value: is required for apply patch";
+        errors.push(error("fieldManager", "FieldValueRequired", message.to_owned()));
+    }
+    if !applies && !call.query.all("force").is_empty() {
+        let message = "Forbidden: may not be specified for non-apply patch";
+        errors.push(error("force", "FieldValueForbidden", message.to_owned()));
+    }
+}
+
+fn manager(name: &str, errors: &mut Vec<FieldError>) {
+    if name.len() > MANAGER_BYTES {
+        let message = format!("Too long: may not be more than {MANAGER_BYTES} bytes");
+        errors.push(error("fieldManager", "FieldValueTooLong", message));
+    }
+    for (at, letter) in name.char_indices().filter(|(_, letter)| letter.is_control()) {
+        let code = u32::from(letter);
+        let message = format!("Invalid value: {name:?}: invalid character U+{code:04X} (at position {at})");
+        errors.push(error("fieldManager", "FieldValueInvalid", message));
+    }
+}
+
+fn validation(wanted: &str, errors: &mut Vec<FieldError>) {
+    if !matches!(wanted, "" | "Ignore" | "Warn" | "Strict") {
+        errors.push(unsupported(
+            "fieldValidation",
+            &format!("{wanted:?}"),
+            r#""", "Ignore", "Strict", "Warn""#,
+        ));
+    }
+}
+
+fn dry_run<'v>(values: impl Iterator<Item = &'v str>, errors: &mut Vec<FieldError>) {
+    let wrong = values.filter(|value| *value != "All");
+    errors.extend(wrong.map(|value| unsupported("dryRun", &format!("{value:?}"), r#""All""#)));
+}
+
+fn unsupported(field: &str, value: &str, known: &str) -> FieldError {
+    error(field, "FieldValueNotSupported", format!("Unsupported value: {value}: supported values: {known}"))
+}
+
+fn error(field: &str, reason: &'static str, message: String) -> FieldError {
+    FieldError { field: field.to_owned(), reason, message }
+}

@@ -1,0 +1,56 @@
+//! Who owns the fields of what a request writes: `metadata.managedFields`.
+
+use api::KindInfo;
+use api::managed::{self, TypeRef, Writer};
+use serde_json::Value;
+
+use crate::call::Call;
+
+/// What a write says of the fields' owners.
+#[derive(Clone, Debug)]
+pub enum Owners {
+    /// Whatever the client put there; who writes becomes the owner of what changes.
+    Sent(Option<Value>),
+    /// An apply has found them.
+    Settled(Option<Value>),
+}
+
+impl Owners {
+    /// Enters the owners of an object that is created.
+    pub fn of_new(&self, call: &Call, object: &mut Value) {
+        match self {
+            Self::Sent(sent) => by(call, |writer| {
+                managed::created(object, sent.as_ref(), TypeRef::of(&call.kind), unowned(&call.kind), writer);
+            }),
+            Self::Settled(entries) => managed::attach(object, entries.clone()),
+        }
+    }
+
+    /// Enters the owners of an object that is changed; `new` is as it will be stored, but for what the server allocates.
+    pub fn of_changed(&self, call: &Call, new: &mut Value, old: &Value) {
+        match self {
+            Self::Sent(sent) => {
+                by(call, |writer| managed::updated(new, old, sent.as_ref(), TypeRef::of(&call.kind), writer));
+            }
+            Self::Settled(entries) => {
+                managed::detach(new);
+                managed::attach(new, entries.clone());
+            }
+        }
+    }
+}
+
+/// Does something in the name of who asks.
+pub fn by<T>(call: &Call, act: impl FnOnce(Writer<'_>) -> T) -> T {
+    act(Writer {
+        manager: call.manager(),
+        api_version: &call.kind.api_version(),
+        subresource: call.path.subresource.as_deref().unwrap_or_default(),
+        now: telemetry::clock::now(),
+    })
+}
+
+/// Parts that a write of the object itself does not write.
+pub fn unowned(kind: &KindInfo) -> &'static [&'static str] {
+    if kind.has_status { &["status"] } else { &[] }
+}
