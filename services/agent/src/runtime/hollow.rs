@@ -1,11 +1,13 @@
 //! Pretends to run containers: for scale, one process performs thousands of nodes, and for tests without an engine.
 
+mod script;
 mod settings;
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use api::{NodeName, Timestamp, Uid};
 use bytes::Bytes;
@@ -15,6 +17,7 @@ use futures::stream::{self, BoxStream};
 use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
+use self::script::Ending;
 use super::process::{Process, ProcessId, Processes, Wish};
 use super::{
     Changed, Container, ContainerId, ContainerRuntime, ContainerSpec, ExecOutcome, Exit, FailureKind,
@@ -44,6 +47,8 @@ struct Inner {
     pods: DashMap<Uid, Mutex<HashMap<ContainerId, Container>>>,
     /// Whose container that is.
     owners: DashMap<ContainerId, Uid>,
+    /// When those end that end by themselves.
+    endings: DashMap<ContainerId, Ending>,
     events: broadcast::Sender<Changed>,
     ids: AtomicU64,
     addresses: AtomicU32,
@@ -66,6 +71,7 @@ impl Hollow {
             config,
             pods: DashMap::new(),
             owners: DashMap::new(),
+            endings: DashMap::new(),
             events: broadcast::channel(EVENTS).0,
             ids: AtomicU64::new(1),
             addresses: AtomicU32::new(0),
@@ -138,6 +144,15 @@ impl Inner {
             RunState::Created | RunState::Exited(_) => false,
         });
         self.tell(changed)
+    }
+
+    /// Ends a container after some time, if it and the runtime are still there then.
+    fn exit_later(self: &Arc<Self>, id: &ContainerId, after: Duration, code: i32) {
+        let (inner, id): (Weak<Self>, _) = (Arc::downgrade(self), id.clone());
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            inner.upgrade().is_some_and(|inner| inner.exit(&id, code))
+        });
     }
 
     fn tell(&self, changed: Option<Changed>) -> bool {
@@ -280,7 +295,7 @@ impl ContainerRuntime for Hollow {
                 "it has no pod",
             ));
         };
-        Ok(self.inner.insert(pod, |id| Container {
+        let id = self.inner.insert(pod, |id| Container {
             id,
             pod: pod.clone(),
             role: Role::Member(Arc::clone(&spec.name)),
@@ -292,7 +307,11 @@ impl ContainerRuntime for Hollow {
             image_id: format!("hollow:{}", spec.image),
             address: None,
             state: RunState::Created,
-        }))
+        });
+        if let Some(ending) = script::ending(&spec.command, &spec.args) {
+            self.inner.endings.insert(id.clone(), ending);
+        }
+        Ok(id)
     }
 
     async fn start(&self, id: &ContainerId) -> Result<(), RuntimeError> {
@@ -306,6 +325,9 @@ impl ContainerRuntime for Hollow {
             fails
         });
         self.inner.tell(changed);
+        if let Some(ending) = self.inner.endings.get(id).map(|ending| *ending) {
+            self.inner.exit_later(id, ending.after, ending.code);
+        }
         Ok(())
     }
 
@@ -317,11 +339,7 @@ impl ContainerRuntime for Hollow {
             return Ok(());
         }
         let takes = span.at(self.inner.pauses.fetch_add(1, Ordering::Relaxed));
-        let (inner, id): (Weak<Inner>, _) = (Arc::downgrade(&self.inner), id.clone());
-        tokio::spawn(async move {
-            tokio::time::sleep(takes).await;
-            inner.upgrade().is_some_and(|inner| inner.exit(&id, 0))
-        });
+        self.inner.exit_later(id, takes, 0);
         Ok(())
     }
 
@@ -333,6 +351,7 @@ impl ContainerRuntime for Hollow {
 
     async fn remove(&self, id: &ContainerId) -> Result<(), RuntimeError> {
         self.answer("remove container of")?;
+        self.inner.endings.remove(id);
         if let Some((_, uid)) = self.inner.owners.remove(id) {
             if let Some(pods) = self.inner.pods.get(&uid) {
                 lock(&pods).remove(id);
