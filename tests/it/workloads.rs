@@ -223,3 +223,221 @@ fn our_own_verbs_read_like_kubectls() {
     await_ready(&cluster, "web", 1);
     assert_eq!(cluster.odeon(&["delete", "deployment/web"]).ok().trim(), "deployment.apps/web deleted");
 }
+
+/// A value of an object, by JSON path.
+fn field(cluster: &Cluster, object: &str, path: &str) -> String {
+    cluster.kubectl(&["get", object, "-o", &format!("jsonpath={{{path}}}")]).ok()
+}
+
+#[test]
+fn jobs_run_to_their_end_and_count_every_pod() {
+    let cluster = Cluster::hollow(1);
+    let created = cluster.kubectl(&["create", "job", "once", "--image=busybox", "--", "sleep", "0.5"]).ok();
+    assert_eq!(created.trim(), "job.batch/once created");
+    cluster.kubectl(&["wait", "--for=condition=complete", "job/once", "--timeout=30s"]).ok();
+    let shown = cluster.kubectl(&["get", "job", "once", "--no-headers"]).ok();
+    assert!(shown.contains("Complete") && shown.contains("1/1"), "{shown}");
+    let described = cluster.kubectl(&["describe", "job", "once"]).ok();
+    assert!(described.contains("SuccessfulCreate") && described.contains("1 Succeeded"), "{described}");
+
+    let many = "apiVersion: batch/v1
+kind: Job
+metadata: {name: many}
+spec:
+  completions: 6
+  parallelism: 3
+  completionMode: Indexed
+  template:
+    spec:
+      restartPolicy: Never
+      containers: [{name: c, image: x, command: [sleep, '0.1']}]
+";
+    cluster.kubectl_with(&["apply", "-f", "-"], many).ok();
+    cluster.kubectl(&["wait", "--for=condition=complete", "job/many", "--timeout=30s"]).ok();
+    assert_eq!(field(&cluster, "job/many", ".status.completedIndexes"), "0-5");
+    assert_eq!(field(&cluster, "job/many", ".status.succeeded"), "6");
+    let pods = [
+        "get",
+        "pods",
+        "-l",
+        "job-name=many",
+        "-o",
+        "jsonpath={.items[*].spec.hostname} {.items[*].metadata.finalizers}",
+    ];
+    let pods = cluster.kubectl(&pods).ok();
+    assert_eq!(pods.split_whitespace().count(), 6, "each index once, and none is held: {pods}");
+
+    let failing = many
+        .replace("name: many", "name: bad")
+        .replace("[sleep, '0.1']", "['false']")
+        .replace("completions: 6", "completions: 1\n  backoffLimit: 0");
+    cluster.kubectl_with(&["apply", "-f", "-"], &failing).ok();
+    cluster.kubectl(&["wait", "--for=condition=failed", "job/bad", "--timeout=30s"]).ok();
+    let reason = field(&cluster, "job/bad", ".status.conditions[?(@.type==\"Failed\")].reason");
+    assert_eq!(reason, "BackoffLimitExceeded");
+
+    let refused =
+        cluster.kubectl(&["patch", "job", "once", "--type=merge", "-p", "{\"spec\":{\"completions\":3}}"]);
+    assert!(refused.err().contains("field is immutable"));
+    cluster.kubectl(&["delete", "jobs", "--all", "--timeout=30s"]).ok();
+    eventually("no pod is held by a job that is gone", PATIENCE, || {
+        let left = cluster.kubectl(&["get", "pods", "--no-headers"]).ok();
+        if left.is_empty() { Ok(()) } else { Err(left) }
+    });
+}
+
+#[test]
+fn cron_jobs_make_jobs_on_time_and_by_hand() {
+    let cluster = Cluster::hollow(1);
+    let made = cluster
+        .kubectl(&[
+            "create",
+            "cronjob",
+            "tick",
+            "--image=busybox",
+            "--schedule=* * * * *",
+            "--",
+            "sleep",
+            "0.1",
+        ])
+        .ok();
+    assert_eq!(made.trim(), "cronjob.batch/tick created");
+    assert_eq!(
+        cluster.kubectl(&["create", "job", "--from=cronjob/tick", "now"]).ok().trim(),
+        "job.batch/now created"
+    );
+    cluster.kubectl(&["wait", "--for=condition=complete", "job/now", "--timeout=30s"]).ok();
+    let shown = cluster.kubectl(&["get", "cronjob", "tick", "--no-headers"]).ok();
+    assert!(shown.contains("* * * * *") && shown.contains("False"), "{shown}");
+    eventually("the minute's job is complete", Duration::from_secs(90), || {
+        let jobs = cluster.kubectl(&["get", "jobs", "--no-headers"]).ok();
+        let ended =
+            jobs.lines().filter(|line| line.starts_with("tick-") && line.contains("Complete")).count();
+        if ended >= 1 { Ok(()) } else { Err(jobs) }
+    });
+    assert!(!field(&cluster, "cronjob/tick", ".status.lastScheduleTime").is_empty());
+    let wrong = ["create", "cronjob", "wrong", "--image=x", "--schedule=61 * * * *"];
+    assert!(cluster.kubectl(&wrong).err().contains("spec.schedule: Invalid value"));
+}
+
+#[test]
+fn stateful_sets_keep_order_and_names() {
+    let cluster = Cluster::hollow(2);
+    let set = |image: &str| {
+        format!(
+            "apiVersion: apps/v1
+kind: StatefulSet
+metadata: {{name: db}}
+spec:
+  serviceName: db
+  replicas: 3
+  selector: {{matchLabels: {{app: db}}}}
+  template:
+    metadata: {{labels: {{app: db}}}}
+    spec:
+      containers: [{{name: c, image: {image}}}]
+"
+        )
+    };
+    cluster.kubectl_with(&["apply", "-f", "-"], &set("db:1")).ok();
+    let rolled = ["rollout", "status", "statefulset/db", "--timeout=30s"];
+    assert!(cluster.kubectl(&rolled).ok().contains("complete"));
+    let names = cluster.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].metadata.name}"]).ok();
+    assert_eq!(names, "db-0 db-1 db-2");
+    let who =
+        cluster.kubectl(&["get", "pod", "db-1", "-o", "jsonpath={.spec.hostname}.{.spec.subdomain}"]).ok();
+    assert_eq!(who, "db-1.db");
+
+    cluster.kubectl_with(&["apply", "-f", "-"], &set("db:2")).ok();
+    cluster.kubectl(&rolled).ok();
+    let images =
+        || cluster.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).ok();
+    assert_eq!(images(), "db:2 db:2 db:2");
+    assert!(cluster.kubectl(&["rollout", "history", "statefulset/db"]).ok().contains("2"));
+    cluster.kubectl(&["rollout", "undo", "statefulset/db"]).ok();
+    cluster.kubectl(&rolled).ok();
+    assert_eq!(images(), "db:1 db:1 db:1");
+    cluster.kubectl(&["rollout", "restart", "statefulset/db"]).ok();
+    cluster.kubectl(&rolled).ok();
+    cluster.kubectl(&["scale", "statefulset", "db", "--replicas=1"]).ok();
+    eventually("db-0 alone is left", PATIENCE, || {
+        let names = cluster.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].metadata.name}"]).ok();
+        if names == "db-0" { Ok(()) } else { Err(names) }
+    });
+    let shown = cluster.kubectl(&["get", "sts", "--no-headers"]).ok();
+    assert!(shown.contains("1/1"), "{shown}");
+    let refused =
+        cluster.kubectl(&["patch", "sts", "db", "--type=merge", "-p", "{\"spec\":{\"serviceName\":\"x\"}}"]);
+    assert!(refused.err().contains("updates to statefulset spec for fields other than"));
+    let deployed = cluster.kubectl(&["get", "controllerrevisions", "--no-headers"]).ok();
+    assert!(deployed.contains("statefulset.apps/db"), "{deployed}");
+}
+
+#[test]
+fn daemon_sets_put_one_pod_on_each_node() {
+    let cluster = Cluster::hollow(3);
+    let set = |image: &str| {
+        format!(
+            "apiVersion: apps/v1
+kind: DaemonSet
+metadata: {{name: log}}
+spec:
+  selector: {{matchLabels: {{app: log}}}}
+  template:
+    metadata: {{labels: {{app: log}}}}
+    spec:
+      containers: [{{name: c, image: {image}}}]
+"
+        )
+    };
+    cluster.kubectl_with(&["apply", "-f", "-"], &set("log:1")).ok();
+    let rolled = ["rollout", "status", "daemonset/log", "--timeout=30s"];
+    cluster.kubectl(&rolled).ok();
+    let nodes = cluster.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].spec.nodeName}"]).ok();
+    assert_eq!(nodes.split_whitespace().collect::<std::collections::BTreeSet<_>>().len(), 3, "{nodes}");
+    cluster.kubectl_with(&["apply", "-f", "-"], &set("log:2")).ok();
+    cluster.kubectl(&rolled).ok();
+    cluster.kubectl(&["rollout", "undo", "daemonset/log"]).ok();
+    cluster.kubectl(&rolled).ok();
+    let images =
+        cluster.kubectl(&["get", "pods", "-o", "jsonpath={.items[*].spec.containers[0].image}"]).ok();
+    assert_eq!(images, "log:1 log:1 log:1");
+    let shown = cluster.kubectl(&["get", "ds", "--no-headers"]).ok();
+    assert_eq!(shown.split_whitespace().skip(1).take(5).collect::<String>(), "33333", "{shown}");
+
+    // A node that is drained keeps its daemon; one that gets a label too much loses it.
+    let node = cluster.kubectl(&["get", "nodes", "-o", "jsonpath={.items[0].metadata.name}"]).ok();
+    cluster.kubectl(&["drain", &node, "--ignore-daemonsets", "--timeout=30s"]).ok();
+    assert_eq!(field(&cluster, "ds/log", ".status.numberReady"), "3");
+    cluster.kubectl(&["taint", "node", &node, "gone=yes:NoExecute"]).ok();
+    eventually("two nodes are left", PATIENCE, || {
+        let ready = field(&cluster, "ds/log", ".status.desiredNumberScheduled");
+        if ready == "2" { Ok(()) } else { Err(ready) }
+    });
+}
+
+#[test]
+fn replication_controllers_are_replica_sets_of_an_older_name() {
+    let cluster = Cluster::hollow(1);
+    let manifest = "apiVersion: v1
+kind: ReplicationController
+metadata: {name: old}
+spec:
+  replicas: 2
+  template:
+    metadata: {labels: {app: old}}
+    spec:
+      containers: [{name: c, image: old:1}]
+";
+    cluster.kubectl_with(&["apply", "-f", "-"], manifest).ok();
+    let await_count = |count: &str| {
+        eventually("it is ready", PATIENCE, || {
+            let ready = field(&cluster, "rc/old", ".status.readyReplicas");
+            if ready == count { Ok(()) } else { Err(ready) }
+        });
+    };
+    await_count("2");
+    assert_eq!(field(&cluster, "rc/old", ".spec.selector.app"), "old");
+    cluster.kubectl(&["scale", "rc", "old", "--replicas=3"]).ok();
+    await_count("3");
+}

@@ -7,7 +7,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Facts, Host, Partitions, partitions};
-use actors::{Collector, DeploymentActor, NamespaceActor, ReplicaSetActor, ServiceActor};
+use actors::{
+    Collector, CronJobActor, DaemonSetActor, DeploymentActor, JobActor, NamespaceActor, ReleasedPods,
+    ReplicaSetActor, ReplicationControllerActor, ServiceActor, StatefulSetActor,
+};
 use bus::{Bus, BusError};
 use keeper::{Keeper, NodeActor, Parts};
 use tokio_util::sync::CancellationToken;
@@ -53,9 +56,15 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
         .partitions(&shares)
         .serve::<DeploymentActor>()
         .serve::<ReplicaSetActor>()
+        .serve::<ReplicationControllerActor>()
+        .serve::<StatefulSetActor>()
+        .serve::<DaemonSetActor>()
+        .serve::<JobActor>()
+        .serve::<CronJobActor>()
         .serve::<ServiceActor>()
         .serve::<NamespaceActor>()
         .serve::<NodeActor>()
+        .serve_any::<ReleasedPods>()
         .serve_any::<Collector>()
         .start()
         .await

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::ControlFlow;
 
-use api::views::{NodeSelectorRequirement, NodeSelectorTerm, Taint, Toleration};
+use api::views::{NodeSelectorTerm, Taint, Toleration};
 
 use crate::amounts::{Amounts, written};
 use crate::class::PodClass;
@@ -209,29 +209,9 @@ pub fn wanted(class: &PodClass, node: &NodeInfo) -> bool {
     selected && class.required.as_ref().is_none_or(|terms| terms.iter().any(|term| term_holds(term, node)))
 }
 
-/// Whether one node selector term holds. An empty term holds of nothing (Kubernetes' rule).
+/// Whether one node selector term holds.
 pub fn term_holds(term: &NodeSelectorTerm, node: &NodeInfo) -> bool {
-    let empty = term.match_expressions.is_empty() && term.match_fields.is_empty();
-    let label =
-        |it: &NodeSelectorRequirement| holds(it, node.labels.get(it.key.as_str()).map(|value| &**value));
-    let field =
-        |it: &NodeSelectorRequirement| holds(it, (it.key == "metadata.name").then(|| node.name.as_str()));
-    !empty && term.match_expressions.iter().all(label) && term.match_fields.iter().all(field)
-}
-
-fn holds(requirement: &NodeSelectorRequirement, value: Option<&str>) -> bool {
-    let listed = value.is_some_and(|value| requirement.values.iter().any(|wanted| wanted == value));
-    let number = |text: &str| text.parse::<i64>().ok();
-    let operand = || requirement.values.first().and_then(|text| number(text));
-    match requirement.operator.as_str() {
-        "In" => listed,
-        "NotIn" => !listed,
-        "Exists" => value.is_some(),
-        "DoesNotExist" => value.is_none(),
-        "Gt" => value.and_then(number).zip(operand()).is_some_and(|(own, limit)| own > limit),
-        "Lt" => value.and_then(number).zip(operand()).is_some_and(|(own, limit)| own < limit),
-        _ => false,
-    }
+    term.holds(node.name.as_str(), |key| node.labels.get(key).map(|value| &**value))
 }
 
 fn repels(taint: &Taint) -> bool {

@@ -2,6 +2,7 @@
 
 pub mod columns;
 pub mod conversation;
+pub mod cron;
 pub mod defaults;
 pub mod intstr;
 pub mod journal;

@@ -8,7 +8,6 @@ mod rolling;
 mod rollout;
 mod scaling;
 mod status;
-mod template;
 
 use actor::{Decision, ResourceActor, Wake, World, Write};
 use api::views::{Deployment, Pod, ReplicaSet};
@@ -16,7 +15,8 @@ use api::{Object, ObjectKey, Resource, ResourceId, Timestamp};
 use bus::{Change, Reader};
 
 use self::rollout::Rollout;
-use super::ownership::{Claim, Owner, namespace_ends, orphans};
+use super::ownership::{Owner, namespace_ends};
+use super::selecting::would_adopt;
 
 /// Rolls Deployments out.
 #[derive(Debug)]
@@ -29,29 +29,14 @@ impl ResourceActor for DeploymentActor {
     fn wakes() -> Vec<Wake> {
         vec![
             Wake::Owned(ReplicaSet::ID),
-            Wake::By { resource: Some(ReplicaSet::ID), keys: would_adopt },
+            Wake::By { resource: Some(ReplicaSet::ID), keys: would_adopt::<Deployment> },
             Wake::By { resource: Some(Pod::ID), keys: waits_for },
         ]
     }
 
     fn decide(me: &Object<Deployment>, world: &World<'_>, now: Timestamp) -> Decision<Self> {
-        let owner = Owner {
-            api_version: "apps/v1",
-            kind: "Deployment",
-            metadata: &me.metadata,
-            selector: &me.spec.selector,
-        };
-        let managed = world.controlled_by::<ReplicaSet>(&me.metadata.uid);
-        let mut claims = Vec::new();
-        let mut sets = Vec::new();
-        for set in managed.chain(orphans(world, me.key.namespace(), owner.selector)) {
-            match owner.claim(&set.metadata) {
-                Claim::Mine => sets.push(set),
-                Claim::Adopt => claims.push(owner.adopt(&set)),
-                Claim::Release => claims.push(owner.release(&set)),
-                Claim::Foreign => {}
-            }
-        }
+        let owner = Owner::of(me);
+        let (sets, claims) = owner.claim_all::<ReplicaSet>(world, |_| true);
         // What it takes or lets go changes everything else: that comes first, and wakes it again.
         if !claims.is_empty() {
             return Decision { commands: claims, ..Decision::nothing() };
@@ -90,18 +75,6 @@ fn step(rollout: &mut Rollout<'_>, world: &World<'_>) {
     if rollout.is_complete() {
         rollout.clean_up();
     }
-}
-
-/// Deployments that would adopt a ReplicaSet which nobody manages.
-fn would_adopt(change: &Change, reader: &Reader<'_>) -> Vec<ObjectKey> {
-    let set = &change.object.metadata;
-    if set.controller().is_some() || set.is_terminating() {
-        return Vec::new();
-    }
-    let deployments = reader.list(Deployment::ID, Some(&set.namespace));
-    let matching =
-        deployments.filter(|stored| stored.object::<Deployment>().spec.selector.matches(&set.labels));
-    matching.map(|stored| stored.key.clone()).collect()
 }
 
 /// Deployments that wait until their old pods are really gone before they make new ones.

@@ -1,18 +1,30 @@
 //! The actors of the controller: one file per kind, each a pure `decide` from what is observed to what is to be written.
 
 mod collector;
+mod cron_job;
+mod daemon_set;
 mod deployment;
+mod history;
+mod job;
 mod names;
 mod namespace;
 mod ownership;
+mod pods;
 mod replica_set;
+mod selecting;
 mod service;
+mod stateful_set;
+mod template;
 
 pub use collector::Collector;
+pub use cron_job::CronJobActor;
+pub use daemon_set::DaemonSetActor;
 pub use deployment::DeploymentActor;
+pub use job::{JobActor, ReleasedPods};
 pub use namespace::NamespaceActor;
-pub use replica_set::ReplicaSetActor;
+pub use replica_set::{ReplicaSetActor, ReplicationControllerActor};
 pub use service::ServiceActor;
+pub use stateful_set::StatefulSetActor;
 
 use std::time::Duration;
 

@@ -67,6 +67,31 @@ impl Owner<'_> {
     }
 }
 
+impl<'a> Owner<'a> {
+    /// Everything of a kind that this owner manages, with the writes that settle who manages what. Of what it may take it takes what
+    /// `fits`, and counts it as its own already.
+    pub fn claim_all<K: Resource>(
+        &self,
+        world: &World<'_>,
+        fits: impl Fn(&Object<K>) -> bool,
+    ) -> (Vec<Arc<Object<K>>>, Vec<Write>) {
+        let (mut own, mut writes) = (Vec::new(), Vec::new());
+        let managed = world.controlled_by::<K>(&self.metadata.uid);
+        for object in managed.chain(orphans(world, &self.metadata.namespace, self.selector)) {
+            match self.claim(&object.metadata) {
+                Claim::Mine => own.push(object),
+                Claim::Adopt if fits(&object) => {
+                    writes.push(self.adopt(&object));
+                    own.push(object);
+                }
+                Claim::Release => writes.push(self.release(&object)),
+                Claim::Adopt | Claim::Foreign => {}
+            }
+        }
+        (own, writes)
+    }
+}
+
 /// A reference to a controller that waits for the object when it is deleted in the foreground.
 pub(super) fn controller_reference(api_version: &str, kind: &str, owner: &Metadata) -> OwnerReference {
     OwnerReference {

@@ -93,7 +93,9 @@ fn rescaled(call: &Call, old: &Value, scale: &Value) -> Result<Checked, Failure>
 
 /// A label selector as a query would have it.
 fn selector_text(selector: &Value) -> String {
-    let equal = json::entries(selector, "/matchLabels")
+    // A replication controller's selector is a plain map.
+    let plain = selector.as_object().is_some_and(|map| map.values().all(Value::is_string));
+    let equal = json::entries(selector, if plain { "" } else { "/matchLabels" })
         .map(|(key, label)| format!("{key}={}", label.as_str().unwrap_or_default()));
     let expressions = json::items(selector, "/matchExpressions").iter().map(|expression| {
         let key = text(expression, "/key");

@@ -19,6 +19,10 @@ pub enum Pods {
     /// Pods are bound, run and are ready at the next step; terminating pods are gone at the next step.
     #[default]
     Run,
+    /// As `Run`, and pods that have run succeed at the next step.
+    Succeed,
+    /// As `Run`, and pods that have run fail at the next step.
+    Fail,
     /// Pods stay as they were made; terminating pods are gone at the next step.
     Stay,
 }
@@ -167,13 +171,22 @@ impl Simulation {
                 let orphaned =
                     stored.metadata.controller().is_some_and(|owner| reader.by_uid(&owner.uid).is_none());
                 let is_pod = stored.key.resource.as_str() == "pods";
-                let ends =
-                    is_pod && stored.metadata.is_terminating() && stored.metadata.finalizers.is_empty();
-                if orphaned || ends {
+                let terminating = is_pod && stored.metadata.is_terminating();
+                let held = !stored.metadata.finalizers.is_empty();
+                let ends = terminating && !held;
+                let grace_left = stored.metadata.deletion_grace_period_seconds.unwrap_or_default() > 0;
+                if terminating && held && grace_left {
+                    let mut ended = stored.value();
+                    json_patch::merge(
+                        &mut ended,
+                        &json!({ "metadata": { "deletionGracePeriodSeconds": 0 } }),
+                    );
+                    changes.push((stored.key.clone(), ChangeTo::Put(ended)));
+                } else if (orphaned && !held) || ends {
                     changes.push((stored.key.clone(), ChangeTo::Delete(stored.value())));
-                } else if is_pod && self.pods == Pods::Run {
-                    let running = running(&stored.value(), self.now);
-                    changes.extend(running.map(|pod| (stored.key.clone(), ChangeTo::Put(pod))));
+                } else if is_pod && self.pods != Pods::Stay {
+                    let moved = moved_on(&stored.value(), self.pods, self.now);
+                    changes.extend(moved.map(|pod| (stored.key.clone(), ChangeTo::Put(pod))));
                 }
             }
         }
@@ -209,6 +222,25 @@ impl Simulation {
     }
 }
 
+/// The pod at its next step. `None` if it has come to its end.
+fn moved_on(pod: &Value, pods: Pods, now: Timestamp) -> Option<Value> {
+    let phase = pod.pointer("/status/phase").and_then(Value::as_str).unwrap_or_default();
+    let (end, code) = match (phase, pods) {
+        ("Running", Pods::Succeed) => ("Succeeded", 0),
+        ("Running", Pods::Fail) => ("Failed", 1),
+        _ => return running(pod, now),
+    };
+    let mut pod = pod.clone();
+    let exit = json!({ "terminated": { "exitCode": code, "finishedAt": now } });
+    let status = json!({
+        "phase": end,
+        "conditions": [{ "type": "Ready", "status": "False", "lastTransitionTime": now }],
+        "containerStatuses": [{ "name": "app", "ready": false, "restartCount": 0, "state": exit }],
+    });
+    json_patch::merge(&mut pod, &json!({ "status": status }));
+    Some(pod)
+}
+
 /// The pod as a kubelet would have it: bound, running, ready. `None` if it is so already or has ended.
 fn running(pod: &Value, now: Timestamp) -> Option<Value> {
     let text = |pointer: &str| pod.pointer(pointer).and_then(Value::as_str).unwrap_or_default();
@@ -217,12 +249,14 @@ fn running(pod: &Value, now: Timestamp) -> Option<Value> {
     }
     let condition = |kind: &str| json!({ "type": kind, "status": "True", "lastTransitionTime": now });
     let conditions = ["PodScheduled", "Initialized", "ContainersReady", "Ready"].map(condition);
-    let node = if text("/spec/nodeName").is_empty() { "simulated" } else { text("/spec/nodeName") };
+    let required = "/spec/affinity/nodeAffinity/requiredDuringSchedulingIgnoredDuringExecution";
+    let wished = format!("{required}/nodeSelectorTerms/0/matchFields/0/values/0");
+    let node = ["/spec/nodeName", &wished].map(text).into_iter().find(|node| !node.is_empty());
     let mut pod = pod.clone();
     json_patch::merge(
         &mut pod,
         &json!({
-            "spec": { "nodeName": node },
+            "spec": { "nodeName": node.unwrap_or("simulated") },
             "status": {
                 "phase": "Running",
                 "podIP": "10.244.0.1",

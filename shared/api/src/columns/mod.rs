@@ -1,6 +1,7 @@
 //! What `kubectl get` shows of each kind: columns, and the cells of one object.
 
 mod age;
+mod batch;
 mod config;
 mod network;
 mod node;
@@ -8,6 +9,7 @@ mod pod;
 mod workload;
 
 pub use age::{ago, human_duration};
+pub use batch::{CRON_JOB, JOB, cron_job, job};
 pub use config::{
     CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT, config_map, event, lease, namespace,
     secret, service_account,
@@ -15,7 +17,10 @@ pub use config::{
 pub use network::{ENDPOINT_SLICE, ENDPOINTS, SERVICE, endpoint_slice, endpoints, service};
 pub use node::{NODE, node};
 pub use pod::{POD, pod};
-pub use workload::{DEPLOYMENT, REPLICA_SET, deployment, replica_set};
+pub use workload::{
+    CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, controller_revision, daemon_set,
+    deployment, replica_set, stateful_set,
+};
 
 use std::borrow::Cow;
 

@@ -1,5 +1,6 @@
 //! What Kubernetes fills in where an object says nothing, one function per kind.
 
+mod batch;
 mod config;
 mod container;
 mod network;
@@ -7,10 +8,11 @@ mod pod;
 mod volume;
 mod workload;
 
+pub use batch::{cron_job, job};
 pub use config::{namespace, namespace_label, node, none, secret};
 pub use network::{endpoint_slice, endpoints, service};
 pub use pod::{pod, pod_template};
-pub use workload::{deployment, replica_set};
+pub use workload::{daemon_set, deployment, replica_set, replication_controller, stateful_set};
 
 use serde_json::{Map, Value};
 

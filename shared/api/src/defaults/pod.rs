@@ -24,7 +24,12 @@ pub fn pod(object: &mut Value) {
 
 /// Fills in the pod template of a workload.
 pub fn pod_template(object: &mut Value) {
-    let Some(template) = object.pointer_mut("/spec/template") else { return };
+    pod_template_at(object, "/spec/template");
+}
+
+/// Fills in the pod template at a JSON pointer.
+pub(super) fn pod_template_at(object: &mut Value, pointer: &str) {
+    let Some(template) = object.pointer_mut(pointer) else { return };
     child(template, "metadata");
     if let Some(spec) = child(template, "spec") {
         pod_spec(spec);

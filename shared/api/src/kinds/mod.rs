@@ -178,3 +178,5 @@ pub struct Column {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod workload_tests;

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1 as apps;
+use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
@@ -49,6 +50,12 @@ pub(super) const KINDS: &[KindInfo] = &[
     kind!(core::Pod, "pods", "pod", ["po"], ["all"], [namespaced status generation], pod, pod, POD, pod),
     kind!(apps::ReplicaSet, "replicasets.apps", "replicaset", ["rs"], ["all"], [namespaced status scale generation], replica_set, replica_set, REPLICA_SET, replica_set),
     kind!(apps::Deployment, "deployments.apps", "deployment", ["deploy"], ["all"], [namespaced status scale generation], deployment, deployment, DEPLOYMENT, deployment),
+    kind!(core::ReplicationController, "replicationcontrollers", "replicationcontroller", ["rc"], ["all"], [namespaced status scale generation], replication_controller, replication_controller, REPLICA_SET, replica_set),
+    kind!(apps::StatefulSet, "statefulsets.apps", "statefulset", ["sts"], ["all"], [namespaced status scale generation], stateful_set, stateful_set, STATEFUL_SET, stateful_set),
+    kind!(apps::DaemonSet, "daemonsets.apps", "daemonset", ["ds"], ["all"], [namespaced status generation], daemon_set, daemon_set, DAEMON_SET, daemon_set),
+    kind!(apps::ControllerRevision, "controllerrevisions.apps", "controllerrevision", [], [], [namespaced], none, controller_revision, CONTROLLER_REVISION, controller_revision),
+    kind!(batch::Job, "jobs.batch", "job", [], ["all"], [namespaced status generation], job, job, JOB, job),
+    kind!(batch::CronJob, "cronjobs.batch", "cronjob", ["cj"], ["all"], [namespaced status generation], cron_job, cron_job, CRON_JOB, cron_job),
     kind!(core::Service, "services", "service", ["svc"], ["all"], [namespaced status], service, service, SERVICE, service),
     kind!(core::Endpoints, "endpoints", "endpoints", ["ep"], [], [namespaced], endpoints, endpoints, ENDPOINTS, endpoints),
     kind!(discovery::EndpointSlice, "endpointslices.discovery.k8s.io", "endpointslice", [], [], [namespaced generation], endpoint_slice, endpoint_slice, ENDPOINT_SLICE, endpoint_slice),

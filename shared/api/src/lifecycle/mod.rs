@@ -1,6 +1,7 @@
 //! The rules of an object's life: what creation, update and deletion do to its metadata. Pure; gateway and controllers share them.
 
 mod deletion;
+mod job;
 mod service;
 
 pub use deletion::{
@@ -40,8 +41,10 @@ pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &U
             metadata.insert("generation".into(), json!(1));
         }
     }
-    if kind.id.as_str() == "namespaces" {
-        crate::defaults::namespace_label(object);
+    match kind.id.as_str() {
+        "namespaces" => crate::defaults::namespace_label(object),
+        "jobs.batch" => job::tell_apart(object, uid),
+        _ => {}
     }
     prepare_status(object, kind);
 }

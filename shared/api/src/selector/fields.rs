@@ -9,7 +9,7 @@ use crate::{KindInfo, Metadata};
 const COMMON: [&str; 2] = ["metadata.name", "metadata.namespace"];
 
 /// Fields that a kind can be selected by besides.
-const BY_KIND: [(&str, &[&str]); 6] = [
+const BY_KIND: [(&str, &[&str]); 7] = [
     (
         "pods",
         &[
@@ -27,6 +27,7 @@ const BY_KIND: [(&str, &[&str]); 6] = [
     ("nodes", &["spec.unschedulable"]),
     ("namespaces", &["status.phase"]),
     ("secrets", &["type"]),
+    ("jobs.batch", &["status.successful"]),
     ("services", &["spec.clusterIP", "spec.type"]),
     (
         "events",
@@ -142,6 +143,7 @@ fn read(object: &Value, field: &str) -> String {
     let pointer = match field {
         "source" => "/source/component".to_owned(),
         "status.podIPs" => "/status/podIP".to_owned(),
+        "status.successful" => "/status/succeeded".to_owned(),
         field => format!("/{}", field.replace('.', "/")),
     };
     match object.pointer(&pointer) {
@@ -149,6 +151,7 @@ fn read(object: &Value, field: &str) -> String {
         None | Some(Value::Null) if matches!(field, "spec.unschedulable" | "spec.hostNetwork") => {
             "false".into()
         }
+        None | Some(Value::Null) if field == "status.successful" => "0".into(),
         None | Some(Value::Null) if field == "source" => {
             object.get("reportingComponent").and_then(Value::as_str).unwrap_or_default().to_owned()
         }

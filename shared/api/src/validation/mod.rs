@@ -1,6 +1,7 @@
 //! What Kubernetes refuses, with its field paths and in its words. One entry point per kind.
 
 mod affinity;
+mod batch;
 mod config;
 mod container;
 mod errors;
@@ -11,15 +12,18 @@ mod node;
 mod pod;
 mod probe;
 mod resources;
+mod stateful_set;
 mod volume;
 mod workload;
 
+pub use batch::{cron_job, job};
 pub use config::{config_map, event, lease, namespace, secret, service_account};
 pub use format::{dns_label, dns_subdomain, label_value, qualified_name};
 pub use network::{endpoint_slice, endpoints, service};
 pub use node::node;
 pub use pod::pod;
-pub use workload::{deployment, replica_set};
+pub use stateful_set::{controller_revision, daemon_set, stateful_set};
+pub use workload::{deployment, replica_set, replication_controller};
 
 use errors::Errors;
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::format::dns_subdomain;
 use super::{Errors, meta, pod};
 use crate::intstr::IntOrPercent;
-use crate::json::{int, items, text};
+use crate::json::{entries, int, items, text};
 use crate::kinds::FieldError;
 use crate::selector::Selector;
 
@@ -17,7 +17,7 @@ pub fn deployment(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     for key in ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
         errors.not_negative(spec, "spec", key);
     }
-    replicated(&mut errors, spec);
+    replicated(&mut errors, spec, &DEPLOYMENT);
     strategy(&mut errors, spec.get("strategy").unwrap_or(&Value::Null));
     if let Some(deadline) = int(spec, "/progressDeadlineSeconds")
         && deadline <= int(spec, "/minReadySeconds").unwrap_or(0)
@@ -35,19 +35,54 @@ pub fn replica_set(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     errors.not_negative(spec, "spec", "replicas");
     errors.not_negative(spec, "spec", "minReadySeconds");
-    replicated(&mut errors, spec);
+    replicated(&mut errors, spec, &DEPLOYMENT);
     keep_selector(&mut errors, spec, old);
     errors.0
 }
 
-fn keep_selector(errors: &mut Errors, spec: &Value, old: Option<&Value>) {
+/// Checks a replication controller.
+pub fn replication_controller(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    meta::metadata(&mut errors, object, old, dns_subdomain);
+    let spec = object.get("spec").unwrap_or(&Value::Null);
+    errors.not_negative(spec, "spec", "replicas");
+    errors.not_negative(spec, "spec", "minReadySeconds");
+    let template = spec.get("template").unwrap_or(&Value::Null);
+    let wanted: Vec<_> = entries(spec, "/selector").collect();
+    match (wanted.is_empty(), template.is_null()) {
+        (true, _) => errors.required("spec.selector", ""),
+        (false, true) => errors.required("spec.template", ""),
+        (false, false) => {
+            let labels = template.pointer("/metadata/labels").unwrap_or(&Value::Null);
+            if wanted.iter().any(|(key, value)| labels.get(key) != Some(value)) {
+                let detail = "`selector` does not match template `labels`";
+                errors.invalid("spec.template.metadata.labels", labels.clone(), detail);
+            }
+            runs_for_ever(&mut errors, template, "ReplicationController");
+        }
+    }
+    errors.0
+}
+
+pub(super) fn keep_selector(errors: &mut Errors, spec: &Value, old: Option<&Value>) {
     if let Some(old) = old {
         errors.immutable("spec.selector", spec.get("selector"), old.pointer("/spec/selector"));
     }
 }
 
+/// How Kubernetes speaks of a kind that runs pods for ever.
+pub(super) struct Speech {
+    /// In the complaint about empty selectors.
+    pub selector: &'static str,
+    /// In the complaint about deadlines.
+    pub deadline: &'static str,
+}
+
+/// Kubernetes says so of replica sets too.
+const DEPLOYMENT: Speech = Speech { selector: "deployment", deadline: "ReplicaSet" };
+
 /// A selector that selects something, and a template that it selects.
-fn replicated(errors: &mut Errors, spec: &Value) {
+pub(super) fn replicated(errors: &mut Errors, spec: &Value, speech: &Speech) {
     let selector = spec.get("selector").unwrap_or(&Value::Null);
     let empty =
         |key: &str| selector.get(key).is_none_or(|value| value.as_object().is_none_or(|map| map.is_empty()));
@@ -58,8 +93,8 @@ fn replicated(errors: &mut Errors, spec: &Value) {
         selector => {
             meta::selector(errors, selector, "spec.selector");
             if empty("matchLabels") && items(selector, "/matchExpressions").is_empty() {
-                // Kubernetes says so of replica sets too.
-                errors.invalid("spec.selector", selector.clone(), "empty selector is invalid for deployment");
+                let detail = format!("empty selector is invalid for {}", speech.selector);
+                errors.invalid("spec.selector", selector.clone(), &detail);
             }
         }
     }
@@ -74,6 +109,11 @@ fn replicated(errors: &mut Errors, spec: &Value) {
             "`selector` does not match template `labels`",
         );
     }
+    runs_for_ever(errors, template, speech.deadline);
+}
+
+/// A template whose pods are restarted whenever they end.
+fn runs_for_ever(errors: &mut Errors, template: &Value, kind: &str) {
     meta::labels(errors, template, "/metadata/labels", "spec.template.labels");
     let pod_spec = template.get("spec").unwrap_or(&Value::Null);
     pod::spec(errors, pod_spec, "spec.template.spec");
@@ -84,8 +124,8 @@ fn replicated(errors: &mut Errors, spec: &Value) {
         false,
     );
     if pod_spec.get("activeDeadlineSeconds").is_some() {
-        let detail = "activeDeadlineSeconds in ReplicaSet is not Supported";
-        errors.forbidden("spec.template.spec.activeDeadlineSeconds", detail);
+        let detail = format!("activeDeadlineSeconds in {kind} is not Supported");
+        errors.forbidden("spec.template.spec.activeDeadlineSeconds", &detail);
     }
 }
 
@@ -107,28 +147,32 @@ fn strategy(errors: &mut Errors, strategy: &Value) {
 }
 
 fn rolling_update(errors: &mut Errors, rolling: &Value) {
-    let mut zero = Vec::new();
-    for key in ["maxUnavailable", "maxSurge"] {
-        let value = rolling.get(key).unwrap_or(&Value::Null);
-        let path = format!("spec.strategy.rollingUpdate.{key}");
-        match IntOrPercent::parse(value) {
-            Some(IntOrPercent::Int(number)) if number < 0 => {
-                errors.invalid(path, number, "must be greater than or equal to 0");
-            }
-            Some(IntOrPercent::Percent(percent)) if percent > 100 && key == "maxUnavailable" => {
-                errors.invalid(path, value.clone(), "must not be greater than 100%");
-            }
-            Some(IntOrPercent::Int(0) | IntOrPercent::Percent(0)) => zero.push(value.clone()),
-            Some(_) => {}
-            None => errors.invalid(
-                path,
-                value.clone(),
-                "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
-            ),
+    let path = "spec.strategy.rollingUpdate";
+    let zero = ["maxUnavailable", "maxSurge"].map(|key| is_zero(errors, rolling, path, key));
+    if zero == [true, true] {
+        let unavailable = rolling.get("maxUnavailable").cloned().unwrap_or_default();
+        errors.invalid(format!("{path}.maxUnavailable"), unavailable, "may not be 0 when `maxSurge` is 0");
+    }
+}
+
+/// Checks a number or percentage of pods; true if it is nothing.
+pub(super) fn is_zero(errors: &mut Errors, rolling: &Value, path: &str, key: &str) -> bool {
+    let value = rolling.get(key).unwrap_or(&Value::Null);
+    let path = format!("{path}.{key}");
+    match IntOrPercent::parse(value) {
+        Some(IntOrPercent::Int(number)) if number < 0 => {
+            errors.invalid(path, number, "must be greater than or equal to 0");
         }
+        Some(IntOrPercent::Percent(percent)) if percent > 100 && key == "maxUnavailable" => {
+            errors.invalid(path, value.clone(), "must not be greater than 100%");
+        }
+        Some(IntOrPercent::Int(0) | IntOrPercent::Percent(0)) => return true,
+        Some(_) => {}
+        None => errors.invalid(
+            path,
+            value.clone(),
+            "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or '93%', regex used for validation is '[0-9]+%')",
+        ),
     }
-    if let [unavailable, _] = zero.as_slice() {
-        let path = "spec.strategy.rollingUpdate.maxUnavailable";
-        errors.invalid(path, unavailable.clone(), "may not be 0 when `maxSurge` is 0");
-    }
+    false
 }

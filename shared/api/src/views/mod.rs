@@ -1,25 +1,42 @@
 //! Small typed views of the kinds that decisions read: what `decide` needs and nothing else, decoded straight from the stored bytes.
 
 mod config;
+mod controller_revision;
+mod daemon_set;
 mod deployment;
 mod endpoint_slice;
+mod job;
 mod namespace;
 mod node;
 mod pod;
 mod replica_set;
+mod replication_controller;
 mod service;
+mod stateful_set;
 
 pub use config::{ConfigMap, Secret};
+pub use controller_revision::ControllerRevision;
+pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy};
 pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus, RollingUpdate, Strategy};
 pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
+pub use job::{
+    CronJob, CronJobSpec, CronJobStatus, ExitCodes, Job, JobReference, JobSpec, JobStatus,
+    PodConditionPattern, PodFailurePolicy, PodFailureRule, UncountedPods,
+};
 pub use namespace::{Namespace, NamespaceStatus};
 pub use node::{Node, NodeAddress, NodeSpec, NodeStatus, Taint};
 pub use pod::{
-    Affinity, Container, ContainerPort, ContainerStatus, NodeSelectorRequirement, NodeSelectorTerm, Pod,
-    PodSpec, PodStatus, PreferredSchedulingTerm, ResourceRequirements, Toleration, TopologySpreadConstraint,
+    Affinity, Container, ContainerExit, ContainerPort, ContainerState, ContainerStatus,
+    NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodStatus, PreferredSchedulingTerm,
+    ResourceRequirements, Toleration, TopologySpreadConstraint,
 };
 pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
+pub use replication_controller::ReplicationController;
 pub use service::{Service, ServicePort, ServiceSpec, ServiceStatus};
+pub use stateful_set::{
+    ClaimRetention, Ordinals, PartitionedUpdate, StatefulSet, StatefulSetSpec, StatefulSetStatus,
+    StatefulSetUpdateStrategy,
+};
 
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +63,9 @@ pub struct Condition {
     /// Deployments only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_update_time: Option<Timestamp>,
+    /// Jobs only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_probe_time: Option<Timestamp>,
     /// Nodes only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_heartbeat_time: Option<Timestamp>,
@@ -101,6 +121,12 @@ impl LabelRequirement {
             _ => false,
         }
     }
+}
+
+/// Counts that Kubernetes leaves out when they are zero.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 macro_rules! resource {

@@ -215,6 +215,8 @@ pub struct PodStatus {
     pub start_time: Option<Timestamp>,
     /// Its containers.
     pub container_statuses: Vec<ContainerStatus>,
+    /// Its containers that run before.
+    pub init_container_statuses: Vec<ContainerStatus>,
 }
 
 /// What controllers read of a container's status.
@@ -227,6 +229,26 @@ pub struct ContainerStatus {
     pub ready: bool,
     /// How often it was restarted.
     pub restart_count: i32,
+    /// What it does now.
+    pub state: ContainerState,
+}
+
+/// What controllers read of a container's state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct ContainerState {
+    /// How it ended, if it did.
+    pub terminated: Option<ContainerExit>,
+}
+
+/// How a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct ContainerExit {
+    /// What its process returned.
+    pub exit_code: i32,
+    /// When.
+    pub finished_at: Option<Timestamp>,
 }
 
 impl Toleration {
@@ -242,6 +264,47 @@ impl Toleration {
     }
 }
 
+impl PodSpec {
+    /// Whether the node selector and the required node affinity name a node of this name and these labels.
+    pub fn wants_node(&self, name: &str, labels: &BTreeMap<Arc<str>, Arc<str>>) -> bool {
+        let label = |key: &str| labels.get(key).map(|value| &**value);
+        let selected = self.node_selector.iter().all(|(key, value)| label(key) == Some(value));
+        let required = &self.affinity.node_affinity.required_during_scheduling_ignored_during_execution;
+        selected
+            && required.as_ref().is_none_or(|required| {
+                required.node_selector_terms.iter().any(|term| term.holds(name, label))
+            })
+    }
+}
+
+impl NodeSelectorTerm {
+    /// Whether it holds of a node. An empty term holds of nothing (Kubernetes' rule).
+    pub fn holds<'a>(&self, name: &'a str, label: impl Fn(&str) -> Option<&'a str>) -> bool {
+        let empty = self.match_expressions.is_empty() && self.match_fields.is_empty();
+        let fields = |it: &NodeSelectorRequirement| it.holds((it.key == "metadata.name").then_some(name));
+        !empty
+            && self.match_expressions.iter().all(|it| it.holds(label(&it.key)))
+            && self.match_fields.iter().all(fields)
+    }
+}
+
+impl NodeSelectorRequirement {
+    fn holds(&self, value: Option<&str>) -> bool {
+        let listed = value.is_some_and(|value| self.values.iter().any(|wanted| wanted == value));
+        let number = |text: &str| text.parse::<i64>().ok();
+        let operand = || self.values.first().and_then(|text| number(text));
+        match self.operator.as_str() {
+            "In" => listed,
+            "NotIn" => !listed,
+            "Exists" => value.is_some(),
+            "DoesNotExist" => value.is_none(),
+            "Gt" => value.and_then(number).zip(operand()).is_some_and(|(own, limit)| own > limit),
+            "Lt" => value.and_then(number).zip(operand()).is_some_and(|(own, limit)| own < limit),
+            _ => false,
+        }
+    }
+}
+
 impl Pod {
     /// The Ready condition is True.
     pub fn is_ready(&self) -> bool {
@@ -252,6 +315,13 @@ impl Pod {
     pub fn ready_since(&self) -> Option<Timestamp> {
         let ready = self.status.conditions.iter().find(|condition| condition.kind == "Ready")?;
         (ready.status == "True").then_some(ready.last_transition_time).flatten()
+    }
+
+    /// When it ended, if it did: when the last of its containers ended.
+    pub fn ended_at(&self) -> Option<Timestamp> {
+        let exits =
+            self.status.container_statuses.iter().filter_map(|status| status.state.terminated.as_ref());
+        exits.filter_map(|exit| exit.finished_at).max().filter(|_| self.has_ended())
     }
 
     /// Succeeded or Failed: it will never run again.

@@ -5,7 +5,7 @@ use api::names_for::template_hash;
 use api::views::ReplicaSet;
 
 use super::rollout::{Rollout, Set};
-use super::template::same_template;
+use crate::actors::template::same_template;
 
 impl Rollout<'_> {
     /// Grows the current set as far as the surge allows, then shrinks the old ones as far as availability allows.

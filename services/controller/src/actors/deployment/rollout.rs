@@ -10,8 +10,8 @@ use serde_json::{Value, json};
 
 use super::annotations::{self, REVISION};
 use super::limits::Limits;
-use super::template::{TEMPLATE_HASH, drop_empty, same_template};
 use crate::actors::normal;
+use crate::actors::template::{TEMPLATE_HASH, drop_empty, same_template};
 
 /// A deployment's turn: sets as observed, with what is planned for them.
 pub(super) struct Rollout<'a> {

@@ -6,12 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{World, Write};
-use api::views::{Pod, ReplicaSet, ReplicaSetStatus};
+use api::views::{Pod, ReplicaSetStatus};
 use api::{Object, Timestamp};
 
-use super::super::ownership::{Claim, Owner, orphans};
-use super::super::sooner;
-use super::{HOLD_BACK, status_with};
+use super::super::ownership::Owner;
+use super::super::{pods, sooner};
+use super::{HOLD_BACK, Replicated, status_with};
 
 /// The pods that a ReplicaSet manages or is about to manage.
 pub(super) struct Crew {
@@ -19,49 +19,19 @@ pub(super) struct Crew {
     pub active: Vec<Arc<Object<Pod>>>,
     /// Pods that have ended by themselves, the youngest first.
     pub ended: Vec<Arc<Object<Pod>>>,
-    /// Pods to take (among the active ones) or to let go.
-    unsettled: Vec<(Claim, Arc<Object<Pod>>)>,
+    /// Adoptions and releases.
+    pub claims: Vec<Write>,
 }
 
 impl Crew {
     /// Looks at the pods that the ReplicaSet manages and at those that nobody manages.
-    pub fn observe(owner: &Owner<'_>, me: &Object<ReplicaSet>, world: &World<'_>) -> Self {
-        let mut crew = Self { active: Vec::new(), ended: Vec::new(), unsettled: Vec::new() };
-        let managed = world.controlled_by::<Pod>(&me.metadata.uid);
-        for pod in managed.chain(orphans(world, me.key.namespace(), owner.selector)) {
-            crew.muster(owner.claim(&pod.metadata), pod);
-        }
-        crew.active.sort_by(|one, other| one.key.cmp(&other.key));
-        crew.ended.sort_by_key(|pod| (Reverse(pod.metadata.creation_timestamp), pod.key.clone()));
-        crew
-    }
-
-    fn muster(&mut self, claim: Claim, pod: Arc<Object<Pod>>) {
-        match claim {
-            Claim::Foreign => return,
-            Claim::Release => {
-                self.unsettled.push((claim, pod));
-                return;
-            }
-            Claim::Adopt if pod.has_ended() => return,
-            Claim::Adopt => self.unsettled.push((claim, pod.clone())),
-            Claim::Mine => {}
-        }
-        match (pod.metadata.is_terminating(), pod.has_ended()) {
-            (true, _) => {}
-            (false, true) => self.ended.push(pod),
-            (false, false) => self.active.push(pod),
-        }
-    }
-
-    /// Adoptions and releases.
-    pub fn claims(&self, owner: &Owner<'_>) -> Vec<Write> {
-        let write = |(claim, pod): &(Claim, Arc<Object<Pod>>)| match claim {
-            Claim::Adopt => Some(owner.adopt(pod)),
-            Claim::Release => Some(owner.release(pod)),
-            Claim::Mine | Claim::Foreign => None,
-        };
-        self.unsettled.iter().filter_map(write).collect()
+    pub fn observe(owner: &Owner<'_>, world: &World<'_>) -> Self {
+        let (pods, claims) = owner.claim_all::<Pod>(world, |pod| !pod.has_ended());
+        let staying = pods.into_iter().filter(|pod| !pod.metadata.is_terminating());
+        let (mut ended, mut active): (Vec<_>, Vec<_>) = staying.partition(|pod| pod.has_ended());
+        active.sort_by(|one, other| one.key.cmp(&other.key));
+        ended.sort_by_key(|pod| (Reverse(pod.metadata.creation_timestamp), pod.key.clone()));
+        Self { active, ended, claims }
     }
 
     /// How many replacements wait because their predecessors ended at once, and for how long the first of them.
@@ -74,9 +44,13 @@ impl Crew {
     }
 
     /// The counts, and when the next ready pod becomes available.
-    pub fn status(&self, me: &Object<ReplicaSet>, now: Timestamp) -> (ReplicaSetStatus, Option<Duration>) {
+    pub fn status<K: Replicated>(
+        &self,
+        me: &Object<K>,
+        now: Timestamp,
+    ) -> (ReplicaSetStatus, Option<Duration>) {
         let labels: BTreeMap<String, String> = me
-            .spec
+            .spec()
             .template
             .pointer("/metadata/labels")
             .and_then(|labels| serde_json::from_value(labels.clone()).ok())
@@ -86,26 +60,18 @@ impl Crew {
                 .iter()
                 .all(|(key, value)| pod.metadata.labels.get(key.as_str()).is_some_and(|has| **has == **value))
         };
-        let settle = Duration::from_secs(u64::try_from(me.spec.min_ready_seconds).unwrap_or_default());
+        let settle = pods::seconds(me.spec().min_ready_seconds);
         let mut counts = [self.active.len(), 0, 0, 0];
         let mut next = None;
         for pod in &self.active {
             let [_, labeled, ready, available] = &mut counts;
             *labeled += usize::from(fully_labeled(pod));
             *ready += usize::from(pod.is_ready());
-            match remaining(pod, settle, now) {
+            match pods::available_in(pod, settle, now) {
                 Some(Duration::ZERO) => *available += 1,
                 wait => next = sooner(next, wait),
             }
         }
         (status_with(me, counts), next)
     }
-}
-
-/// How long a ready pod still has to stay ready to count as available.
-fn remaining(pod: &Pod, settle: Duration, now: Timestamp) -> Option<Duration> {
-    if settle.is_zero() {
-        return pod.is_ready().then_some(Duration::ZERO);
-    }
-    pod.ready_since().map(|since| settle.saturating_sub(now.since(since)))
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use actor::World;
 use api::views::{Pod, ReplicaSet};
@@ -12,9 +13,9 @@ use super::crew::Crew;
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 /// The `count` pods that are missed least.
-pub(super) fn choose<'a>(
+pub(super) fn choose<'a, K>(
     crew: &'a Crew,
-    me: &Object<ReplicaSet>,
+    me: &Object<K>,
     world: &World<'_>,
     count: usize,
 ) -> Vec<&'a Object<Pod>> {
@@ -25,8 +26,13 @@ pub(super) fn choose<'a>(
     ranked
 }
 
+/// Sorts pods so that those come first that are missed least, wherever they run.
+pub(in crate::actors) fn missed_least_first(pods: &mut [Arc<Object<Pod>>]) {
+    pods.sort_by(|one, other| compare(one, other, &HashMap::new()));
+}
+
 /// How many pods of the same workload run on each node: those of the ReplicaSet and of its siblings under one owner.
-fn crowds(crew: &Crew, me: &Object<ReplicaSet>, world: &World<'_>) -> HashMap<NodeName, usize> {
+fn crowds<K>(crew: &Crew, me: &Object<K>, world: &World<'_>) -> HashMap<NodeName, usize> {
     let mut crowds = HashMap::new();
     let mut count = |pod: &Pod| {
         if let Some(node) = &pod.spec.node_name {

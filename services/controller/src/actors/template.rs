@@ -1,4 +1,4 @@
-//! Compares pod templates: a ReplicaSet is current if its template says the same as the deployment's.
+//! Compares pod templates: they are the same if they say the same, whatever was filled in since one of them was stored.
 
 use std::borrow::Cow;
 

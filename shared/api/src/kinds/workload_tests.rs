@@ -1,0 +1,357 @@
+//! Defaults, rules and tables of workloads, as YAML in and text out.
+
+use expect_test::{Expect, expect};
+use serde_json::Value;
+
+use crate::json::text;
+use crate::{KindInfo, Timestamp, Uid, lifecycle};
+
+const UID: &str = "5c5d4a0e-1111-2222-3333-444444444444";
+
+fn read(yaml: &str) -> (&'static KindInfo, Value) {
+    let object: Value = serde_yaml_ng::from_str(yaml).unwrap();
+    let kind = crate::by_gvk(text(&object, "/apiVersion"), text(&object, "/kind")).unwrap();
+    let decoded = kind.decode(object).unwrap();
+    assert_eq!(decoded.unknown, Vec::<String>::new());
+    (kind, decoded.object)
+}
+
+/// As a new object that the gateway has prepared.
+fn created(yaml: &str) -> (&'static KindInfo, Value) {
+    let (kind, mut object) = read(yaml);
+    kind.default(&mut object);
+    lifecycle::prepare_create(
+        &mut object,
+        kind,
+        "",
+        &Uid::from(UID),
+        Timestamp::parse("2026-01-01T00:00:00Z").unwrap(),
+    );
+    (kind, object)
+}
+
+/// Its spec and labels, without what every pod template gets.
+fn check_created(yaml: &str, expected: Expect) {
+    let (kind, mut object) = created(yaml);
+    assert_eq!(kind.validate(&object, None), Vec::new());
+    for template in ["/spec/template", "/spec/jobTemplate/spec/template"] {
+        if let Some(template) = object.pointer_mut(template).and_then(Value::as_object_mut) {
+            template.remove("spec");
+        }
+    }
+    let shown = serde_json::json!({"labels": object.pointer("/metadata/labels"), "spec": object["spec"]});
+    expected.assert_eq(&serde_yaml_ng::to_string(&shown).unwrap());
+}
+
+/// What is wrong with an object, or with a change of `old` to it.
+fn check_wrong(yaml: &str, old: Option<&str>, expected: Expect) {
+    let (kind, object) = created(yaml);
+    let errors = kind.validate(&object, old.map(|old| created(old).1).as_ref());
+    let lines: String = errors.iter().map(|error| format!("{}: {}\n", error.field, error.message)).collect();
+    expected.assert_eq(&lines);
+}
+
+fn check_row(yaml: &str, expected: Expect) {
+    let (kind, object) = read(yaml);
+    let cells = kind.cells(&object, Timestamp::parse("2026-01-01T12:00:00Z").unwrap());
+    let cells = cells.iter().map(|cell| cell.as_str().map_or(cell.to_string(), str::to_owned));
+    let names = kind.columns().iter().map(|column| column.name.to_string());
+    let row: Vec<String> = names.zip(cells).map(|(name, cell)| format!("{name}: {cell}")).collect();
+    expected.assert_eq(&row.join(" | "));
+}
+
+const TEMPLATE: &str = "template: {metadata: {labels: {app: a}}, spec: {containers: [{name: c, image: x}]}}";
+const ENDING: &str = "template: {spec: {restartPolicy: Never, containers: [{name: c, image: x}]}}";
+
+fn job(spec: &str) -> String {
+    format!("{{apiVersion: batch/v1, kind: Job, metadata: {{name: work}}, spec: {{{ENDING}{spec}}}}}")
+}
+
+fn cron_job(spec: &str) -> String {
+    format!(
+        "{{apiVersion: batch/v1, kind: CronJob, metadata: {{name: tick}}, spec: {{jobTemplate: {{spec: {{{ENDING}}}}}{spec}}}}}"
+    )
+}
+
+fn set(kind: &str, spec: &str) -> String {
+    format!(
+        "{{apiVersion: apps/v1, kind: {kind}, metadata: {{name: s}}, spec: {{selector: {{matchLabels: {{app: a}}}}, {TEMPLATE}{spec}}}}}"
+    )
+}
+
+#[test]
+fn jobs() {
+    check_created(
+        &job(""),
+        expect![[r#"
+        labels:
+          batch.kubernetes.io/controller-uid: 5c5d4a0e-1111-2222-3333-444444444444
+          batch.kubernetes.io/job-name: work
+          controller-uid: 5c5d4a0e-1111-2222-3333-444444444444
+          job-name: work
+        spec:
+          backoffLimit: 6
+          completionMode: NonIndexed
+          completions: 1
+          manualSelector: false
+          parallelism: 1
+          podReplacementPolicy: TerminatingOrFailed
+          selector:
+            matchLabels:
+              batch.kubernetes.io/controller-uid: 5c5d4a0e-1111-2222-3333-444444444444
+          suspend: false
+          template:
+            metadata:
+              labels:
+                batch.kubernetes.io/controller-uid: 5c5d4a0e-1111-2222-3333-444444444444
+                batch.kubernetes.io/job-name: work
+                controller-uid: 5c5d4a0e-1111-2222-3333-444444444444
+                job-name: work
+    "#]],
+    );
+    check_wrong(
+        &job(", completionMode: Indexed, parallelism: 2, backoffLimit: -1, successPolicy: {rules: []}"),
+        None,
+        expect![[r#"
+            spec.backoffLimit: Invalid value: -1: must be greater than or equal to 0
+            spec.successPolicy: Forbidden: is not supported: indexes are not judged one by one
+            spec.completions: Required value: when completion mode is Indexed
+        "#]],
+    );
+    check_wrong(
+        &job("").replace("Never", "Always"),
+        None,
+        expect![[r#"
+        spec.template.spec.restartPolicy: Required value: valid values: "OnFailure", "Never"
+    "#]],
+    );
+    check_wrong(
+        &job(
+            ", podFailurePolicy: {rules: [{action: Stop}, {action: FailJob, onExitCodes: {operator: In, values: [0, 1]}}]}",
+        ),
+        None,
+        expect![[r#"
+            spec.podFailurePolicy.rules[0].action: Unsupported value: "Stop": supported values: "Count", "FailJob", "Ignore"
+            spec.podFailurePolicy.rules[0]: Invalid value: {"action":"Stop"}: specifying one of OnExitCodes and OnPodConditions is required
+            spec.podFailurePolicy.rules[1].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator
+        "#]],
+    );
+    check_wrong(
+        &job(", completions: 3, suspend: true").replace("image: x", "image: y"),
+        Some(&job("")),
+        expect![[r#"
+            spec.completions: Invalid value: 3: field is immutable
+            spec.template: Invalid value: {"metadata":{"labels":{"batch.kubernetes.io/controller-uid":"5c5d4a0e-1111-2222-3333-444444444444","batch.kubernetes.io/job-name":"work","controller-uid":"5c5d4a0e-1111-2222-3333-444444444444","job-name":"work"}},"spec":{"containers":[{"image":"y","imagePullPolicy":"Always","name":"c","resources":{},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}],"dnsPolicy":"ClusterFirst","restartPolicy":"Never","schedulerName":"default-scheduler","securityContext":{},"terminationGracePeriodSeconds":30}}: field is immutable
+        "#]],
+    );
+    check_row(
+        "{apiVersion: batch/v1, kind: Job, metadata: {name: work, creationTimestamp: '2026-01-01T11:00:00Z'}, spec: {completions: 3, template: {spec: {containers: [{name: c, image: x}]}}}, status: {startTime: '2026-01-01T11:00:00Z', succeeded: 1, conditions: [{type: FailureTarget, status: 'True'}]}}",
+        expect![
+            "Name: work | Status: FailureTarget | Completions: 1/3 | Duration: 60m | Age: 60m | Containers: c | Images: x | Selector: <none>"
+        ],
+    );
+}
+
+#[test]
+fn cron_jobs() {
+    check_created(
+        &cron_job(", schedule: '@daily', timeZone: Europe/Berlin"),
+        expect![[r#"
+        labels: null
+        spec:
+          concurrencyPolicy: Allow
+          failedJobsHistoryLimit: 1
+          jobTemplate:
+            metadata: {}
+            spec:
+              template:
+                metadata: {}
+          schedule: '@daily'
+          successfulJobsHistoryLimit: 3
+          suspend: false
+          timeZone: Europe/Berlin
+    "#]],
+    );
+    check_wrong(
+        &cron_job(", schedule: '* * * *', timeZone: Moon/Sea, concurrencyPolicy: Maybe"),
+        None,
+        expect![[r#"
+            spec.schedule: Invalid value: "* * * *": expected exactly 5 fields, found 4: [* * * *]
+            spec.timeZone: Invalid value: "Moon/Sea": unknown time zone Moon/Sea
+            spec.concurrencyPolicy: Unsupported value: "Maybe": supported values: "Allow", "Forbid", "Replace"
+        "#]],
+    );
+    check_wrong(
+        &cron_job(", schedule: 'TZ=UTC 0 * * * *', timeZone: Local").replace("tick", &"t".repeat(53)),
+        None,
+        expect![[r#"
+            metadata.name: Invalid value: "ttttttttttttttttttttttttttttttttttttttttttttttttttttt": must be no more than 52 characters
+            spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead
+            spec.timeZone: Invalid value: "Local": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones
+        "#]],
+    );
+    check_row(
+        "{apiVersion: batch/v1, kind: CronJob, metadata: {name: tick, creationTimestamp: '2026-01-01T11:00:00Z'}, spec: {schedule: '@hourly', jobTemplate: {spec: {template: {spec: {containers: [{name: c, image: x}]}}}}}, status: {lastScheduleTime: '2026-01-01T11:50:00Z'}}",
+        expect![
+            "Name: tick | Schedule: @hourly | Timezone: <none> | Suspend: False | Active: 0 | Last Schedule: 10m | Age: 60m | Containers: c | Images: x | Selector: <none>"
+        ],
+    );
+}
+
+#[test]
+fn stateful_sets() {
+    check_created(
+        &set("StatefulSet", ", volumeClaimTemplates: [{metadata: {name: data}}]"),
+        expect![[r#"
+        labels: null
+        spec:
+          persistentVolumeClaimRetentionPolicy:
+            whenDeleted: Retain
+            whenScaled: Retain
+          podManagementPolicy: OrderedReady
+          replicas: 1
+          revisionHistoryLimit: 10
+          selector:
+            matchLabels:
+              app: a
+          template:
+            metadata:
+              labels:
+                app: a
+          updateStrategy:
+            rollingUpdate:
+              partition: 0
+            type: RollingUpdate
+          volumeClaimTemplates:
+          - apiVersion: v1
+            kind: PersistentVolumeClaim
+            metadata:
+              name: data
+            spec:
+              volumeMode: Filesystem
+            status:
+              phase: Pending
+    "#]],
+    );
+    check_wrong(
+        &set(
+            "StatefulSet",
+            ", podManagementPolicy: Any, updateStrategy: {type: OnDelete, rollingUpdate: {partition: 1}}, replicas: -1",
+        ),
+        None,
+        expect![[r#"
+            spec.replicas: Invalid value: -1: must be greater than or equal to 0
+            spec.podManagementPolicy: Invalid value: "Any": must be 'OrderedReady' or 'Parallel'
+            spec.updateStrategy.rollingUpdate: Invalid value: {"partition":1}: only allowed for updateStrategy 'RollingUpdate'
+        "#]],
+    );
+    check_wrong(
+        &set("StatefulSet", ", replicas: 3, serviceName: other"),
+        Some(&set("StatefulSet", "")),
+        expect![[r#"
+            spec: Forbidden: updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden
+        "#]],
+    );
+    check_row(
+        "{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db, creationTimestamp: '2026-01-01T11:00:00Z'}, spec: {replicas: 3, serviceName: '', selector: {}, template: {spec: {containers: [{name: c, image: x}]}}}, status: {replicas: 3, readyReplicas: 2}}",
+        expect!["Name: db | Ready: 2/3 | Age: 60m | Containers: c | Images: x"],
+    );
+}
+
+#[test]
+fn daemon_sets() {
+    check_created(
+        &set("DaemonSet", ""),
+        expect![[r#"
+        labels: null
+        spec:
+          revisionHistoryLimit: 10
+          selector:
+            matchLabels:
+              app: a
+          template:
+            metadata:
+              labels:
+                app: a
+          updateStrategy:
+            rollingUpdate:
+              maxSurge: 0
+              maxUnavailable: 1
+            type: RollingUpdate
+    "#]],
+    );
+    check_wrong(
+        &set("DaemonSet", ", updateStrategy: {rollingUpdate: {maxSurge: 1, maxUnavailable: 1}}"),
+        None,
+        expect![[r#"
+            spec.updateStrategy.rollingUpdate.maxSurge: Invalid value: 1: may not be set when maxUnavailable is non-zero
+        "#]],
+    );
+    check_wrong(
+        &set("DaemonSet", ", updateStrategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}"),
+        None,
+        expect![[r#"
+            spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0 when maxSurge is 0
+        "#]],
+    );
+    check_wrong(
+        &set("DaemonSet", "").replace("{app: a}", "{app: b}"),
+        Some(&set("DaemonSet", "")),
+        expect![[r#"
+            spec.selector: Invalid value: {"matchLabels":{"app":"b"}}: field is immutable
+        "#]],
+    );
+    check_row(
+        "{apiVersion: apps/v1, kind: DaemonSet, metadata: {name: log, creationTimestamp: '2026-01-01T11:00:00Z'}, spec: {selector: {matchLabels: {app: log}}, template: {spec: {nodeSelector: {disk: ssd}, containers: [{name: c, image: x}]}}}, status: {desiredNumberScheduled: 3, currentNumberScheduled: 2, numberReady: 1, numberMisscheduled: 0}}",
+        expect![
+            "Name: log | Desired: 3 | Current: 2 | Ready: 1 | Up-to-date: 0 | Available: 0 | Node Selector: disk=ssd | Age: 60m | Containers: c | Images: x | Selector: app=log"
+        ],
+    );
+}
+
+#[test]
+fn replication_controllers_and_revisions() {
+    let controller = |spec: &str| {
+        format!(
+            "{{apiVersion: v1, kind: ReplicationController, metadata: {{name: rc}}, spec: {{{TEMPLATE}{spec}}}}}"
+        )
+    };
+    check_created(
+        &controller(""),
+        expect![[r#"
+        labels:
+          app: a
+        spec:
+          replicas: 1
+          selector:
+            app: a
+          template:
+            metadata:
+              labels:
+                app: a
+    "#]],
+    );
+    check_wrong(
+        &controller(", selector: {app: b}"),
+        None,
+        expect![[r#"
+        spec.template.metadata.labels: Invalid value: {"app":"a"}: `selector` does not match template `labels`
+    "#]],
+    );
+    let revision = |data: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: ControllerRevision, metadata: {{name: r, ownerReferences: [{{apiVersion: apps/v1, kind: StatefulSet, name: db, uid: u, controller: true}}]}}, revision: 2, data: {data}}}"
+        )
+    };
+    check_wrong(
+        &revision("{a: 1}"),
+        Some(&revision("{a: 2}")),
+        expect![[r#"
+        data: Invalid value: {"a":1}: field is immutable
+    "#]],
+    );
+    check_row(
+        &revision("{}"),
+        expect!["Name: r | Controller: statefulset.apps/db | Revision: 2 | Age: <unknown>"],
+    );
+}
