@@ -129,6 +129,16 @@ fn reviews_and_tokens_work() {
     says(&cluster, "auth can-i delete nodes", "yes");
     says(&cluster, "auth can-i --list", "*.*");
     let robot = "--as=system:serviceaccount:default:default";
+    assert_eq!(cluster.kubectl(&["auth", "can-i", "get", "pods", robot]).stdout.trim(), "no");
+    cluster
+        .kubectl(&[
+            "create",
+            "rolebinding",
+            "viewers",
+            "--clusterrole=view",
+            "--serviceaccount=default:default",
+        ])
+        .ok();
     says(&cluster, &format!("auth can-i get pods {robot}"), "yes");
     assert_eq!(cluster.kubectl(&["auth", "can-i", "delete", "pods", robot]).stdout.trim(), "no");
     refuses(

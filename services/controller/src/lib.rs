@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use actor::{Facts, Host, Partitions, partitions};
 use actors::{
-    Collector, CronJobActor, DaemonSetActor, DeploymentActor, JobActor, NamespaceActor, ReleasedPods,
-    ReplicaSetActor, ReplicationControllerActor, ServiceActor, StatefulSetActor,
+    ClusterRoleActor, Collector, CronJobActor, DaemonSetActor, DeploymentActor, DisruptionBudgetActor, JobActor,
+    NamespaceActor, ReleasedPods, ReplicaSetActor, ReplicationControllerActor, ServiceActor, StatefulSetActor,
 };
 use bus::{Bus, BusError};
 use keeper::{Keeper, NodeActor, Parts};
@@ -64,6 +64,8 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
         .serve::<ServiceActor>()
         .serve::<NamespaceActor>()
         .serve::<NodeActor>()
+        .serve::<DisruptionBudgetActor>()
+        .serve::<ClusterRoleActor>()
         .serve_any::<ReleasedPods>()
         .serve_any::<Collector>()
         .start()

@@ -5,6 +5,7 @@ use api::managed::{self, ApplyError, Conflicts, TypeRef};
 use api::{KindInfo, json};
 use serde_json::{Value, json as value};
 
+use crate::access::{ResourceWish, Wish};
 use crate::body::{self, Checked};
 use crate::call::Call;
 use crate::context::Context;
@@ -42,6 +43,9 @@ pub async fn apply(
                 .await
                 .map(|(object, _)| (200, object)),
             false if part == Part::Object && call.path.subresource.is_none() => {
+                // Who may patch may not create by it.
+                let creation = Wish::Resource(ResourceWish::of("POST", &call.path, &call.query));
+                context.access.permit(&call.user, &creation)?;
                 write::create_object(context, call, merged(call, None, config)?)
                     .await
                     .map(|object| (201, object))

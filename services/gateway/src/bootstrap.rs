@@ -11,6 +11,7 @@ use serde_json::{Value, json as value};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use crate::access;
 use crate::allocate;
 use crate::context::Context;
 use crate::server::Error;
@@ -33,6 +34,12 @@ pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Erro
     create(context, ObjectKey::namespaced(services, "default", "kubernetes"), kubernetes_service(context))
         .await?;
     create_endpoints(context).await
+}
+
+/// Creates the roles that every cluster has, all at once.
+pub async fn create_roles(context: &Context) -> Result<(), Error> {
+    let creations = access::roles::objects().into_iter().map(|(key, object)| create(context, key, object));
+    futures::future::try_join_all(creations).await.map(drop)
 }
 
 /// Creates again what someone has deleted, as Kubernetes' API servers do for the Service that leads to them.

@@ -104,7 +104,7 @@ pub async fn delete(
         match write::commit(context, call, key, Expect::At(stored.revision), change, reservations).await {
             Ok(revision) => {
                 explain_write::journal(context, call, key, &object, "delete");
-                context.caught_up(revision).await?;
+                write::takes_effect(context, call, revision).await?;
                 return Ok(outcome(write::with_revision(object, revision)));
             }
             Err(WriteError::Conflict { current }) => write::catch_up_after_conflict(context, current).await,

@@ -5,9 +5,9 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 
 use crate::auth::{self, User};
-use crate::authorize::{self, ResourceWish, Wish};
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::impersonate::Mask;
 use crate::subresources;
 use crate::tokens::{Claims, ISSUER};
 
@@ -24,27 +24,9 @@ pub fn user(context: &Context, certified: Option<User>, headers: &HeaderMap) -> 
         }
         (None, None) => return Err(Failure::unauthorized()),
     };
-    match text("impersonate-user") {
-        "" => Ok(known),
-        name => {
-            let groups = headers.get_all("impersonate-group").iter();
-            let groups = groups.filter_map(|group| group.to_str().ok()).map(str::to_owned).collect();
-            impersonate(&known, name, groups)
-        }
-    }
-}
-
-/// Masters may act as anyone (`kubectl --as`).
-fn impersonate(known: &User, name: &str, groups: Vec<String>) -> Result<User, Failure> {
-    let wish = Wish::Resource(ResourceWish {
-        verb: "impersonate".to_owned(),
-        resource: "users".to_owned(),
-        name: name.to_owned(),
-        ..ResourceWish::default()
-    });
-    match authorize::allows(known, &wish) {
-        true => Ok(User::named(name, groups)),
-        false => Err(authorize::refusal(known, &wish)),
+    match Mask::of(headers)? {
+        None => Ok(known),
+        Some(mask) => mask.worn_by(context, &known),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::auth::User;
 use crate::context::Context;
 use crate::pki::{Pki, PkiError};
 use crate::tokens::{Signer, SignerError};
-use crate::{Config, bootstrap, events, router, tls};
+use crate::{Config, access, bootstrap, events, router, tls};
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -87,6 +87,8 @@ impl Gateway {
         let tokens = Signer::from_pem(&pki.token_key).map_err(Error::Tokens)?;
         let context = Arc::new(Context::new(config, bus, view, pki.admin_token.clone(), tokens, address));
         bootstrap::create_what_every_cluster_has(&context).await?;
+        bootstrap::create_roles(&context).await?;
+        context.access.load(&context.view);
         Ok(Self { listener, address, acceptor, pki, context })
     }
 
@@ -105,6 +107,7 @@ impl Gateway {
         info!(address = %self.address, "gateway listening");
         let tasks = TaskTracker::new();
         tasks.spawn(events::follow_the_journal(Arc::clone(&self.context), shutdown.clone()));
+        tasks.spawn(access::follow(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(bootstrap::keep(Arc::clone(&self.context), shutdown.clone()));
         let stopping = self.context.stopping.clone();
         loop {

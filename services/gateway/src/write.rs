@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::owners::Owners;
 use crate::respond::{self, Response};
 use crate::table::Shape;
-use crate::{admission, events, explain_write};
+use crate::{access, admission, events, explain_write};
 
 /// How often a write is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -87,7 +87,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
         match commit(context, call, &key, Expect::Absent, ChangeTo::Put(object.clone()), reservations).await {
             Ok(revision) => {
                 explain_write::journal(context, call, &key, &object, "create");
-                return readable(context, object, revision).await;
+                return readable(context, call, object, revision).await;
             }
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
@@ -117,10 +117,11 @@ fn prepare_creation(
     let reservations = allocate::for_object(&context.view, &context.config, &mut object, None)
         .map_err(|errors| Failure::invalid(&call.kind, &name, &errors))?;
     let errors = call.kind.validate(&object, None);
-    match errors.is_empty() {
-        true => Ok((object, reservations)),
-        false => Err(Failure::invalid(&call.kind, &name, &errors)),
+    if !errors.is_empty() {
+        return Err(Failure::invalid(&call.kind, &name, &errors));
     }
+    access::escalation::check(context, call, &object)?;
+    Ok((object, reservations))
 }
 
 /// Changes an object that exists: `edit` turns what is stored into what is wanted. Tried again while others write, unless the edited
@@ -197,10 +198,11 @@ fn prepare_modification(
     let reservations = allocate::for_object(&context.view, &context.config, new, Some(old))
         .map_err(|errors| Failure::invalid(&call.kind, call.name(), &errors))?;
     let errors = call.kind.validate(new, Some(old));
-    match errors.is_empty() {
-        true => Ok(reservations),
-        false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
+    if !errors.is_empty() {
+        return Err(Failure::invalid(&call.kind, call.name(), &errors));
     }
+    access::escalation::check(context, call, new)?;
+    Ok(reservations)
 }
 
 /// `None`: someone else has written meanwhile.
@@ -223,7 +225,7 @@ async fn store_modification(
     match commit(context, call, &stored.key, Expect::At(stored.revision), change, reservations).await {
         Ok(revision) => {
             explain_write::journal(context, call, &stored.key, &new, verb);
-            readable(context, new, revision).await.map(Some)
+            readable(context, call, new, revision).await.map(Some)
         }
         Err(WriteError::Conflict { current }) => {
             catch_up_after_conflict(context, current).await;
@@ -257,9 +259,23 @@ pub async fn commit(
 }
 
 /// Waits until the write can be read here, then shows the object as it was written.
-async fn readable(context: &Context, object: Value, revision: Revision) -> Result<Value, Failure> {
-    context.caught_up(revision).await?;
+async fn readable(
+    context: &Context,
+    call: &Call,
+    object: Value,
+    revision: Revision,
+) -> Result<Value, Failure> {
+    takes_effect(context, call, revision).await?;
     Ok(with_revision(object, revision))
+}
+
+/// Waits until the next request here finds what was written, and is decided by it.
+pub async fn takes_effect(context: &Context, call: &Call, revision: Revision) -> Result<(), Failure> {
+    context.caught_up(revision).await?;
+    if call.kind.group == api::rbac::GROUP {
+        context.access.caught_up(revision).await;
+    }
+    Ok(())
 }
 
 /// After a conflict, the next attempt shall see what caused it.

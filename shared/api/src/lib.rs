@@ -19,6 +19,7 @@ pub mod object;
 pub mod protobuf;
 pub mod qos;
 pub mod quantity;
+pub mod rbac;
 pub mod schema;
 pub mod selector;
 pub mod status;

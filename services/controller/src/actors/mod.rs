@@ -1,11 +1,13 @@
 //! The actors of the controller: one file per kind, each a pure `decide` from what is observed to what is to be written.
 
+mod cluster_role;
 mod collector;
 mod cron_job;
 mod daemon_set;
 mod deployment;
 mod history;
 mod job;
+mod disruption_budget;
 mod names;
 mod namespace;
 mod ownership;
@@ -16,11 +18,13 @@ mod service;
 mod stateful_set;
 mod template;
 
+pub use cluster_role::ClusterRoleActor;
 pub use collector::Collector;
 pub use cron_job::CronJobActor;
 pub use daemon_set::DaemonSetActor;
 pub use deployment::DeploymentActor;
 pub use job::{JobActor, ReleasedPods};
+pub use disruption_budget::DisruptionBudgetActor;
 pub use namespace::NamespaceActor;
 pub use replica_set::{ReplicaSetActor, ReplicationControllerActor};
 pub use service::ServiceActor;

@@ -58,6 +58,8 @@ pub(super) fn object(line: &str) -> Value {
         "namespace" => ("v1", "Namespace", json!({"spec": {"finalizers": ["kubernetes"]}})),
         "node" => ("v1", "Node", json!({})),
         "configmap" => ("v1", "ConfigMap", json!({})),
+        "poddisruptionbudget" => ("policy/v1", "PodDisruptionBudget", json!({})),
+        "clusterrole" => ("rbac.authorization.k8s.io/v1", "ClusterRole", json!({})),
         "serviceaccount" => ("v1", "ServiceAccount", json!({})),
         other => panic!("{other} is not in the language"),
     };
@@ -79,7 +81,7 @@ fn metadata(kind: &str, name: &str, words: &Words<'_>, labels: Value) -> Value {
         "labels": words.map("labels", labels),
         "annotations": words.map("annotations", json!({})),
     });
-    if !matches!(kind, "Namespace" | "Node") {
+    if !matches!(kind, "Namespace" | "Node" | "ClusterRole") {
         metadata["namespace"] = json!(words.get("in").unwrap_or("default"));
     }
     if let Some(finalizers) = words.get("finalizers") {

@@ -4,8 +4,8 @@ use api::json;
 use hyper::Method;
 use serde_json::{Value, json as value};
 
+use crate::access::{ResourceWish, Verdict, Wish};
 use crate::auth::User;
-use crate::authorize::{self, ResourceWish, Wish};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fields::set;
@@ -69,9 +69,9 @@ pub fn answer(
     let status = match review.kind {
         "SelfSubjectReview" => value!({"userInfo": user.to_value()}),
         "TokenReview" => token(context, &object)?,
-        "SelfSubjectRulesReview" => rules(user, &object)?,
-        "SelfSubjectAccessReview" => access(review, user, &object, None)?,
-        _ => access(review, &subject(review, &object)?, &object, path.namespace.as_deref())?,
+        "SelfSubjectRulesReview" => rules(context, user, &object)?,
+        "SelfSubjectAccessReview" => access(context, review, user, &object, None)?,
+        _ => access(context, review, &subject(review, &object)?, &object, path.namespace.as_deref())?,
     };
     set(&mut object, "status", status);
     Ok(respond::value(201, &object))
@@ -107,7 +107,13 @@ impl Review {
 }
 
 /// Whether the user may do what the review asks about.
-fn access(review: &Review, user: &User, object: &Value, within: Option<&str>) -> Result<Value, Failure> {
+fn access(
+    context: &Context,
+    review: &Review,
+    user: &User,
+    object: &Value,
+    within: Option<&str>,
+) -> Result<Value, Failure> {
     let resource = object.pointer("/spec/resourceAttributes").filter(|found| found.is_object());
     let path = object.pointer("/spec/nonResourceAttributes").filter(|found| found.is_object());
     let wish = match (resource, path) {
@@ -137,7 +143,15 @@ fn access(review: &Review, user: &User, object: &Value, within: Option<&str>) ->
             ));
         }
     };
-    Ok(value!({"allowed": authorize::allows(user, &wish)}))
+    let (allowed, because) = match context.access.policy().decide(user, &wish) {
+        Verdict::Allowed { because } => (true, because),
+        Verdict::Denied { because } => (false, because),
+    };
+    let mut status = value!({"allowed": allowed});
+    if !because.is_empty() {
+        set(&mut status, "reason", because);
+    }
+    Ok(status)
 }
 
 /// The user that a review is about.
@@ -153,10 +167,10 @@ fn subject(review: &Review, object: &Value) -> Result<User, Failure> {
     Ok(User { name: name.to_owned(), groups, ..User::default() })
 }
 
-fn rules(user: &User, object: &Value) -> Result<Value, Failure> {
+fn rules(context: &Context, user: &User, object: &Value) -> Result<Value, Failure> {
     match json::text(object, "/spec/namespace") {
         "" => Err(Failure::bad_request("no namespace on request")),
-        namespace => Ok(authorize::rules(user, namespace)),
+        namespace => Ok(context.access.policy().rules_review(user, namespace)),
     }
 }
 

@@ -5,11 +5,20 @@ use serde_json::{Value, json};
 
 use crate::cluster::{CONFIG_MAPS, Cluster, PODS, config_map};
 
+const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/rolebindings";
 const ACCOUNTS: &str = "/api/v1/namespaces/default/serviceaccounts";
 
 async fn account(cluster: &Cluster) -> Value {
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "robot"}});
     cluster.post(ACCOUNTS, &account).await.ok()
+}
+
+/// Gives a cluster role to someone in the default namespace.
+fn binding(role: &str, kind: &str, name: &str) -> Value {
+    json!({
+        "metadata": {"name": format!("{role}-{name}")}, "subjects": [{"kind": kind, "name": name}],
+        "roleRef": {"kind": "ClusterRole", "name": role, "apiGroup": "rbac.authorization.k8s.io"},
+    })
 }
 
 async fn token(cluster: &Cluster, spec: &Value) -> String {
@@ -26,14 +35,17 @@ async fn as_robot(cluster: &Cluster, token: &str, method: &str, path: &str) -> (
 }
 
 #[tokio::test]
-async fn a_service_account_reads_its_own_namespace() {
+async fn a_service_account_may_what_its_roles_say() {
     let cluster = Cluster::start().await;
     account(&cluster).await;
     cluster.post(CONFIG_MAPS, &config_map("c", "web")).await.ok();
     let token = token(&cluster, &json!({})).await;
-    assert_eq!(as_robot(&cluster, &token, "GET", &format!("{CONFIG_MAPS}/c")).await.0, 200);
+    let one = format!("{CONFIG_MAPS}/c");
     assert_eq!(as_robot(&cluster, &token, "GET", "/apis").await.0, 200);
-    let (code, text) = as_robot(&cluster, &token, "DELETE", &format!("{CONFIG_MAPS}/c")).await;
+    assert_eq!(as_robot(&cluster, &token, "GET", &one).await.0, 403);
+    cluster.post(BINDINGS, &binding("view", "ServiceAccount", "robot")).await.ok();
+    assert_eq!(as_robot(&cluster, &token, "GET", &one).await.0, 200);
+    let (code, text) = as_robot(&cluster, &token, "DELETE", &one).await;
     assert_eq!(code, 403);
     let message = serde_json::from_str::<Value>(&text).unwrap()["message"].as_str().unwrap().to_owned();
     assert_eq!(
@@ -42,8 +54,104 @@ async fn a_service_account_reads_its_own_namespace() {
          \"configmaps\" in API group \"\" in the namespace \"default\""
     );
     assert_eq!(as_robot(&cluster, "nonsense", "GET", "/apis").await.0, 401);
+    cluster.delete(&format!("{BINDINGS}/view-robot"), &json!({})).await.ok();
+    assert_eq!(as_robot(&cluster, &token, "GET", &one).await.0, 403);
     cluster.delete(&format!("{ACCOUNTS}/robot"), &json!({})).await.ok();
     assert_eq!(as_robot(&cluster, &token, "GET", "/apis").await.0, 401);
+}
+
+#[tokio::test]
+async fn nobody_hands_out_more_than_they_have() {
+    let cluster = Cluster::start().await;
+    cluster.post(BINDINGS, &binding("admin", "User", "jane")).await.ok();
+    let roles = "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles";
+    let as_jane = |method: &'static str, path: &'static str, body: Value| {
+        let headers = [("impersonate-user", "jane"), ("content-type", "application/json")];
+        let cluster = &cluster;
+        async move { cluster.ask(method, path, &headers, Bytes::from(body.to_string())).await }
+    };
+    let role = |resource: &str| json!({"metadata": {"name": resource}, "rules": [{"verbs": ["get", "create"], "apiGroups": ["", "x"], "resources": [resource]}]});
+    let refused = as_jane("POST", roles, role("secrets")).await.failure();
+    assert_eq!(
+        refused,
+        "403 Forbidden: roles.rbac.authorization.k8s.io \"secrets\" is forbidden: user \"jane\" (groups=[\"system:authenticated\"]) \
+         is attempting to grant RBAC permissions not currently held:\n{APIGroups:[\"x\"], Resources:[\"secrets\"], Verbs:[\"create\" \"get\"]}"
+    );
+    let mut own = role("secrets");
+    own["rules"][0]["apiGroups"] = json!([""]);
+    as_jane("POST", roles, own).await.ok();
+    as_jane("POST", BINDINGS, binding("edit", "User", "jim")).await.ok();
+    assert_eq!(as_jane("POST", BINDINGS, binding("cluster-admin", "User", "jim")).await.code, 403);
+    assert_eq!(
+        as_jane("POST", BINDINGS, binding("nothing", "User", "jim")).await.failure(),
+        "404 NotFound: clusterroles.rbac.authorization.k8s.io \"nothing\" not found"
+    );
+    // An update is a handing out as well, and a role is bound for good.
+    let patch = json!({"roleRef": {"name": "view"}});
+    let changed = cluster.patch(&format!("{BINDINGS}/edit-jim"), "merge-patch+json", &patch).await.failure();
+    assert!(changed.ends_with("cannot change roleRef"), "{changed}");
+    assert!(
+        as_jane(
+            "PUT",
+            "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/secrets",
+            role("secrets")
+        )
+        .await
+        .code
+            == 403
+    );
+    // `bind` lifts it for a role, `escalate` for all rules.
+    let rules = json!([
+        {"verbs": ["bind"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["clusterroles"], "resourceNames": ["cluster-admin"]},
+        {"verbs": ["escalate"], "apiGroups": ["rbac.authorization.k8s.io"], "resources": ["roles"]},
+    ]);
+    cluster.post(roles, &json!({"metadata": {"name": "powers"}, "rules": rules})).await.ok();
+    let mut powers = binding("powers", "User", "jane");
+    powers["roleRef"]["kind"] = json!("Role");
+    cluster.post(BINDINGS, &powers).await.ok();
+    as_jane("POST", BINDINGS, binding("cluster-admin", "User", "jim")).await.ok();
+    as_jane("PUT", "/apis/rbac.authorization.k8s.io/v1/namespaces/default/roles/secrets", role("secrets"))
+        .await
+        .ok();
+}
+
+#[tokio::test]
+async fn acting_as_others_is_a_right() {
+    let cluster = Cluster::start().await;
+    let roles = "/apis/rbac.authorization.k8s.io/v1/clusterroles";
+    let rules = json!([
+        {"verbs": ["impersonate"], "apiGroups": [""], "resources": ["users"], "resourceNames": ["jane"]},
+        {"verbs": ["impersonate"], "apiGroups": [""], "resources": ["groups"], "resourceNames": ["dev"]},
+    ]);
+    cluster.post(roles, &json!({"metadata": {"name": "actor"}, "rules": rules})).await.ok();
+    account(&cluster).await;
+    let subjects = json!([{"kind": "ServiceAccount", "name": "robot", "namespace": "default"}]);
+    let everywhere = json!({
+        "metadata": {"name": "actors"}, "subjects": subjects, "roleRef": {"kind": "ClusterRole", "name": "actor", "apiGroup": "rbac.authorization.k8s.io"},
+    });
+    cluster.post("/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", &everywhere).await.ok();
+    let bearer = format!("Bearer {}", token(&cluster, &json!({})).await);
+    let act = |mask: &'static [(&'static str, &'static str)]| {
+        let headers =
+            [&[("authorization", bearer.as_str()), ("content-type", "application/json")], mask].concat();
+        let cluster = &cluster;
+        async move {
+            let me = "/apis/authentication.k8s.io/v1/selfsubjectreviews";
+            cluster.ask_as(false, "POST", me, &headers, Bytes::from_static(b"{}")).await
+        }
+    };
+    let jane = act(&[("impersonate-user", "jane"), ("impersonate-group", "dev")]).await.ok();
+    assert_eq!(
+        jane["status"]["userInfo"],
+        json!({"username": "jane", "groups": ["dev", "system:authenticated"]})
+    );
+    assert_eq!(
+        act(&[("impersonate-user", "jim")]).await.failure(),
+        "403 Forbidden: users \"jim\" is forbidden: User \"system:serviceaccount:default:robot\" cannot impersonate resource \"users\" in API group \"\" at the cluster scope"
+    );
+    assert_eq!(act(&[("impersonate-user", "jane"), ("impersonate-group", "system:masters")]).await.code, 403);
+    assert_eq!(act(&[("impersonate-user", "jane"), ("impersonate-uid", "7")]).await.code, 403);
+    assert_eq!(act(&[("impersonate-group", "dev")]).await.code, 400);
 }
 
 #[tokio::test]
@@ -62,6 +170,7 @@ async fn tokens_are_for_audiences_and_die_with_what_they_are_bound_to() {
     let mut pod = crate::cluster::pod("p");
     pod["spec"]["serviceAccountName"] = json!("robot");
     cluster.post(PODS, &pod).await.ok();
+    cluster.post(BINDINGS, &binding("view", "ServiceAccount", "robot")).await.ok();
     let bound = token(&cluster, &json!({"boundObjectRef": {"kind": "Pod", "name": "p"}})).await;
     assert_eq!(as_robot(&cluster, &bound, "GET", PODS).await.0, 200);
     cluster.delete(&format!("{PODS}/p"), &json!({"gracePeriodSeconds": 0})).await.ok();

@@ -6,6 +6,8 @@ mod config;
 mod network;
 mod node;
 mod pod;
+mod policy;
+mod rbac;
 mod workload;
 
 pub use age::{ago, human_duration};
@@ -21,6 +23,8 @@ pub use workload::{
     CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, controller_revision, daemon_set,
     deployment, replica_set, stateful_set,
 };
+pub use policy::{DISRUPTION_BUDGET, disruption_budget};
+pub use rbac::{BINDING, ROLE, binding, role};
 
 use std::borrow::Cow;
 

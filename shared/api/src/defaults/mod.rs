@@ -5,6 +5,7 @@ mod config;
 mod container;
 mod network;
 mod pod;
+mod rbac;
 mod volume;
 mod workload;
 
@@ -13,6 +14,7 @@ pub use config::{namespace, namespace_label, node, none, secret};
 pub use network::{endpoint_slice, endpoints, service};
 pub use pod::{pod, pod_template};
 pub use workload::{daemon_set, deployment, replica_set, replication_controller, stateful_set};
+pub use rbac::binding;
 
 use serde_json::{Map, Value};
 

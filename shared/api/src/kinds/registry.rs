@@ -9,6 +9,8 @@ use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::api::events::v1 as events;
+use k8s_openapi::api::policy::v1 as policy;
+use k8s_openapi::api::rbac::v1 as rbac;
 
 use super::decode::decode;
 use super::{BuiltIn, KindInfo, Rules};
@@ -65,6 +67,11 @@ pub(super) const KINDS: &[KindInfo] = &[
     kind!(core::Event, "events", "event", ["ev"], [], [namespaced], none, event, EVENT, event),
     kind!(events::Event, "events", "event", ["ev"], [], [namespaced], none, event, EVENT, event, stored as core::Event, by EVENT),
     kind!(coordination::Lease, "leases.coordination.k8s.io", "lease", [], [], [namespaced], none, lease, LEASE, lease),
+    kind!(policy::PodDisruptionBudget, "poddisruptionbudgets.policy", "poddisruptionbudget", ["pdb"], [], [namespaced status generation], none, disruption_budget, DISRUPTION_BUDGET, disruption_budget),
+    kind!(rbac::Role, "roles.rbac.authorization.k8s.io", "role", [], [], [namespaced], none, role, ROLE, role),
+    kind!(rbac::ClusterRole, "clusterroles.rbac.authorization.k8s.io", "clusterrole", [], [], [], none, cluster_role, ROLE, role),
+    kind!(rbac::RoleBinding, "rolebindings.rbac.authorization.k8s.io", "rolebinding", [], [], [namespaced], binding, role_binding, BINDING, binding),
+    kind!(rbac::ClusterRoleBinding, "clusterrolebindings.rbac.authorization.k8s.io", "clusterrolebinding", [], [], [], binding, cluster_role_binding, BINDING, binding),
 ];
 
 /// The only element of a list of none or one.

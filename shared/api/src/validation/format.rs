@@ -33,6 +33,18 @@ pub fn dns_subdomain(text: &str) -> Vec<String> {
     wrong
 }
 
+/// A part of a path: roles and their bindings, whose names may have colons and capitals.
+pub(super) fn path_segment(text: &str) -> Vec<String> {
+    match text {
+        "." | ".." => vec![format!("may not be '{text}'")],
+        text => ['/', '%']
+            .into_iter()
+            .filter(|character| text.contains(*character))
+            .map(|character| format!("may not contain '{character}'"))
+            .collect(),
+    }
+}
+
 /// A DNS-1035 label: services.
 pub(super) fn dns_1035_label(text: &str) -> Vec<String> {
     let mut wrong = longer_than(text, 63);

@@ -10,7 +10,9 @@ mod meta;
 mod network;
 mod node;
 mod pod;
+mod policy;
 mod probe;
+mod rbac;
 mod resources;
 mod stateful_set;
 mod volume;
@@ -24,6 +26,8 @@ pub use node::node;
 pub use pod::pod;
 pub use stateful_set::{controller_revision, daemon_set, stateful_set};
 pub use workload::{deployment, replica_set, replication_controller};
+pub use policy::disruption_budget;
+pub use rbac::{cluster_role, cluster_role_binding, role, role_binding};
 
 use errors::Errors;
 

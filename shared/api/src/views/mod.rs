@@ -1,9 +1,11 @@
 //! Small typed views of the kinds that decisions read: what `decide` needs and nothing else, decoded straight from the stored bytes.
 
+mod cluster_role;
 mod config;
 mod controller_revision;
 mod daemon_set;
 mod deployment;
+mod disruption_budget;
 mod endpoint_slice;
 mod job;
 mod namespace;
@@ -14,10 +16,12 @@ mod replication_controller;
 mod service;
 mod stateful_set;
 
+pub use cluster_role::{AggregationRule, ClusterRole};
 pub use config::{ConfigMap, Secret};
 pub use controller_revision::ControllerRevision;
 pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateStrategy};
 pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus, RollingUpdate, Strategy};
+pub use disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus};
 pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
 pub use job::{
     CronJob, CronJobSpec, CronJobStatus, ExitCodes, Job, JobReference, JobSpec, JobStatus,

@@ -83,7 +83,6 @@ fn a_new_node() {
               "odeon.dev/lease-epoch": "1"
             },
             "creationTimestamp": "2023-11-14T22:13:20Z",
-            "generation": 1,
             "labels": {
               "disk": "ssd",
               "kubernetes.io/arch": "amd64",
