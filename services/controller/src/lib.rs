@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use actor::{Facts, Host, Partitions, partitions};
 use actors::{
-    ClusterRoleActor, Collector, CronJobActor, DaemonSetActor, DeploymentActor, DisruptionBudgetActor, JobActor,
-    NamespaceActor, ReleasedPods, ReplicaSetActor, ReplicationControllerActor, ServiceActor, StatefulSetActor,
+    ClusterRoleActor, Collector, CronJobActor, DaemonSetActor, DeploymentActor, DisruptionBudgetActor,
+    JobActor, NamespaceActor, ReleasedPods, ReplicaSetActor, ReplicationControllerActor, ServiceActor,
+    StatefulSetActor,
 };
 use bus::{Bus, BusError};
 use keeper::{Keeper, NodeActor, Parts};

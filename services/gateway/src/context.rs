@@ -6,17 +6,16 @@ use std::time::Duration;
 
 use api::Revision;
 use bus::{Bus, Journal, Store, View};
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::Config;
+use crate::access::Access;
 use crate::events::EventTable;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
+use crate::overload::Desk;
 use crate::tokens::Signer;
 
-/// How many requests may run at once; watches and log streams are not counted.
-const IN_FLIGHT: usize = 1_000;
 /// How long a read waits for the view to hold what was written.
 const CATCH_UP: Duration = Duration::from_secs(5);
 
@@ -38,12 +37,14 @@ pub struct Context {
     pub metrics: Metrics,
     /// The bearer token of `admin`.
     pub admin_token: String,
+    /// Who may do what.
+    pub access: Access,
     /// Signs and checks the tokens of service accounts.
     pub tokens: Signer,
     /// Where the gateway listens.
     pub address: SocketAddr,
-    /// One permit per request that runs.
-    pub in_flight: Semaphore,
+    /// Who may run now.
+    pub desk: Desk,
     /// Cancelled when the gateway stops: streams end.
     pub stopping: CancellationToken,
 }
@@ -67,9 +68,10 @@ impl Context {
             events: Arc::new(EventTable::default()),
             metrics: Metrics::register(),
             admin_token,
+            access: Access::default(),
             tokens,
             address,
-            in_flight: Semaphore::new(IN_FLIGHT),
+            desk: Desk::default(),
             stopping: CancellationToken::new(),
         }
     }

@@ -1,10 +1,10 @@
 //! The Kubernetes REST API over the bus: stateless, any number of them, generic over the kinds that `api` knows.
 
+mod access;
 mod admission;
 mod allocate;
 mod apply;
 mod auth;
-mod authorize;
 mod body;
 mod bootstrap;
 mod call;
@@ -17,11 +17,13 @@ mod explain_write;
 mod failure;
 mod fields;
 mod identify;
+mod impersonate;
 mod metrics;
 mod negotiate;
 mod none_of_these;
 mod openapi;
 mod options;
+mod overload;
 mod owners;
 mod patch;
 mod path;

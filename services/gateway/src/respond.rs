@@ -43,6 +43,17 @@ where
     build(200, content_type, StreamBody::new(pieces.map_ok(Frame::data)).boxed_unsync())
 }
 
+/// The same response, which keeps something until its last byte is sent or nobody wants it any more.
+pub fn holding<G: Send + 'static>(response: Response, guard: G) -> Response {
+    response.map(|body| {
+        body.map_frame(move |frame| {
+            let _held = &guard;
+            frame
+        })
+        .boxed_unsync()
+    })
+}
+
 /// A failure.
 pub fn failure(failure: &Failure) -> Response {
     let mut response = value(failure.code(), &failure.to_value());

@@ -11,8 +11,8 @@ use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, USER_AGENT}
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 
+use crate::access::{ResourceWish, Wish};
 use crate::auth::User;
-use crate::authorize::{self, ResourceWish, Wish};
 use crate::call::{Call, kind_of};
 use crate::context::Context;
 use crate::failure::Failure;
@@ -21,8 +21,8 @@ use crate::respond::{self, Response};
 use crate::reviews::{self, Review};
 use crate::upgrade::Upgrade;
 use crate::{
-    body, delete, discovery, identify, none_of_these, openapi, options, patch, read, subresources, watch,
-    why, write,
+    body, delete, discovery, identify, none_of_these, openapi, options, overload, patch, read, subresources,
+    watch, why, write,
 };
 
 /// The largest body that is read.
@@ -63,10 +63,7 @@ async fn route(
     }
     let user = identify::user(context, user, request.headers())?;
     let query = Query::parse(request.uri().query().unwrap_or_default());
-    let wish = wish(&request, &place, &query);
-    if !authorize::allows(&user, &wish) {
-        return Err(authorize::refusal(&user, &wish));
-    }
+    context.access.permit(&user, &wish(&request, &place, &query))?;
     let accept = header(request.headers(), &ACCEPT).to_owned();
     let known = header(request.headers(), &IF_NONE_MATCH).to_owned();
     let kinds = api::kinds();
@@ -112,7 +109,7 @@ async fn review(
     request: Request<Incoming>,
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
-    let _permit = context.in_flight.try_acquire().map_err(|_| Failure::too_many_requests())?;
+    let _seat = context.desk.seat(user, false).await?;
     let asked = body::parse(header(&parts.headers, &CONTENT_TYPE), &read_body(body).await?)?;
     reviews::answer(context, review, user, path, &parts.method, asked)
 }
@@ -141,14 +138,32 @@ async fn objects(
     {
         return Err(Failure::no_such_path());
     }
-    let _permit = match matches!(seen.verb, "WATCH" | "LOG") {
-        true => None,
-        false => Some(context.in_flight.try_acquire().map_err(|_| Failure::too_many_requests())?),
-    };
-    let body = read_body(body).await?;
     let upgrade = Upgrade::of(&mut parts);
-    let call = Call { upgrade, ..call_of(kind, user, path, query, &parts, body) };
-    dispatch(context, call, &parts.method).await
+    let call = Call { upgrade, ..call_of(kind, user, path, query, &parts) };
+    match seen.verb {
+        "WATCH" | "LOG" => {
+            let open = context.desk.stream()?;
+            let response = dispatch(context, call, &parts.method).await?;
+            Ok(respond::holding(response, open))
+        }
+        _ => {
+            overload::within(overload::limit_of(&call.query)?, seated(context, call, &parts.method, body))
+                .await
+        }
+    }
+}
+
+/// Reads the body and answers, when it is the request's turn.
+async fn seated(
+    context: &Arc<Context>,
+    call: Call,
+    method: &Method,
+    body: Incoming,
+) -> Result<Response, Failure> {
+    let mutates = !matches!(*method, Method::GET | Method::HEAD);
+    let _seat = context.desk.seat(&call.user, mutates).await?;
+    let body = read_body(body).await?;
+    dispatch(context, Call { body, ..call }, method).await
 }
 
 async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
@@ -169,14 +184,7 @@ async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result
     }
 }
 
-fn call_of(
-    kind: Arc<api::KindInfo>,
-    user: User,
-    path: ObjectPath,
-    query: Query,
-    parts: &Parts,
-    body: Bytes,
-) -> Call {
+fn call_of(kind: Arc<api::KindInfo>, user: User, path: ObjectPath, query: Query, parts: &Parts) -> Call {
     let parent = Cause::parse(header(&parts.headers, &HeaderName::from_static("traceparent")));
     Call {
         kind,
@@ -187,7 +195,7 @@ fn call_of(
         agent: header(&parts.headers, &USER_AGENT).to_owned(),
         user,
         cause: parent.map_or_else(telemetry::clock::fresh_cause, telemetry::clock::child_of),
-        body,
+        body: Bytes::new(),
         upgrade: None,
     }
 }

@@ -19,12 +19,12 @@ pub use config::{
 pub use network::{ENDPOINT_SLICE, ENDPOINTS, SERVICE, endpoint_slice, endpoints, service};
 pub use node::{NODE, node};
 pub use pod::{POD, pod};
+pub use policy::{DISRUPTION_BUDGET, disruption_budget};
+pub use rbac::{BINDING, ROLE, binding, role};
 pub use workload::{
     CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, controller_revision, daemon_set,
     deployment, replica_set, stateful_set,
 };
-pub use policy::{DISRUPTION_BUDGET, disruption_budget};
-pub use rbac::{BINDING, ROLE, binding, role};
 
 use std::borrow::Cow;
 

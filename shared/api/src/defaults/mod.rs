@@ -13,8 +13,8 @@ pub use batch::{cron_job, job};
 pub use config::{namespace, namespace_label, node, none, secret};
 pub use network::{endpoint_slice, endpoints, service};
 pub use pod::{pod, pod_template};
-pub use workload::{daemon_set, deployment, replica_set, replication_controller, stateful_set};
 pub use rbac::binding;
+pub use workload::{daemon_set, deployment, replica_set, replication_controller, stateful_set};
 
 use serde_json::{Map, Value};
 

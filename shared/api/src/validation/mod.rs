@@ -24,10 +24,10 @@ pub use format::{dns_label, dns_subdomain, label_value, qualified_name};
 pub use network::{endpoint_slice, endpoints, service};
 pub use node::node;
 pub use pod::pod;
-pub use stateful_set::{controller_revision, daemon_set, stateful_set};
-pub use workload::{deployment, replica_set, replication_controller};
 pub use policy::disruption_budget;
 pub use rbac::{cluster_role, cluster_role_binding, role, role_binding};
+pub use stateful_set::{controller_revision, daemon_set, stateful_set};
+pub use workload::{deployment, replica_set, replication_controller};
 
 use errors::Errors;
 

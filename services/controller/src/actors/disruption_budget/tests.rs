@@ -84,14 +84,36 @@ fn numbers_and_shares_are_counted_as_kubernetes_does() {
 #[test]
 fn pods_that_end_or_are_about_to_are_not_healthy() {
     let granted = r#""minAvailable": 1}, "status": {"disruptedPods": {"web-1": "2025-12-31T23:59:00Z", "web-2": "2025-12-31T23:00:00Z", "gone": "2025-12-31T23:59:00Z"}"#;
-    check(granted, PODS, expect![[r#"allowed 1: 2 healthy of 1 desired, 4 expected; "True" "SufficientPods"; granted {"web-1":"2025-12-31T23:59:00Z"}"#]]);
-    check(r#""minAvailable": 1"#, &PODS.replace("pod web-2 ", "pod web-2 deleted=30 "), expect![[r#"allowed 1: 2 healthy of 1 desired, 4 expected; "True" "SufficientPods"; granted null"#]]);
+    check(
+        granted,
+        PODS,
+        expect![[
+            r#"allowed 1: 2 healthy of 1 desired, 4 expected; "True" "SufficientPods"; granted {"web-1":"2025-12-31T23:59:00Z"}"#
+        ]],
+    );
+    check(
+        r#""minAvailable": 1"#,
+        &PODS.replace("pod web-2 ", "pod web-2 deleted=30 "),
+        expect![[r#"allowed 1: 2 healthy of 1 desired, 4 expected; "True" "SufficientPods"; granted null"#]],
+    );
 }
 
 #[test]
 fn without_pods_nothing_is_allowed() {
-    check(r#""minAvailable": 0"#, "", expect![[r#"allowed 0: 0 healthy of 0 desired, 0 expected; "False" "InsufficientPods"; granted null"#]]);
-    check(r#""maxUnavailable": "100%""#, "pod lone ready", expect![[r#"allowed 0: 1 healthy of 0 desired, 0 expected; "False" "InsufficientPods"; granted null"#]]);
+    check(
+        r#""minAvailable": 0"#,
+        "",
+        expect![[
+            r#"allowed 0: 0 healthy of 0 desired, 0 expected; "False" "InsufficientPods"; granted null"#
+        ]],
+    );
+    check(
+        r#""maxUnavailable": "100%""#,
+        "pod lone ready",
+        expect![[
+            r#"allowed 0: 1 healthy of 0 desired, 0 expected; "False" "InsufficientPods"; granted null"#
+        ]],
+    );
 }
 
 #[test]
