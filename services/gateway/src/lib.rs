@@ -16,6 +16,8 @@ mod events;
 mod explain_write;
 mod failure;
 mod fields;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod identify;
 mod impersonate;
 mod metrics;
@@ -28,6 +30,7 @@ mod owners;
 mod patch;
 mod path;
 mod pki;
+mod protobuf;
 mod read;
 mod respond;
 mod reviews;

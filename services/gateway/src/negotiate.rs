@@ -56,6 +56,11 @@ fn range(text: &str) -> MediaRange {
 }
 
 impl MediaRange {
+    /// Protobuf satisfies it.
+    fn takes_protobuf(&self) -> bool {
+        self.kind == "application/vnd.kubernetes.protobuf" && self.form != "Table"
+    }
+
     /// JSON satisfies it.
     pub fn takes_json(&self) -> bool {
         matches!(self.kind.as_str(), "*/*" | "application/*" | "application/json")
@@ -70,11 +75,11 @@ pub fn form(accept: &str) -> Result<Form, Failure> {
         ("PartialObjectMetadata" | "PartialObjectMetadataList", "v1" | "v1beta1") => Some(Form::Metadata),
         _ => None,
     };
-    media_ranges(accept)
-        .iter()
-        .filter(|range| range.takes_json())
-        .find_map(known)
-        .ok_or_else(Failure::not_acceptable)
+    let ranges = media_ranges(accept);
+    let json = ranges.iter().filter(|range| range.takes_json()).find_map(known);
+    // Whoever takes JSON gets it; `protobuf` translates for the others.
+    let protobuf = || ranges.iter().filter(|range| range.takes_protobuf()).find_map(known);
+    json.or_else(protobuf).ok_or_else(Failure::not_acceptable)
 }
 
 #[cfg(test)]
@@ -94,6 +99,7 @@ mod tests {
         );
         assert_eq!(form(""), Ok(Form::Whole));
         assert_eq!(form("application/json;as=Chair;v=v1,*/*;q=0.1"), Ok(Form::Whole));
-        assert_eq!(form("application/vnd.kubernetes.protobuf").map_err(|failure| failure.code()), Err(406));
+        assert_eq!(form("application/vnd.kubernetes.protobuf"), Ok(Form::Whole));
+        assert_eq!(form("text/html").map_err(|failure| failure.code()), Err(406));
     }
 }

@@ -21,8 +21,8 @@ use crate::respond::{self, Response};
 use crate::reviews::{self, Review};
 use crate::upgrade::Upgrade;
 use crate::{
-    body, delete, discovery, identify, none_of_these, openapi, options, overload, patch, read, subresources,
-    watch, why, write,
+    body, delete, discovery, identify, none_of_these, openapi, options, overload, patch, protobuf, read,
+    subresources, watch, why, write,
 };
 
 /// The largest body that is read.
@@ -41,10 +41,14 @@ struct Seen {
 pub async fn answer(context: &Arc<Context>, user: Option<User>, request: Request<Incoming>) -> Response {
     let started = Instant::now();
     let mut seen = Seen { verb: verb_of(request.method()), resource: "" };
-    let response = match route(context, user, request, &mut seen).await {
+    let in_protobuf = protobuf::is_wanted(header(request.headers(), &ACCEPT));
+    let mut response = match route(context, user, request, &mut seen).await {
         Ok(response) => response,
         Err(failure) => respond::failure(&failure),
     };
+    if in_protobuf {
+        response = protobuf::translate(response, seen.verb == "WATCH").await;
+    }
     context.metrics.request(seen.verb, seen.resource, response.status().as_u16(), started.elapsed());
     response
 }

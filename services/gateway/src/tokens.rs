@@ -98,8 +98,7 @@ impl Signer {
         let signature = URL_SAFE_NO_PAD.decode(signature).ok()?;
         let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.pair.public_key().as_ref());
         key.verify(signed.as_bytes(), &signature).ok()?;
-        let payload = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).ok()?).ok()?;
-        Claims::of(&payload).filter(|claims| now < claims.expires)
+        Claims::read(&URL_SAFE_NO_PAD.decode(payload).ok()?).filter(|claims| now < claims.expires)
     }
 }
 
@@ -118,6 +117,11 @@ impl Claims {
             "kubernetes.io": place, "nbf": self.issued,
             "sub": format!("system:serviceaccount:{}:{}", self.namespace, self.name),
         })
+    }
+
+    /// Reads a token's payload.
+    pub fn read(payload: &[u8]) -> Option<Self> {
+        Self::of(&serde_json::from_slice(payload).ok()?)
     }
 
     fn of(value: &Value) -> Option<Self> {

@@ -76,6 +76,16 @@ pub fn encode(object: &Value) -> Result<Vec<u8>, ProtobufError> {
     Ok([MAGIC, &envelope.0].concat())
 }
 
+/// Writes a watch's event: `WatchEvent`, without an envelope of its own.
+pub fn encode_event(kind: &str, object: &Value) -> Result<Vec<u8>, ProtobufError> {
+    let mut extension = Writer::default();
+    extension.bytes(1, &encode(object)?);
+    let mut event = Writer::default();
+    event.bytes(1, kind.as_bytes());
+    event.bytes(2, &extension.0);
+    Ok(event.0)
+}
+
 /// What an envelope holds.
 enum Root {
     One(&'static Message),
