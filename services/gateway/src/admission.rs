@@ -1,12 +1,15 @@
 //! Rules of the cluster about what may be created and deleted where.
 
-use api::{ObjectKey, ResourceId};
+use api::json::text;
+use api::{ObjectKey, ResourceId, Uid, service_account};
 use serde_json::{Value, json};
 
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 
+const PODS: ResourceId = ResourceId::new("pods");
+const SERVICE_ACCOUNTS: ResourceId = ResourceId::new("serviceaccounts");
 const NAMESPACES: ResourceId = ResourceId::new("namespaces");
 /// Every cluster has them, so they stay.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
@@ -21,7 +24,7 @@ pub fn creation(context: &Context, call: &Call, object: &Value) -> Result<(), Fa
     if !found.metadata.is_terminating() {
         return Ok(());
     }
-    let name = api::json::text(object, "/metadata/name");
+    let name = text(object, "/metadata/name");
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
     let mut failure = Failure::forbidden(&call.kind, name, &why);
     let cause = json!({
@@ -30,6 +33,19 @@ pub fn creation(context: &Context, call: &Call, object: &Value) -> Result<(), Fa
     });
     failure.status.details.insert("causes".into(), json!([cause]));
     Err(failure)
+}
+
+/// A pod runs as an account that is there (the default one may be on its way), with a token if that is wanted.
+pub fn service_account(context: &Context, call: &Call, object: &mut Value, uid: &Uid) -> Result<(), Failure> {
+    let Some(namespace) = call.path.namespace.as_deref().filter(|_| call.kind.id == PODS) else { return Ok(()) };
+    let name = text(object, "/spec/serviceAccountName");
+    let account = context.view.get(&ObjectKey::namespaced(SERVICE_ACCOUNTS, namespace, name));
+    if account.is_none() && name != service_account::DEFAULT {
+        let why = format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
+        return Err(Failure::forbidden(&call.kind, text(object, "/metadata/name"), &why));
+    }
+    service_account::mount_token(object, account.map(|account| account.value()).as_ref(), uid);
+    Ok(())
 }
 
 /// Some objects cannot be deleted.

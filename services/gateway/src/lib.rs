@@ -22,6 +22,7 @@ mod identify;
 mod impersonate;
 mod metrics;
 mod negotiate;
+mod node_tokens;
 mod none_of_these;
 mod openapi;
 mod options;

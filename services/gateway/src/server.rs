@@ -20,7 +20,7 @@ use crate::auth::User;
 use crate::context::Context;
 use crate::pki::{Pki, PkiError};
 use crate::tokens::{Signer, SignerError};
-use crate::{Config, access, bootstrap, events, router, tls};
+use crate::{Config, access, bootstrap, events, node_tokens, router, tls};
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -106,6 +106,8 @@ impl Gateway {
     pub async fn serve(self, shutdown: CancellationToken) -> Result<(), Error> {
         info!(address = %self.address, "gateway listening");
         let tasks = TaskTracker::new();
+        let questions = node_tokens::listen(&self.context).await.map_err(Error::Bus)?;
+        tasks.spawn(node_tokens::run(Arc::clone(&self.context), questions, shutdown.clone()));
         tasks.spawn(events::follow_the_journal(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(access::follow(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(bootstrap::keep(Arc::clone(&self.context), shutdown.clone()));

@@ -113,6 +113,7 @@ fn prepare_creation(
     let (uid, now) = (telemetry::clock::fresh_uid(), telemetry::clock::now());
     lifecycle::prepare_create(&mut object, &call.kind, &suffix_from(rand::random()), &uid, now);
     owners.of_new(call, &mut object);
+    admission::service_account(context, call, &mut object, &uid)?;
     let name = json::text(&object, "/metadata/name").to_owned();
     let reservations = allocate::for_object(&context.view, &context.config, &mut object, None)
         .map_err(|errors| Failure::invalid(&call.kind, &name, &errors))?;

@@ -22,6 +22,7 @@ pub mod quantity;
 pub mod rbac;
 pub mod schema;
 pub mod selector;
+pub mod service_account;
 pub mod status;
 pub mod strategic;
 pub mod time;

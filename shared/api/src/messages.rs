@@ -115,10 +115,34 @@ pub struct AssignedPod {
     pub cluster_domain: String,
 }
 
-/// A ConfigMap or a Secret.
+/// Performer → any gateway, request/reply on `odeon.node.<node>.token`: a token for a pod that the node runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct TokenRequest {
+    /// Where the pod's object lives.
+    pub pod: ObjectKey,
+    /// Which pod it is.
+    pub uid: Uid,
+    /// Whom the token is for; empty: the cluster's own API.
+    pub audience: String,
+    /// How long it shall last.
+    pub seconds: i64,
+}
+
+/// The reply to a `TokenRequest`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct TokenAnswer {
+    /// The token.
+    pub token: String,
+    /// When it ends, in seconds since the epoch.
+    pub expires: i64,
+    /// Why there is none, if there is none.
+    pub refused: Option<String>,
+}
+
+/// A ConfigMap or a Secret; or a token, which only the agent itself adds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConfigObject {
-    /// `configmaps` or `secrets`.
+    /// `configmaps`, `secrets` or the agent's own `tokens`.
     pub resource: ResourceId,
     /// Its name; its namespace is the pod's.
     pub name: String,

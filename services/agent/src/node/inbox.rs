@@ -1,12 +1,13 @@
 //! Takes assignments: complete ones, and deltas as long as none is missing.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use api::messages::{Assign, AssignedPod};
 use bus::{BusError, Subscription};
 
-use super::{Agent, Node, beat};
+use super::{Agent, Node, beat, tokens};
 use crate::runtime::ContainerRuntime;
 
 /// What follows from an assignment's number.
@@ -45,19 +46,21 @@ async fn apply<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>, ass
     let now = telemetry::clock::now();
     let take = |pods: Vec<AssignedPod>| {
         for pod in pods {
-            agent.pods.assign(&node.name, pod, now);
+            tokens::assign(agent, node, pod, now);
         }
     };
     let seq = match assign {
         Assign::Full { seq, pods, .. } => {
-            let wanted = pods.iter().map(|pod| pod.uid.clone()).collect();
+            let wanted: HashSet<_> = pods.iter().map(|pod| pod.uid.clone()).collect();
             agent.pods.retain(&node.name, &wanted, now);
+            agent.tokens.retain(&node.name, &wanted);
             node.pods.store(u32::try_from(wanted.len()).unwrap_or(u32::MAX), Ordering::Relaxed);
             take(pods);
             seq
         }
         Assign::Delta { seq, upserts, removed, .. } => {
             agent.pods.remove(&removed, now);
+            agent.tokens.forget(&removed);
             take(upserts);
             seq
         }

@@ -8,6 +8,7 @@ pub mod object;
 pub mod outbox;
 pub mod portforward;
 pub mod register;
+pub mod tokens;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -32,6 +33,8 @@ pub struct Agent<R: ContainerRuntime> {
     pub pods: Pods<R>,
     /// Its nodes by subject token.
     pub nodes: HashMap<String, Arc<Node>>,
+    /// Tokens that its pods mount.
+    pub tokens: tokens::Tokens,
     /// What is to be reported.
     pub outbox: Arc<outbox::Outbox>,
     /// Drawn at every start.
@@ -109,6 +112,7 @@ impl<R: ContainerRuntime> Agent<R> {
             bus,
             pods,
             nodes: nodes.into_iter().map(|node| (node.token.clone(), Arc::new(node))).collect(),
+            tokens: tokens::Tokens::default(),
             outbox,
             session: rand::random::<u64>().max(1),
             requests: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),

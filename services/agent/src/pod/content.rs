@@ -6,7 +6,7 @@ use bytes::Bytes;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::fields::{self, Place};
-use super::plan::FullPod;
+use super::plan::{FullPod, Wanted};
 
 /// Where a sandbox has its pod's volumes mounted.
 pub const VOLUMES: &str = "volumes";
@@ -241,6 +241,12 @@ fn projected(
         if let Some(own) = &part.secret {
             let selection = Selection::new(own.items.as_deref(), source.default_mode, own.optional);
             secret(full, &own.name, &selection, files)?;
+        }
+        if let Some(own) = &part.service_account_token {
+            let token = full.tokens.get(&Wanted::of(own).name());
+            let token = token.ok_or("the token of the service account has not arrived yet")?;
+            let file = File { bytes: token.clone(), mode: mode(None, source.default_mode) };
+            files.insert(safe(&own.path)?, file);
         }
         if let Some(own) = &part.downward_api {
             downward(full, place, own.items.as_deref(), source.default_mode, files)?;

@@ -1,6 +1,6 @@
 //! What a pod wants of its node, in the form that deciding needs; the rest is read from the object when it is used.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -117,6 +117,44 @@ pub struct FullPod {
     pub config_maps: BTreeMap<String, k8s::ConfigMap>,
     /// Secrets by name.
     pub secrets: BTreeMap<String, k8s::Secret>,
+    /// Tokens, by `Wanted::name`.
+    pub tokens: BTreeMap<String, Vec<u8>>,
+}
+
+/// The resource under which the agent adds tokens to what an assignment brings.
+pub const TOKENS: ResourceId = ResourceId::new("tokens");
+/// How long a token lasts if the volume does not say.
+const TOKEN_LASTS: i64 = 3_600;
+
+/// A token that a pod mounts.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wanted {
+    /// Whom it is for; empty: the cluster's own API.
+    pub audience: String,
+    /// How long it shall last.
+    pub seconds: i64,
+}
+
+impl Wanted {
+    /// As a volume asks for it.
+    pub fn of(source: &k8s::ServiceAccountTokenProjection) -> Self {
+        Self {
+            audience: source.audience.clone().unwrap_or_default(),
+            seconds: source.expiration_seconds.unwrap_or(TOKEN_LASTS),
+        }
+    }
+
+    /// Tells it from the pod's other tokens.
+    pub fn name(&self) -> String {
+        format!("{}/{}", self.seconds, self.audience)
+    }
+}
+
+/// All tokens that a pod's volumes ask for.
+pub fn wanted_tokens(pod: &k8s::Pod) -> BTreeSet<Wanted> {
+    let volumes = pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+    let sources = volumes.filter_map(|volume| volume.projected.as_ref()?.sources.as_ref()).flatten();
+    sources.filter_map(|source| source.service_account_token.as_ref()).map(Wanted::of).collect()
 }
 
 impl PodPlan {
@@ -215,9 +253,13 @@ impl PodPlan {
             pod: bus::decode(&self.object).map_err(failed)?,
             config_maps: BTreeMap::new(),
             secrets: BTreeMap::new(),
+            tokens: BTreeMap::new(),
         };
         for object in self.config.iter() {
             match object.resource.as_str() {
+                "tokens" => {
+                    full.tokens.insert(object.name.clone(), object.object.to_vec());
+                }
                 "secrets" => {
                     full.secrets.insert(object.name.clone(), bus::decode(&object.object).map_err(failed)?);
                 }

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use api::lifecycle::{self, DeleteOptions, Deletion, Propagation};
-use api::views::Namespace;
-use api::{KindInfo, ObjectKey, Resource, ResourceId, Revision, Timestamp, Uid};
+use api::views::{Namespace, Pod};
+use api::{KindInfo, ObjectKey, Resource, ResourceId, Revision, Timestamp, Uid, service_account};
 use bus::{ChangeTo, Expect, Reader, Stored};
 use serde_json::{Value, json};
 
 use crate::Write;
+
+const SERVICE_ACCOUNTS: ResourceId = ResourceId::new("serviceaccounts");
 
 /// The objects that writes build on, as one moment had them.
 #[derive(Default)]
@@ -72,7 +74,11 @@ impl Bases {
     pub(crate) fn collect(reader: &Reader<'_>, writes: &[Write], own: Option<&Arc<Stored>>) -> Self {
         let namespaces =
             writes.iter().filter(|write| matches!(write, Write::Create { .. })).filter_map(namespace_of);
-        let keys = writes.iter().map(|write| write.key().clone()).chain(namespaces);
+        let accounts = writes.iter().filter_map(|write| match write {
+            Write::Create { key, object, .. } => account_of(key, object),
+            Write::Patch { .. } | Write::Delete { .. } | Write::Finish { .. } => None,
+        });
+        let keys = writes.iter().map(|write| write.key().clone()).chain(namespaces).chain(accounts);
         let mut bases: HashMap<ObjectKey, Arc<Stored>> =
             keys.filter_map(|key| reader.get(&key).map(|stored| (key, Arc::clone(stored)))).collect();
         if let Some(own) = own {
@@ -112,7 +118,7 @@ pub(crate) fn plan(
         let terminating = matches!(write, Write::Create { .. }) && bases.is_terminating(namespace_of(write));
         verdicts.push(match terminating {
             true => Verdict::Refused("the namespace is terminating".to_owned()),
-            false => draft.fold(write, now, &mut fresh),
+            false => draft.fold(write, bases, now, &mut fresh),
         });
     }
     let mut writes_status = false;
@@ -138,9 +144,9 @@ impl Draft {
         Self { base, value, fate: Fate::Untouched }
     }
 
-    fn fold(&mut self, write: &Write, now: Timestamp, fresh: &mut impl FnMut() -> Uid) -> Verdict {
+    fn fold(&mut self, write: &Write, bases: &Bases, now: Timestamp, fresh: &mut impl FnMut() -> Uid) -> Verdict {
         match write {
-            Write::Create { key, object, .. } => self.create(key, object, now, fresh),
+            Write::Create { key, object, .. } => self.create(key, object, bases, (now, fresh())),
             Write::Patch { key, seen, merge, subresource_status, .. } => {
                 self.patch(key, *seen, merge, *subresource_status)
             }
@@ -155,8 +161,8 @@ impl Draft {
         &mut self,
         key: &ObjectKey,
         object: &Value,
-        now: Timestamp,
-        fresh: &mut impl FnMut() -> Uid,
+        bases: &Bases,
+        (now, uid): (Timestamp, Uid),
     ) -> Verdict {
         if let Some(existing) = self.value.as_ref().filter(|_| self.fate != Fate::Gone) {
             return match controller_of(existing) == controller_of(object) {
@@ -173,8 +179,12 @@ impl Draft {
         if let Some(known) = api::kind(key.resource) {
             known.default(&mut object);
         }
+        if let Some(account) = account_of(key, &object) {
+            let account = bases.0.get(&account).map(|stored| stored.value());
+            service_account::mount_token(&mut object, account.as_ref(), &uid);
+        }
         if let Some(kind) = kind {
-            lifecycle::prepare_create(&mut object, kind, "", &fresh(), now);
+            lifecycle::prepare_create(&mut object, kind, "", &uid, now);
         }
         (self.value, self.fate) = (Some(object), Fate::Put);
         Verdict::Written
@@ -293,6 +303,13 @@ fn kind_of(resource: ResourceId) -> Option<&'static KindInfo> {
 
 fn namespace_of(write: &Write) -> Option<ObjectKey> {
     write.key().namespace.as_deref().map(|namespace| ObjectKey::cluster(Namespace::ID, namespace))
+}
+
+/// The service account that a pod runs as.
+fn account_of(key: &ObjectKey, object: &Value) -> Option<ObjectKey> {
+    let name = object.pointer("/spec/serviceAccountName").and_then(Value::as_str).filter(|name| !name.is_empty());
+    let name = name.unwrap_or(service_account::DEFAULT);
+    (key.resource == Pod::ID).then(|| ObjectKey::namespaced(SERVICE_ACCOUNTS, key.namespace(), name))
 }
 
 fn controller_of(object: &Value) -> Option<&str> {
