@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::owners::Owners;
 use crate::respond::{self, Response};
 use crate::table::Shape;
-use crate::{access, admission, events, explain_write};
+use crate::{access, admission, events, explain_write, subresources};
 
 /// How often a write is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -27,6 +27,8 @@ pub enum Part {
     Object,
     /// Status.
     Status,
+    /// Ephemeral containers of a pod.
+    EphemeralContainers,
 }
 
 /// `POST` to a collection.
@@ -187,10 +189,21 @@ fn prepare_modification(
     old: &Value,
 ) -> Result<Vec<Reservation>, Failure> {
     let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
-    if part == Part::Status {
-        lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
-        owners.of_changed(call, new, old);
-        return Ok(Vec::new());
+    match part {
+        Part::Status => {
+            lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
+            owners.of_changed(call, new, old);
+            return Ok(Vec::new());
+        }
+        Part::EphemeralContainers => {
+            let errors = subresources::ephemeral::prepare(new, old, &call.kind).map_err(refused)?;
+            owners.of_changed(call, new, old);
+            return match errors.is_empty() {
+                true => Ok(Vec::new()),
+                false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
+            };
+        }
+        Part::Object => {}
     }
     allocate::inherit(new, old);
     call.kind.default(new);

@@ -239,6 +239,7 @@ fn wants<'a>(plan: &'a PodPlan, state: &PodState, sandbox: &ContainerId) -> Vec<
         .map(|container| {
             let memory = memory(state, container);
             let want = match (container.kind, blocked) {
+                (ContainerKind::Ephemeral, _) => Want::Run,
                 (_, true) => Want::Wait,
                 (ContainerKind::App, false) => Want::Run,
                 (ContainerKind::Init, false) if apps_began || phase::init_done(memory, sandbox) => Want::Wait,

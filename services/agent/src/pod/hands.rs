@@ -15,7 +15,9 @@ use super::plan::{ContainerPlan, FullPod, PodPlan};
 use super::probe;
 use super::spec::{self, ClusterDns};
 use crate::metrics::Metrics;
-use crate::runtime::{ContainerId, ContainerRuntime, FailureKind, LogOptions, RuntimeError, Scope};
+use crate::runtime::{
+    Container, ContainerId, ContainerRuntime, FailureKind, LogOptions, Role, RunState, RuntimeError, Scope,
+};
 
 /// The largest message that a container may leave behind.
 const LAST_WORDS: usize = 2048;
@@ -150,10 +152,13 @@ impl<R: ContainerRuntime> Hands<R> {
     ) -> Result<Outcome, Trouble> {
         let full = read(&here.plan, "CreateContainerConfigError")?;
         let container = container(&here.plan, name)?;
-        let spec = spec::container(&here.plan, &full, container, (attempt, sandbox), &here.place)
+        let mut spec = spec::container(&here.plan, &full, container, (attempt, sandbox), &here.place)
             .map_err(|missing| Trouble("CreateContainerConfigError", missing))?;
+        if let Some(target) = spec::target(&full, container) {
+            spec.processes_of = Some(self.running(target, here).await?);
+        }
         let pulled = tokio::select! {
-            pulled = self.image(spec::pull_policy(&full, container), &spec.image) => pulled?,
+            pulled = self.image(&spec::pull_policy(&full, container), &spec.image) => pulled?,
             () = here.ending.cancelled() => return Err(Trouble("ErrImagePull", "the pod is being ended".to_owned())),
         };
         let id = self
@@ -172,6 +177,19 @@ impl<R: ContainerRuntime> Hands<R> {
             }
             Err(error) => Err(Trouble("RunContainerError", error.text())),
         }
+    }
+
+    /// The instance of a container that runs now.
+    async fn running(&self, name: &str, here: &Circumstances) -> Result<ContainerId, Trouble> {
+        let trouble = |why: String| Trouble("CreateContainerError", why);
+        let listed = self.runtime.list(&Scope::Pod(here.plan.pod.clone())).await;
+        let mut listed = listed.map_err(|error| trouble(error.text()))?.into_iter();
+        let runs = |container: &Container| {
+            matches!(&container.role, Role::Member(own) if **own == *name)
+                && matches!(container.state, RunState::Running { .. })
+        };
+        let found = listed.find(runs).map(|container| container.id);
+        found.ok_or_else(|| trouble(format!("target container \"{name}\" does not run")))
     }
 
     /// `Some(duration)` if it was fetched.

@@ -37,6 +37,7 @@ pub fn has_started(container: &ContainerPlan, memory: &ContainerMemory) -> bool 
 pub fn is_ready(container: &ContainerPlan, memory: &ContainerMemory) -> bool {
     let probed = container.probes.iter().any(|probe| probe.kind == ProbeKind::Readiness);
     match container.kind {
+        ContainerKind::Ephemeral => false,
         ContainerKind::Init => memory.exit().is_some_and(|exit| exit.code == 0),
         ContainerKind::Sidecar | ContainerKind::App => {
             has_started(container, memory) && (!probed || memory.verdict(ProbeKind::Readiness) == Some(true))
@@ -55,6 +56,7 @@ pub fn will_restart(
     let failed = exit.code != 0;
     match (container.kind, plan.restart_policy) {
         (ContainerKind::Sidecar, _) => true,
+        (ContainerKind::Ephemeral, _) => false,
         // Its work was lost with the sandbox.
         (ContainerKind::Init, _) if !failed => sandbox.is_some_and(|sandbox| !init_done(memory, sandbox)),
         (ContainerKind::Init, RestartPolicy::Always | RestartPolicy::OnFailure) => true,
@@ -133,7 +135,7 @@ pub fn is_initialized(plan: &PodPlan, state: &PodState) -> bool {
         match container.kind {
             ContainerKind::Init => memory.exit().is_some_and(|exit| exit.code == 0),
             ContainerKind::Sidecar => has_started(container, memory) || memory.attempts > 1,
-            ContainerKind::App => true,
+            ContainerKind::App | ContainerKind::Ephemeral => true,
         }
     })
 }

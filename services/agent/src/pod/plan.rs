@@ -11,6 +11,7 @@ use bytes::Bytes;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::probe::{self, ProbePlan};
+use super::spec;
 use crate::runtime::PodRef;
 
 /// The grace period of pods that name none.
@@ -85,6 +86,8 @@ pub enum ContainerKind {
     Sidecar,
     /// As long as the pod.
     App,
+    /// Once, beside the others: added to a pod that runs, to look into it.
+    Ephemeral,
 }
 
 /// What happens to containers that end.
@@ -163,14 +166,17 @@ impl PodPlan {
         let object = Bytes::from(assigned.object.into_vec());
         let pod: k8s::Pod =
             bus::decode(&object).map_err(|source| PlanError { pod: assigned.key.clone(), source })?;
-        let spec = pod.spec.unwrap_or_default();
+        let pod_spec = pod.spec.unwrap_or_default();
         let metadata = pod.metadata;
         let seconds = |seconds: i64| Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
-        let inits = spec.init_containers.iter().flatten().map(|container| {
+        let inits = pod_spec.init_containers.iter().flatten().map(|container| {
             let sidecar = container.restart_policy.as_deref() == Some("Always");
             ContainerPlan::read(container, if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init })
         });
-        let apps = spec.containers.iter().map(|container| ContainerPlan::read(container, ContainerKind::App));
+        let apps = pod_spec.containers.iter().map(|container| ContainerPlan::read(container, ContainerKind::App));
+        let ephemeral = pod_spec.ephemeral_containers.iter().flatten().map(|container| {
+            ContainerPlan::read(&spec::plain(container), ContainerKind::Ephemeral)
+        });
         let owners = metadata.owner_references.iter().flatten();
         let annotation =
             |name| metadata.annotations.as_ref().and_then(|all| all.get(name)).map(String::as_str);
@@ -188,25 +194,25 @@ impl PodPlan {
             key: assigned.key,
             revision: assigned.revision,
             generation: metadata.generation.unwrap_or(0),
-            containers: inits.chain(apps).collect(),
-            restart_policy: match spec.restart_policy.as_deref() {
+            containers: inits.chain(apps).chain(ephemeral).collect(),
+            restart_policy: match pod_spec.restart_policy.as_deref() {
                 Some("OnFailure") => RestartPolicy::OnFailure,
                 Some("Never") => RestartPolicy::Never,
                 _ => RestartPolicy::Always,
             },
-            grace: spec.termination_grace_period_seconds.map_or(Duration::from_secs(DEFAULT_GRACE), seconds),
-            host_network: spec.host_network.unwrap_or(false),
-            deadline: spec.active_deadline_seconds.map(seconds),
+            grace: pod_spec.termination_grace_period_seconds.map_or(Duration::from_secs(DEFAULT_GRACE), seconds),
+            host_network: pod_spec.host_network.unwrap_or(false),
+            deadline: pod_spec.active_deadline_seconds.map(seconds),
             unique,
-            volumes: spec.volumes.iter().flatten().next().is_some(),
+            volumes: pod_spec.volumes.iter().flatten().next().is_some(),
             config_hash: config_hash(&metadata, &config),
-            readiness_gates: spec
+            readiness_gates: pod_spec
                 .readiness_gates
                 .iter()
                 .flatten()
                 .map(|gate| gate.condition_type.clone())
                 .collect(),
-            qos: qos_class(&spec.containers, spec.init_containers.as_deref().unwrap_or_default()),
+            qos: qos_class(&pod_spec.containers, pod_spec.init_containers.as_deref().unwrap_or_default()),
             status: pod.status.unwrap_or_default(),
             object,
             config,

@@ -1,5 +1,6 @@
 //! Turns a pod's object into what the runtime is asked to make.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use api::quantity::Quantity;
@@ -102,12 +103,10 @@ pub fn container(
     place: &Place,
 ) -> Result<ContainerSpec, String> {
     let pod = full.pod.spec.clone().unwrap_or_default();
-    let spec = pod
-        .containers
-        .iter()
-        .chain(pod.init_containers.iter().flatten())
+    let spec = declared(&pod)
         .find(|spec| spec.name == *container.name)
         .ok_or_else(|| format!("the pod has no container \"{}\"", container.name))?;
+    let spec = spec.as_ref();
     let environment = Environment::of(full, spec, place)?;
     let expanded =
         |list: &Option<Vec<String>>| list.iter().flatten().map(|text| environment.expand(text)).collect();
@@ -136,15 +135,51 @@ pub fn container(
 }
 
 /// How an image is fetched: `Always`, `IfNotPresent`, `Never`.
-pub fn pull_policy<'a>(full: &'a FullPod, container: &ContainerPlan) -> &'a str {
-    let spec = full.pod.spec.as_ref();
-    let all =
-        spec.into_iter().flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
-    let own =
-        all.filter(|spec| spec.name == *container.name).find_map(|spec| spec.image_pull_policy.as_deref());
+pub fn pull_policy(full: &FullPod, container: &ContainerPlan) -> String {
+    let mut all = full.pod.spec.iter().flat_map(declared);
+    let own = all.find(|spec| spec.name == *container.name);
+    let own = own.and_then(|spec| spec.image_pull_policy.clone());
     let last = container.image.rsplit('/').next().unwrap_or_default();
     let floating = !last.contains('@') && (!last.contains(':') || last.ends_with(":latest"));
-    own.filter(|policy| !policy.is_empty()).unwrap_or(if floating { "Always" } else { "IfNotPresent" })
+    let usual = if floating { "Always" } else { "IfNotPresent" };
+    own.filter(|policy| !policy.is_empty()).unwrap_or_else(|| usual.to_owned())
+}
+
+/// All containers of a pod, ephemeral ones as if they were like the others.
+fn declared(pod: &k8s::PodSpec) -> impl Iterator<Item = Cow<'_, k8s::Container>> {
+    let own = pod.containers.iter().chain(pod.init_containers.iter().flatten()).map(Cow::Borrowed);
+    own.chain(pod.ephemeral_containers.iter().flatten().map(|container| Cow::Owned(plain(container))))
+}
+
+/// An ephemeral container as a container.
+pub fn plain(container: &k8s::EphemeralContainer) -> k8s::Container {
+    let container = container.clone();
+    k8s::Container {
+        name: container.name,
+        image: container.image,
+        image_pull_policy: container.image_pull_policy,
+        command: container.command,
+        args: container.args,
+        working_dir: container.working_dir,
+        env: container.env,
+        env_from: container.env_from,
+        resources: container.resources,
+        security_context: container.security_context,
+        volume_mounts: container.volume_mounts,
+        stdin: container.stdin,
+        stdin_once: container.stdin_once,
+        tty: container.tty,
+        termination_message_path: container.termination_message_path,
+        termination_message_policy: container.termination_message_policy,
+        ..Default::default()
+    }
+}
+
+/// The container whose processes an ephemeral container wants to see.
+pub fn target<'a>(full: &'a FullPod, container: &ContainerPlan) -> Option<&'a str> {
+    let mut all = full.pod.spec.iter().flat_map(|spec| spec.ephemeral_containers.iter().flatten());
+    let own = all.find(|spec| spec.name == *container.name)?;
+    own.target_container_name.as_deref().filter(|name| !name.is_empty())
 }
 
 /// The pod's name, as far as a host name may be long.

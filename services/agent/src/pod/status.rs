@@ -28,9 +28,8 @@ pub fn compute(
     steps: &mut Steps,
 ) -> k8s::PodStatus {
     let initialized = phase::is_initialized(plan, state);
-    let mut statuses = |init: bool| -> Option<Vec<k8s::ContainerStatus>> {
-        let wanted =
-            plan.containers.iter().filter(|container| (container.kind != ContainerKind::App) == init);
+    let mut statuses = |kinds: &[ContainerKind], init: bool| -> Option<Vec<k8s::ContainerStatus>> {
+        let wanted = plan.containers.iter().filter(|container| kinds.contains(&container.kind));
         let all: Vec<_> = wanted
             .map(|container| {
                 Container { plan, state, container, now, initialized: init || initialized }.status(steps)
@@ -38,7 +37,9 @@ pub fn compute(
             .collect();
         (!all.is_empty()).then_some(all)
     };
-    let (init_container_statuses, container_statuses) = (statuses(true), statuses(false));
+    let init_container_statuses = statuses(&[ContainerKind::Init, ContainerKind::Sidecar], true);
+    let container_statuses = statuses(&[ContainerKind::App], false);
+    let ephemeral_container_statuses = statuses(&[ContainerKind::Ephemeral], true);
     let address = match &state.sandbox {
         Sandbox::Running { address, .. } => {
             address.map(|address| address.to_string()).or_else(|| plan.host_address(state))
@@ -62,6 +63,7 @@ pub fn compute(
         qos_class: Some(plan.qos.to_owned()),
         init_container_statuses,
         container_statuses,
+        ephemeral_container_statuses,
         observed_generation: (plan.generation > 0).then_some(plan.generation),
         nominated_node_name: None,
         ..Default::default()
@@ -131,9 +133,13 @@ impl Container<'_> {
             (Some(failure), _) => self.failed(failure, steps),
             (None, false) => waiting("PodInitializing", None),
             (None, true) => {
-                let has_inits =
-                    self.plan.containers.iter().any(|container| container.kind != ContainerKind::App);
-                waiting(if has_inits { "PodInitializing" } else { "ContainerCreating" }, None)
+                let has_inits = self
+                    .plan
+                    .containers
+                    .iter()
+                    .any(|container| matches!(container.kind, ContainerKind::Init | ContainerKind::Sidecar));
+                let waits = has_inits && self.container.kind != ContainerKind::Ephemeral;
+                waiting(if waits { "PodInitializing" } else { "ContainerCreating" }, None)
             }
         }
     }
@@ -279,7 +285,7 @@ fn initialized(plan: &PodPlan, state: &PodState, succeeded: bool) -> Judgement {
         .filter(|container| match container.kind {
             ContainerKind::Init => !phase::is_ready(container, memory(state, container)),
             ContainerKind::Sidecar => !phase::has_started(container, memory(state, container)),
-            ContainerKind::App => false,
+            ContainerKind::App | ContainerKind::Ephemeral => false,
         })
         .map(|container| &*container.name)
         .collect();
@@ -302,7 +308,7 @@ fn containers_ready(plan: &PodPlan, state: &PodState, succeeded: bool, ended: bo
     let unready: Vec<&str> = plan
         .containers
         .iter()
-        .filter(|container| container.kind != ContainerKind::Init)
+        .filter(|container| !matches!(container.kind, ContainerKind::Init | ContainerKind::Ephemeral))
         .filter(|container| !phase::is_ready(container, memory(state, container)))
         .map(|container| &*container.name)
         .collect();

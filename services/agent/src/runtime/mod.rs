@@ -295,6 +295,8 @@ pub struct ContainerSpec {
     pub stdin_once: bool,
     /// Sees the processes of the sandbox's other containers.
     pub share_processes: bool,
+    /// Sees the processes of this container.
+    pub processes_of: Option<ContainerId>,
 }
 
 /// One mount of a container.

@@ -1,6 +1,7 @@
 //! What stands below an object's path: its status, its scale, and the verbs of pods.
 
 mod binding;
+pub mod ephemeral;
 mod eviction;
 mod exec;
 mod log;
@@ -31,6 +32,13 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
         ("scale", "GET" | "PUT" | "PATCH") if call.kind.has_scale => {
             scale::answer(context, &call, method).await
         }
+        ("ephemeralcontainers", "GET") if is_pod(&call) => read::get(context, &call).await,
+        ("ephemeralcontainers", "PUT") if is_pod(&call) => {
+            write::replace(context, &call, Part::EphemeralContainers).await
+        }
+        ("ephemeralcontainers", "PATCH") if is_pod(&call) => {
+            patch::part(context, &call, Part::EphemeralContainers).await
+        }
         ("finalize", "PUT") if call.kind.id.as_str() == "namespaces" => finalize(context, &call).await,
         ("binding", "POST") if is_pod(&call) => binding::create(context, &call).await,
         ("eviction", "POST") if is_pod(&call) => eviction::create(context, &call).await,
@@ -43,8 +51,8 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
         ("attach", "GET" | "POST") if is_pod(&call) => exec::answer(context, call, true),
         ("portforward", "GET" | "POST") if is_pod(&call) => portforward::answer(context, call),
         (
-            "status" | "scale" | "finalize" | "binding" | "eviction" | "log" | "exec" | "attach"
-            | "portforward" | "token",
+            "status" | "scale" | "finalize" | "binding" | "ephemeralcontainers" | "eviction" | "log" | "exec"
+            | "attach" | "portforward" | "token",
             _,
         ) => Err(Failure::method_not_allowed()),
         _ => Err(Failure::no_such_path()),
@@ -75,6 +83,7 @@ pub fn of_kind(kind: &api::KindInfo) -> Vec<Subresource> {
         "pods" => found.extend([
             conversation("attach", "PodAttachOptions"),
             Subresource { name: "binding", group: "", version: "v1", kind: "Binding", verbs: &["create"] },
+            own("ephemeralcontainers", &["get", "patch", "update"]),
             Subresource {
                 name: "eviction",
                 group: "policy",

@@ -4,6 +4,7 @@ mod affinity;
 mod batch;
 mod config;
 mod container;
+mod ephemeral;
 mod errors;
 mod format;
 mod meta;
@@ -20,6 +21,7 @@ mod workload;
 
 pub use batch::{cron_job, job};
 pub use config::{config_map, event, lease, namespace, secret, service_account};
+pub use ephemeral::ephemeral_containers;
 pub use format::{dns_label, dns_subdomain, label_value, qualified_name};
 pub use network::{endpoint_slice, endpoints, service};
 pub use node::node;

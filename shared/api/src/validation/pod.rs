@@ -17,6 +17,9 @@ pub fn pod(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::metadata(&mut errors, object, old, dns_subdomain);
     let pod_spec = object.get("spec").unwrap_or(&Value::Null);
+    if old.is_none() && !items(pod_spec, "/ephemeralContainers").is_empty() {
+        errors.forbidden("spec.ephemeralContainers", "cannot be set on create");
+    }
     spec(&mut errors, pod_spec, "spec");
     if let Some(old) = old {
         change(&mut errors, pod_spec, old.get("spec").unwrap_or(&Value::Null));

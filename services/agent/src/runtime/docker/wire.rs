@@ -180,7 +180,10 @@ pub(super) fn container_body(
         host_config: Some(engine::HostConfig {
             network_mode: joined.clone(),
             ipc_mode: joined.clone(),
-            pid_mode: joined.filter(|_| spec.share_processes),
+            pid_mode: match &spec.processes_of {
+                Some(other) => Some(format!("container:{other}")),
+                None => joined.filter(|_| spec.share_processes),
+            },
             mounts: Some(volumes),
             binds: Some(binds),
             privileged: Some(spec.privileged),
