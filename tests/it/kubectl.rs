@@ -167,7 +167,7 @@ fn reviews_and_tokens_work() {
 }
 
 /// A kubeconfig with nothing but a token to show.
-fn anonymous(cluster: &Cluster, token: &str) -> std::io::Result<std::path::PathBuf> {
+pub fn anonymous(cluster: &Cluster, token: &str) -> std::io::Result<std::path::PathBuf> {
     let text = std::fs::read_to_string(cluster.kubeconfig())?;
     let lines = text.lines().filter(|line| !line.contains("client-key-data:")).map(|line| match line {
         certificate if certificate.contains("client-certificate-data:") => format!("    token: {token}\n"),

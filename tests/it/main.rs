@@ -14,6 +14,7 @@ mod clients;
 mod containers;
 mod crash;
 mod demo;
+mod inside;
 mod kubectl;
 mod streams;
 mod tidy;

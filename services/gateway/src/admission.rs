@@ -37,11 +37,15 @@ pub fn creation(context: &Context, call: &Call, object: &Value) -> Result<(), Fa
 
 /// A pod runs as an account that is there (the default one may be on its way), with a token if that is wanted.
 pub fn service_account(context: &Context, call: &Call, object: &mut Value, uid: &Uid) -> Result<(), Failure> {
-    let Some(namespace) = call.path.namespace.as_deref().filter(|_| call.kind.id == PODS) else { return Ok(()) };
+    let Some(namespace) = call.path.namespace.as_deref().filter(|_| call.kind.id == PODS) else {
+        return Ok(());
+    };
     let name = text(object, "/spec/serviceAccountName");
     let account = context.view.get(&ObjectKey::namespaced(SERVICE_ACCOUNTS, namespace, name));
     if account.is_none() && name != service_account::DEFAULT {
-        let why = format!("error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found");
+        let why = format!(
+            "error looking up service account {namespace}/{name}: serviceaccount \"{name}\" not found"
+        );
         return Err(Failure::forbidden(&call.kind, text(object, "/metadata/name"), &why));
     }
     service_account::mount_token(object, account.map(|account| account.value()).as_ref(), uid);

@@ -49,10 +49,11 @@ pub async fn run(
 fn issue(context: &Context, node: &str, asked: &TokenRequest) -> Result<TokenAnswer, String> {
     let pod = context.view.get(&asked.pod).filter(|pod| pod.metadata.uid == asked.uid);
     let pod = pod.ok_or_else(|| format!("pod \"{}\" not found", asked.pod.name))?;
-    if pod.node.as_ref().is_none_or(|own| bus::token(own.as_str()) != node) {
+    let value = pod.value();
+    if bus::token(text(&value, "/spec/nodeName")) != node {
         return Err(format!("pod \"{}\" does not run on the node that asks", asked.pod.name));
     }
-    let (value, namespace) = (pod.value(), asked.pod.namespace());
+    let namespace = asked.pod.namespace();
     let name = text(&value, "/spec/serviceAccountName");
     let account = ObjectKey::namespaced(ResourceId::new("serviceaccounts"), namespace, name);
     let account = context.view.get(&account).ok_or_else(|| format!("serviceaccount \"{name}\" not found"))?;

@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::json::{items, text};
 use crate::Uid;
+use crate::json::{items, text};
 use crate::names_for::child_suffix;
 
 /// Where containers look for the token, the cluster's certificate and their namespace.
@@ -25,7 +25,8 @@ pub fn mount_token(pod: &mut Value, account: Option<&Value>, uid: &Uid) {
     let name = free_name(pod, uid);
     let mut mounted = false;
     for list in ["containers", "initContainers"] {
-        let containers = pod.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
+        let containers =
+            pod.get_mut("spec").and_then(|spec| spec.get_mut(list)).and_then(Value::as_array_mut);
         for container in containers.into_iter().flatten().filter_map(Value::as_object_mut) {
             mounted |= mount(container, &name);
         }
@@ -52,7 +53,8 @@ fn mount(container: &mut Map<String, Value>, name: &str) -> bool {
 
 fn free_name(pod: &Value, uid: &Uid) -> String {
     let name = |ordinal| format!("kube-api-access-{}", child_suffix(uid, ordinal));
-    let taken = |name: &String| items(pod, "/spec/volumes").iter().any(|volume| text(volume, "/name") == name);
+    let taken =
+        |name: &String| items(pod, "/spec/volumes").iter().any(|volume| text(volume, "/name") == name);
     (0..).map(name).find(|name| !taken(name)).unwrap_or_default()
 }
 
@@ -85,9 +87,10 @@ mod tests {
             {"name": "b", "volumeMounts": [{"name": "mine", "mountPath": format!("{MOUNT_PATH}/")}]},
         ]});
         let pod = mounted(spec, None);
-        expect![[""]].assert_eq(&pod.to_string());
+        expect![[r#"{"spec":{"containers":[{"name":"a","volumeMounts":[{"mountPath":"/x","name":"v"},{"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount","name":"kube-api-access-w5vhc","readOnly":true}]},{"name":"b","volumeMounts":[{"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount/","name":"mine"}]}],"initContainers":[{"name":"i","volumeMounts":[{"mountPath":"/var/run/secrets/kubernetes.io/serviceaccount","name":"kube-api-access-w5vhc","readOnly":true}]}],"serviceAccountName":"robot","volumes":[{"name":"kube-api-access-w5vhc","projected":{"defaultMode":420,"sources":[{"serviceAccountToken":{"expirationSeconds":3607,"path":"token"}},{"configMap":{"items":[{"key":"ca.crt","path":"ca.crt"}],"name":"kube-root-ca.crt"}},{"downwardAPI":{"items":[{"fieldRef":{"apiVersion":"v1","fieldPath":"metadata.namespace"},"path":"namespace"}]}}]}}]}}"#]].assert_eq(&pod.to_string());
         let kind = crate::kind(crate::ResourceId::new("pods")).unwrap();
-        let mut whole = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": pod["spec"]});
+        let mut whole =
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": pod["spec"]});
         whole["spec"]["containers"] = json!([pod["spec"]["containers"][0]]);
         whole["spec"]["volumes"].as_array_mut().unwrap().push(json!({"name": "v", "emptyDir": {}}));
         whole["spec"]["containers"][0]["image"] = json!("nginx");
@@ -108,6 +111,9 @@ mod tests {
         assert!(wants(json!({"serviceAccountName": "default"}), Some(true)));
         assert!(wants(json!({"automountServiceAccountToken": true}), Some(false)));
         assert!(!wants(json!({"serviceAccountName": "robot"}), Some(false)));
-        assert!(!wants(json!({"serviceAccountName": "robot", "automountServiceAccountToken": false}), Some(true)));
+        assert!(!wants(
+            json!({"serviceAccountName": "robot", "automountServiceAccountToken": false}),
+            Some(true)
+        ));
     }
 }

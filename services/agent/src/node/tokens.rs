@@ -87,7 +87,12 @@ impl Tokens {
 }
 
 /// Asks for tokens, hands them to the pod, and does so again when most of their life is over.
-async fn renew<R: ContainerRuntime>(agent: Arc<Agent<R>>, node: Arc<Node>, uid: Uid, wanted: BTreeSet<Wanted>) {
+async fn renew<R: ContainerRuntime>(
+    agent: Arc<Agent<R>>,
+    node: Arc<Node>,
+    uid: Uid,
+    wanted: BTreeSet<Wanted>,
+) {
     loop {
         let key = agent.tokens.0.get(&uid).map(|keeping| keeping.assigned.key.clone());
         let Some(key) = key else { return };

@@ -157,8 +157,9 @@ impl<R: ContainerRuntime> Hands<R> {
         if let Some(target) = spec::target(&full, container) {
             spec.processes_of = Some(self.running(target, here).await?);
         }
+        let policy = spec::pull_policy(&full, container);
         let pulled = tokio::select! {
-            pulled = self.image(&spec::pull_policy(&full, container), &spec.image) => pulled?,
+            pulled = self.image(&policy, &spec.image) => pulled?,
             () = here.ending.cancelled() => return Err(Trouble("ErrImagePull", "the pod is being ended".to_owned())),
         };
         let id = self

@@ -173,10 +173,13 @@ impl PodPlan {
             let sidecar = container.restart_policy.as_deref() == Some("Always");
             ContainerPlan::read(container, if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init })
         });
-        let apps = pod_spec.containers.iter().map(|container| ContainerPlan::read(container, ContainerKind::App));
-        let ephemeral = pod_spec.ephemeral_containers.iter().flatten().map(|container| {
-            ContainerPlan::read(&spec::plain(container), ContainerKind::Ephemeral)
-        });
+        let apps =
+            pod_spec.containers.iter().map(|container| ContainerPlan::read(container, ContainerKind::App));
+        let ephemeral = pod_spec
+            .ephemeral_containers
+            .iter()
+            .flatten()
+            .map(|container| ContainerPlan::read(&spec::plain(container), ContainerKind::Ephemeral));
         let owners = metadata.owner_references.iter().flatten();
         let annotation =
             |name| metadata.annotations.as_ref().and_then(|all| all.get(name)).map(String::as_str);
@@ -200,7 +203,9 @@ impl PodPlan {
                 Some("Never") => RestartPolicy::Never,
                 _ => RestartPolicy::Always,
             },
-            grace: pod_spec.termination_grace_period_seconds.map_or(Duration::from_secs(DEFAULT_GRACE), seconds),
+            grace: pod_spec
+                .termination_grace_period_seconds
+                .map_or(Duration::from_secs(DEFAULT_GRACE), seconds),
             host_network: pod_spec.host_network.unwrap_or(false),
             deadline: pod_spec.active_deadline_seconds.map(seconds),
             unique,

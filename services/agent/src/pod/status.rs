@@ -133,11 +133,10 @@ impl Container<'_> {
             (Some(failure), _) => self.failed(failure, steps),
             (None, false) => waiting("PodInitializing", None),
             (None, true) => {
-                let has_inits = self
-                    .plan
-                    .containers
-                    .iter()
-                    .any(|container| matches!(container.kind, ContainerKind::Init | ContainerKind::Sidecar));
+                let has_inits =
+                    self.plan.containers.iter().any(|container| {
+                        matches!(container.kind, ContainerKind::Init | ContainerKind::Sidecar)
+                    });
                 let waits = has_inits && self.container.kind != ContainerKind::Ephemeral;
                 waiting(if waits { "PodInitializing" } else { "ContainerCreating" }, None)
             }

@@ -51,8 +51,17 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
         ("attach", "GET" | "POST") if is_pod(&call) => exec::answer(context, call, true),
         ("portforward", "GET" | "POST") if is_pod(&call) => portforward::answer(context, call),
         (
-            "status" | "scale" | "finalize" | "binding" | "ephemeralcontainers" | "eviction" | "log" | "exec"
-            | "attach" | "portforward" | "token",
+            "status"
+            | "scale"
+            | "finalize"
+            | "binding"
+            | "ephemeralcontainers"
+            | "eviction"
+            | "log"
+            | "exec"
+            | "attach"
+            | "portforward"
+            | "token",
             _,
         ) => Err(Failure::method_not_allowed()),
         _ => Err(Failure::no_such_path()),

@@ -219,3 +219,21 @@ async fn reviews_say_who_may_do_what() {
         "403 Forbidden: pods is forbidden: User \"jane\" cannot list resource \"pods\" in API group \"\" in the namespace \"default\""
     );
 }
+
+#[tokio::test]
+async fn pods_run_as_accounts_that_are_there_and_mount_their_tokens() {
+    let cluster = Cluster::start().await;
+    let mut pod = crate::cluster::pod("p");
+    pod["spec"]["serviceAccountName"] = json!("robot");
+    assert_eq!(
+        cluster.post(PODS, &pod).await.failure(),
+        "403 Forbidden: pods \"p\" is forbidden: error looking up service account default/robot: serviceaccount \"robot\" not found"
+    );
+    account(&cluster).await;
+    let created = cluster.post(PODS, &pod).await.ok();
+    let mount = &created["spec"]["containers"][0]["volumeMounts"][0];
+    assert_eq!(mount["mountPath"], "/var/run/secrets/kubernetes.io/serviceaccount");
+    assert_eq!(created["spec"]["volumes"][0]["name"], mount["name"]);
+    let plain = cluster.post(PODS, &crate::cluster::pod("q")).await.ok();
+    assert_eq!(plain["spec"]["volumes"], Value::Null, "the default account has to say that it wants it");
+}

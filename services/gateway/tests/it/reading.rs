@@ -83,8 +83,7 @@ async fn objects_are_shown_as_tables_and_as_metadata() {
     assert_eq!(metadata["kind"], "PartialObjectMetadataList");
     assert_eq!(metadata["items"][0].get("spec"), None);
     assert_eq!(metadata["items"][0]["metadata"]["labels"]["app"], "web");
-    let none =
-        cluster.ask("GET", PODS, &[("accept", "application/vnd.kubernetes.protobuf")], Bytes::new()).await;
+    let none = cluster.ask("GET", PODS, &[("accept", "text/html")], Bytes::new()).await;
     assert_eq!(none.code, 406);
 }
 

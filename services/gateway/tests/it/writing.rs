@@ -160,3 +160,28 @@ async fn pods_are_bound_once() {
     let log = cluster.get(&format!("{PODS}/web/log")).await;
     assert_eq!(log.failure(), "502 InternalError: the agent of node \"n1\" does not answer: is it running?");
 }
+
+#[tokio::test]
+async fn ephemeral_containers_are_added_to_pods_and_stay() {
+    let cluster = Cluster::start().await;
+    cluster.post(PODS, &crate::cluster::pod("p")).await.ok();
+    let path = format!("{PODS}/p/ephemeralcontainers");
+    let patch = json!({"spec": {"ephemeralContainers": [{"name": "look", "image": "busybox", "targetContainerName": "c"}]}});
+    let patched = cluster.patch(&path, "strategic-merge-patch+json", &patch).await.ok();
+    assert_eq!(patched["spec"]["ephemeralContainers"][0]["imagePullPolicy"], "Always");
+    assert_eq!(patched["metadata"]["generation"], 2);
+    let mut without = patched.clone();
+    without["spec"].as_object_mut().unwrap().remove("ephemeralContainers");
+    let refused = cluster.put(&path, &without).await;
+    assert!(refused.failure().contains("existing ephemeral containers \"look\" may not be removed"));
+    assert!(cluster.put(&format!("{PODS}/p"), &without).await.code == 422, "only there");
+    let mut born_with = patched.clone();
+    born_with["metadata"] = json!({"name": "q"});
+    assert!(
+        cluster
+            .post(PODS, &born_with)
+            .await
+            .failure()
+            .contains("spec.ephemeralContainers: Forbidden: cannot be set on create")
+    );
+}

@@ -144,7 +144,13 @@ impl Draft {
         Self { base, value, fate: Fate::Untouched }
     }
 
-    fn fold(&mut self, write: &Write, bases: &Bases, now: Timestamp, fresh: &mut impl FnMut() -> Uid) -> Verdict {
+    fn fold(
+        &mut self,
+        write: &Write,
+        bases: &Bases,
+        now: Timestamp,
+        fresh: &mut impl FnMut() -> Uid,
+    ) -> Verdict {
         match write {
             Write::Create { key, object, .. } => self.create(key, object, bases, (now, fresh())),
             Write::Patch { key, seen, merge, subresource_status, .. } => {
@@ -307,7 +313,8 @@ fn namespace_of(write: &Write) -> Option<ObjectKey> {
 
 /// The service account that a pod runs as.
 fn account_of(key: &ObjectKey, object: &Value) -> Option<ObjectKey> {
-    let name = object.pointer("/spec/serviceAccountName").and_then(Value::as_str).filter(|name| !name.is_empty());
+    let name =
+        object.pointer("/spec/serviceAccountName").and_then(Value::as_str).filter(|name| !name.is_empty());
     let name = name.unwrap_or(service_account::DEFAULT);
     (key.resource == Pod::ID).then(|| ObjectKey::namespaced(SERVICE_ACCOUNTS, key.namespace(), name))
 }

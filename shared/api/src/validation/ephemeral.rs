@@ -12,7 +12,8 @@ use crate::kinds::FieldError;
 const LIST: &str = "/spec/ephemeralContainers";
 const PATH: &str = "spec.ephemeralContainers";
 /// What they may not have: nobody waits for them, and nothing is kept for them.
-const NEVER: [&str; 6] = ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy"];
+const NEVER: [&str; 6] =
+    ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy"];
 
 /// Checks a pod whose ephemeral containers were changed.
 pub fn ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
@@ -43,9 +44,11 @@ pub fn ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
     for known in items(old, LIST) {
         let name = text(known, "/name");
         match items(new, LIST).iter().find(|one| text(one, "/name") == name) {
-            None => errors.forbidden(PATH, &format!("existing ephemeral containers {name:?} may not be removed\n")),
+            None => errors
+                .forbidden(PATH, &format!("existing ephemeral containers {name:?} may not be removed\n")),
             Some(one) if one != known => {
-                errors.forbidden(PATH, &format!("existing ephemeral containers {name:?} may not be changed\n"));
+                errors
+                    .forbidden(PATH, &format!("existing ephemeral containers {name:?} may not be changed\n"));
             }
             Some(_) => {}
         }
@@ -71,7 +74,10 @@ mod tests {
         };
         let check = |new: Value, old: Value| {
             let errors = ephemeral_containers(&pod(new), &pod(old));
-            errors.iter().map(|error| format!("{}: {}\n", error.field, error.message.trim_end())).collect::<String>()
+            errors
+                .iter()
+                .map(|error| format!("{}: {}\n", error.field, error.message.trim_end()))
+                .collect::<String>()
         };
         let debug = json!({"name": "d", "image": "busybox", "targetContainerName": "c"});
         assert_eq!(check(json!([debug]), json!([])), "");
@@ -80,8 +86,18 @@ mod tests {
             {"name": "c", "image": "x", "ports": [{"containerPort": 1}]}, {"name": "e"},
             {"name": "f", "image": "x", "targetContainerName": "none"},
         ]);
-        expect![[""]].assert_eq(&check(wrong, json!([debug])));
+        expect![[r#"
+            spec.ephemeralContainers[0].name: Duplicate value: "c"
+            spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container
+            spec.ephemeralContainers[1].image: Required value
+            spec.ephemeralContainers[2].targetContainerName: Not found: "none"
+            spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be removed
+        "#]]
+        .assert_eq(&check(wrong, json!([debug])));
         let changed = json!([{"name": "d", "image": "alpine", "targetContainerName": "c"}]);
-        expect![[""]].assert_eq(&check(changed, json!([debug])));
+        expect![[r#"
+            spec.ephemeralContainers: Forbidden: existing ephemeral containers "d" may not be changed
+        "#]]
+        .assert_eq(&check(changed, json!([debug])));
     }
 }
