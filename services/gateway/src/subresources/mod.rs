@@ -37,6 +37,7 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
             write::replace(context, &call, Part::EphemeralContainers).await
         }
         ("ephemeralcontainers", "PATCH") if is_pod(&call) => {
+            ephemeral::may_patch(&call)?;
             patch::part(context, &call, Part::EphemeralContainers).await
         }
         ("finalize", "PUT") if call.kind.id.as_str() == "namespaces" => finalize(context, &call).await,
