@@ -57,3 +57,8 @@ if [ ! -x "$tools/python/bin/python3" ]; then
     python3 -m venv "$tools/python" 2>/dev/null || { as_root apt-get install -y -q python3-venv >/dev/null && python3 -m venv "$tools/python"; }
     "$tools/python/bin/pip" install --quiet --disable-pip-version-check kubernetes
 fi
+
+if [ ! -x "$tools/python/bin/schemathesis" ]; then
+    echo "installing schemathesis"
+    "$tools/python/bin/pip" install --quiet --disable-pip-version-check "schemathesis>=4.32,<5"
+fi

@@ -16,6 +16,7 @@ mod crash;
 mod demo;
 mod inside;
 mod kubectl;
+mod schema;
 mod streams;
 mod tidy;
 mod workloads;
