@@ -33,7 +33,7 @@ struct Keeping {
     _renewal: AbortOnDropHandle<()>,
 }
 
-/// Takes an assigned pod in, with the tokens that it has; those that it has not follow.
+/// Takes an assigned pod in, with its tokens: a new one waits for them.
 pub fn assign<R: ContainerRuntime>(
     agent: &Arc<Agent<R>>,
     node: &Arc<Node>,
@@ -48,14 +48,13 @@ pub fn assign<R: ContainerRuntime>(
                 known.get_mut().assigned = assigned.clone();
                 assigned.config.extend(known.get().tokens.iter().cloned());
             }
+            // What is to end needs none any more.
+            Entry::Vacant(_) if assigned.stop.is_some() => {}
             Entry::Vacant(place) => {
                 let renewal = tokio::spawn(renew(Arc::clone(agent), Arc::clone(node), uid, wanted));
-                place.insert(Keeping {
-                    node: node.name.clone(),
-                    assigned: assigned.clone(),
-                    tokens: Vec::new(),
-                    _renewal: AbortOnDropHandle::new(renewal),
-                });
+                let _renewal = AbortOnDropHandle::new(renewal);
+                place.insert(Keeping { node: node.name.clone(), assigned, tokens: Vec::new(), _renewal });
+                return;
             }
         }
     }
@@ -65,7 +64,8 @@ pub fn assign<R: ContainerRuntime>(
 /// The tokens that a pod's volumes ask for. Most pods ask for none, and are not read to find that out.
 fn wanted_by(assigned: &AssignedPod) -> BTreeSet<Wanted> {
     const FIELD: &[u8] = b"serviceAccountToken";
-    match assigned.object.windows(FIELD.len()).any(|bytes| bytes == FIELD) {
+    let is_field = |bytes: &[u8]| bytes.first() == FIELD.first() && bytes == FIELD;
+    match assigned.object.windows(FIELD.len()).any(is_field) {
         // Whoever reads a pod next says what is wrong with it.
         true => bus::decode::<k8s::Pod>(&assigned.object).map(|pod| wanted_tokens(&pod)).unwrap_or_default(),
         false => BTreeSet::new(),
@@ -104,12 +104,14 @@ async fn renew<R: ContainerRuntime>(
         };
         match all(&agent, &node, wanted.iter().map(|wanted| (wanted, ask(wanted)))).await {
             Ok((tokens, lasts)) => {
-                hand_over(&agent, &node, &uid, tokens);
+                hand_over(&agent, &node, &uid, Some(tokens));
                 // As the kubelet does: after four fifths of its life.
                 tokio::time::sleep(lasts.mul_f64(0.8)).await;
             }
             Err(error) => {
                 tracing::warn!(pod = %key, error, "failed to get a token");
+                // With those that it has; without any, its status says what it waits for.
+                hand_over(&agent, &node, &uid, None);
                 tokio::time::sleep(AGAIN).await;
             }
         }
@@ -144,13 +146,22 @@ async fn all<'a, R: ContainerRuntime>(
     Ok((tokens, lasts.max(AGAIN)))
 }
 
-fn hand_over<R: ContainerRuntime>(agent: &Agent<R>, node: &Node, uid: &Uid, tokens: Vec<ConfigObject>) {
+/// Gives the pod new tokens, if there are any, along with everything else that is assigned to it.
+fn hand_over<R: ContainerRuntime>(
+    agent: &Agent<R>,
+    node: &Node,
+    uid: &Uid,
+    fresh: Option<Vec<ConfigObject>>,
+) {
     let assigned = agent.tokens.0.get_mut(uid).map(|mut keeping| {
-        keeping.tokens.clone_from(&tokens);
-        keeping.assigned.clone()
+        if let Some(fresh) = fresh {
+            keeping.tokens = fresh;
+        }
+        let mut assigned = keeping.assigned.clone();
+        assigned.config.extend(keeping.tokens.iter().cloned());
+        assigned
     });
-    if let Some(mut assigned) = assigned {
-        assigned.config.extend(tokens);
+    if let Some(assigned) = assigned {
         agent.pods.assign(&node.name, assigned, telemetry::clock::now());
     }
 }
