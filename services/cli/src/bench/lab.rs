@@ -20,6 +20,8 @@ use super::workload::Workload;
 
 /// How long a new namespace may take to be furnished.
 const FURNISHING: Duration = Duration::from_secs(10);
+/// How often it is made sure that no process has died while something is waited for.
+const CHECK_EVERY: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const NODES: &str = "/api/v1/nodes";
 
@@ -37,6 +39,7 @@ pub struct Lab<'a> {
     pub record: Record,
     namespace: String,
     foreign: bool,
+    in_one: bool,
 }
 
 /// A moment, and what had been used until then.
@@ -64,7 +67,8 @@ impl<'a> Lab<'a> {
         let namespace =
             if foreign { format!("odeon-bench-{:08x}", rand::random::<u32>()) } else { "bench".to_owned() };
         let record = Record { scenario: scenario.to_owned(), relaxed: shape.relaxed, ..Record::default() };
-        let mut lab = Self { options, cluster, sampler, progress, record, namespace, foreign };
+        let in_one = shape.layout == Layout::Single;
+        let mut lab = Self { options, cluster, sampler, progress, record, namespace, foreign, in_one };
         let nodes = lab.await_nodes(shape.agents.iter().map(|crew| crew.nodes).sum()).await?;
         lab.record.cluster = describe(shape, nodes);
         lab.furnish().await?;
@@ -146,10 +150,15 @@ impl<'a> Lab<'a> {
         wanted: u32,
         is_reached: impl Fn(&super::observe::Census) -> bool,
     ) -> Result<()> {
-        let waited = pods.until(what, self.options.patience_for(wanted), is_reached).await;
-        // A process that has died explains more than pods that are missing.
-        self.cluster.check()?;
-        waited.map(drop)
+        let waited = pods.until(what, self.options.patience_for(wanted), is_reached);
+        tokio::pin!(waited);
+        loop {
+            tokio::select! {
+                outcome = &mut waited => return outcome.map(drop),
+                // A process that has died explains more than pods that are missing, and sooner.
+                () = tokio::time::sleep(CHECK_EVERY) => self.cluster.check()?,
+            }
+        }
     }
 
     /// Remembers what has been used so far.
@@ -164,6 +173,14 @@ impl<'a> Lab<'a> {
         let now = self.cluster.counted().await;
         let nats = now.zip(mark.nats).map(|(now, before)| now.since(before));
         Spent { what: what.into(), seconds, processes, nats }
+    }
+
+    /// Whose costs are told: in one process, nodes and control plane cannot be told apart.
+    pub fn whose(&self) -> &'static str {
+        match self.in_one {
+            true => "odeon up with hollow nodes and NATS",
+            false => "control plane with NATS",
+        }
     }
 
     /// A figure is known.

@@ -4,6 +4,7 @@ mod chart;
 mod cluster;
 mod figures;
 mod lab;
+mod limits;
 mod load;
 mod observe;
 mod options;
@@ -59,6 +60,10 @@ pub async fn bench(bench: &Bench, kubeconfig: Option<&Path>) -> Result<()> {
     chosen.iter().try_for_each(|scenario| scenario.check(&options))?;
     bench.report.as_deref().map_or(Ok(()), report::prepare)?;
     let stop = service::stop_on_signal()?;
+    if let Some(kubeconfig) = &options.kubeconfig {
+        wire::Endpoint::of(kubeconfig).await?.connect().await?;
+    }
+    limits::raise_open_files();
     let progress = Progress::start();
     let mut records: Vec<Record> = Vec::new();
     for scenario in chosen {

@@ -67,6 +67,11 @@ impl Spent {
         sum(&self.processes, role).cpu_seconds * 1000.0 / f64::from(many.max(1))
     }
 
+    /// Whether agents are processes of their own.
+    pub fn knows_agents(&self) -> bool {
+        self.processes.iter().any(|used| used.role == Role::Nodes)
+    }
+
     /// Whether anything is known about processes but ourselves.
     pub fn knows_processes(&self) -> bool {
         self.processes.iter().any(|used| used.role != Role::Client)

@@ -7,7 +7,8 @@ use crate::verbs::align;
 
 /// Everything that was measured, for a person to read.
 pub fn render(records: &[Record]) -> String {
-    let mut text = align(&figure_rows(records));
+    let measured = records.iter().any(|record| !record.figures.is_empty());
+    let mut text = if measured { align(&figure_rows(records)) } else { String::new() };
     for record in records {
         for phase in record.phases.iter().filter(|phase| phase.knows_processes()) {
             text.push('\n');
@@ -25,22 +26,22 @@ pub fn render(records: &[Record]) -> String {
 fn figure_rows(records: &[Record]) -> Vec<Vec<String>> {
     let mut rows = vec![words(&["SCENARIO", "FIGURE", "VALUE", "P99", "TARGET", "VERDICT"])];
     for record in records {
-        let mut title = record.title();
-        for figure in &record.figures {
-            rows.push(figure_row(std::mem::take(&mut title), figure));
+        if !record.figures.is_empty() {
+            rows.push(vec![record.title(), format!("({})", record.cluster)]);
         }
+        rows.extend(record.figures.iter().map(figure_row));
     }
     rows
 }
 
-fn figure_row(title: String, figure: &Figure) -> Vec<String> {
+fn figure_row(figure: &Figure) -> Vec<String> {
     let with_unit = |value: f64| format!("{} {}", number(value), figure.unit);
     let target = figure.target.map(|target| {
         let (sign, bound) = target.sign_and_bound();
         format!("{sign} {}", with_unit(bound))
     });
     vec![
-        title,
+        String::new(),
         figure.what.clone(),
         with_unit(figure.value),
         figure.p99.map(with_unit).unwrap_or_default(),
@@ -111,6 +112,7 @@ mod tests {
         };
         let record = Record {
             scenario: "deploy".to_owned(),
+            cluster: "100 nodes".to_owned(),
             figures: vec![
                 Figure::single("1,000 pods on 100 nodes", 800.0, "pods/s").against(Target::AtLeast(1000.0)),
                 Figure::single("CPU per pod", 1.5, "ms").against(Target::AtMost(1.7)),

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::sampler::Sampler;
+use super::sampler::{Role, Sampler};
 use super::wire::Endpoint;
 use nats::Counted;
 pub use process::Process;
@@ -99,7 +99,7 @@ impl Cluster {
             Layout::Single | Layout::Engine => single::start(shape, sampler).await,
             Layout::Foreign { kubeconfig, processes } => {
                 for (name, pid) in processes {
-                    sampler.follow(name, super::sampler::Role::Control, *pid);
+                    sampler.follow(name, role_of(name), *pid);
                 }
                 let endpoint = Endpoint::of(kubeconfig).await?;
                 endpoint.connect().await?;
@@ -173,9 +173,12 @@ impl Cluster {
     }
 }
 
-impl Drop for Cluster {
-    fn drop(&mut self) {
-        self.processes.iter_mut().rev().for_each(Process::end);
+/// What a foreign process counts as, by what it was called on the command line.
+fn role_of(name: &str) -> Role {
+    let performs_nodes = ["agent", "hollow", "kwok", "kubelet", "kubemark"];
+    match performs_nodes.iter().any(|word| name.starts_with(word)) {
+        true => Role::Nodes,
+        false => Role::Control,
     }
 }
 

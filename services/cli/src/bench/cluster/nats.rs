@@ -70,9 +70,14 @@ impl Counted {
         })
     }
 
-    /// Messages since an earlier look; what is stored is that of now.
+    /// Messages since an earlier look; what is stored is that of now. A server that was started again counts from nothing.
     pub fn since(self, earlier: Self) -> Self {
-        Self { received: self.received - earlier.received, sent: self.sent - earlier.sent, ..self }
+        let counted = |now: f64, before: f64| if now < before { now } else { now - before };
+        Self {
+            received: counted(self.received, earlier.received),
+            sent: counted(self.sent, earlier.sent),
+            ..self
+        }
     }
 }
 

@@ -109,9 +109,11 @@ impl Process {
             Err(_) => self.kill().await,
         }
     }
+}
 
-    /// Kills it without waiting for anything but its end: the last resort of whoever is dropped.
-    pub fn end(&mut self) {
+/// The last resort, of whoever was interrupted: it is killed, and gone before its directory is removed.
+impl Drop for Process {
+    fn drop(&mut self) {
         if self.child.id().is_some() && self.child.start_kill().is_ok() {
             let _ = nix::sys::wait::waitpid(Pid::from_raw(i32::try_from(self.pid).unwrap_or_default()), None);
         }

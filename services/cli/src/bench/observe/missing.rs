@@ -97,7 +97,10 @@ fn reason(object: &Value) -> Option<String> {
         (Some(condition), _, _) => format!("{}: {}", text(condition, "reason"), text(condition, "message")),
         (None, Some(waiting), _) => format!("{} {}", text(waiting, "reason"), text(waiting, "message")),
         (None, None, Some(condition)) => text(condition, "message"),
-        (None, None, None) => "no node has been chosen yet, or it says nothing".to_owned(),
+        (None, None, None) if object.pointer("/spec/nodeName").is_some() => {
+            "it has a node, whose agent has not reported anything about it".to_owned()
+        }
+        (None, None, None) => "no node has been chosen for it, and nothing says why".to_owned(),
     };
     Some(format!("{phase}: {}", why.trim().chars().take(LONGEST).collect::<String>()))
 }
@@ -117,8 +120,11 @@ mod tests {
         groups.add(&pod("a", json!([{"type": "Ready", "status": "True"}])));
         groups.add(&pod("b", full.clone()));
         groups.add(&pod("c", full));
+        groups.add(
+            &json!({"metadata": {"name": "e"}, "spec": {"nodeName": "n"}, "status": {"phase": "Pending"}}),
+        );
         groups.add(&json!({"metadata": {"name": "d", "deletionTimestamp": "now"}}));
-        expect!["of 4 listed: 2 × Pending: Unschedulable: 0/3 nodes are available: 3 Too many pods. (such as b); 1 × being deleted (such as d)"]
+        expect!["of 5 listed: 2 × Pending: Unschedulable: 0/3 nodes are available: 3 Too many pods. (such as b); 1 × Pending: it has a node, whose agent has not reported anything about it (such as e); 1 × being deleted (such as d)"]
             .assert_eq(&groups.tell());
     }
 }

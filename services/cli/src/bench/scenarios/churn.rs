@@ -95,7 +95,7 @@ pub async fn measure(lab: &mut Lab<'_>) -> Result<()> {
     if spent.knows_processes() {
         let changes = u32::try_from(latencies.len()).unwrap_or(u32::MAX);
         lab.figure(Figure::single(
-            "CPU per change, control plane",
+            format!("CPU per change, {}", lab.whose()),
             spent.cpu_per(Role::Control, changes),
             "ms",
         ));

@@ -73,7 +73,7 @@ fn tell(lab: &mut Lab<'_>, steps: &[Step], knows_cost: bool) {
         let what = format!("growing to {} pods", number(step.pods));
         lab.figure(Figure::single(what, step.per_second, "pods/s"));
         if knows_cost {
-            lab.figure(Figure::single("… CPU per new pod, control plane", step.control_ms, "ms"));
+            lab.figure(Figure::single(format!("… CPU per new pod, {}", lab.whose()), step.control_ms, "ms"));
         }
     }
     lab.chart(curve(

@@ -23,7 +23,7 @@ pub async fn measure(lab: &mut Lab<'_>) -> Result<()> {
     lab.figure(Figure::single("… deleted", f64::from(all) / spent.seconds, "pods/s"));
     if spent.knows_processes() {
         lab.figure(Figure::single(
-            "CPU per deleted pod, control plane",
+            format!("CPU per deleted pod, {}", lab.whose()),
             spent.cpu_per(Role::Control, all),
             "ms",
         ));

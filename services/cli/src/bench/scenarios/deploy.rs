@@ -52,10 +52,12 @@ fn costs(lab: &mut Lab<'_>, spent: &Spent, pods: u32) {
     }
     let control = spent.cpu_per(Role::Control, pods);
     lab.figure(
-        Figure::single("CPU per pod, control plane with NATS", control, "ms")
+        Figure::single(format!("CPU per pod, {}", lab.whose()), control, "ms")
             .against(targets::cpu_per_pod(pods)),
     );
-    lab.figure(Figure::single("CPU per pod, hollow nodes", spent.cpu_per(Role::Nodes, pods), "ms"));
+    if spent.knows_agents() {
+        lab.figure(Figure::single("CPU per pod, agents", spent.cpu_per(Role::Nodes, pods), "ms"));
+    }
     let written = sum(&spent.processes, Role::Control).written_mib * 1024.0 / f64::from(pods);
     lab.figure(Figure::single("written to disk per pod", written, "KiB"));
     if let Some(nats) = spent.nats {
@@ -71,12 +73,12 @@ pub async fn memory(lab: &mut Lab<'_>, pods: u32) {
     tokio::time::sleep(SETTLE).await;
     let used = lab.sampler.used();
     if used.len() > 1 {
-        let what = format!("memory of the control plane with {} pods", number(f64::from(pods)));
+        let what = format!("memory of {} with {} pods", lab.whose(), number(f64::from(pods)));
         let control = sum(&used, Role::Control);
         let resident = control.resident_mib;
         lab.figure(Figure::single(what, resident, "MiB").against(targets::memory(pods)));
         lab.figure(Figure::single("… with shared pages divided (PSS)", control.pss_mib, "MiB"));
         let everything = resident + sum(&used, Role::Nodes).resident_mib;
-        lab.figure(Figure::single("memory of the control plane and the hollow nodes", everything, "MiB"));
+        lab.figure(Figure::single("… and with the agents", everything, "MiB"));
     }
 }

@@ -51,7 +51,7 @@ async fn rest(lab: &mut Lab<'_>, nodes: &str) -> Result<()> {
         let control = sum(&spent.processes, Role::Control);
         lab.figure(
             Figure::single(
-                format!("memory of the control plane, idle with {nodes}"),
+                format!("memory of {}, idle with {nodes}", lab.whose()),
                 control.resident_mib,
                 "MiB",
             )
@@ -60,7 +60,9 @@ async fn rest(lab: &mut Lab<'_>, nodes: &str) -> Result<()> {
         lab.figure(Figure::single("… with shared pages divided (PSS)", control.pss_mib, "MiB"));
         let percent = |role| sum(&spent.processes, role).cpu_seconds / spent.seconds * 100.0;
         lab.figure(Figure::single("… its CPU", percent(Role::Control), "% of a core"));
-        lab.figure(Figure::single("… CPU of the hollow nodes", percent(Role::Nodes), "% of a core"));
+        if spent.knows_agents() {
+            lab.figure(Figure::single("… CPU of the agents", percent(Role::Nodes), "% of a core"));
+        }
         lab.figure(Figure::single(
             "… written to disk",
             control.written_mib * 1024.0 / spent.seconds,

@@ -20,7 +20,7 @@ mod watchers;
 use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
-use super::cluster::Shape;
+use super::cluster::{Layout, Shape};
 use super::lab::Lab;
 use super::options::Options;
 use super::progress::Progress;
@@ -100,7 +100,9 @@ impl Scenario {
     fn shape(self, options: &Options) -> Shape {
         match self {
             Self::Idle => idle::shape(options),
-            Self::NodeLoss | Self::Full => options.shape_with_losses(),
+            Self::NodeLoss => options.shape_with_losses(),
+            // Where no agent can be killed, none is set apart for it.
+            Self::Full if options.shape().layout == Layout::Separate => options.shape_with_losses(),
             Self::Containers => options.shape_on_engine(),
             _ => options.shape(),
         }

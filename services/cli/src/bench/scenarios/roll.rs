@@ -46,7 +46,7 @@ pub async fn measure(lab: &mut Lab<'_>) -> Result<()> {
     ));
     if spent.knows_processes() {
         lab.figure(Figure::single(
-            "CPU per replaced pod, control plane",
+            format!("CPU per replaced pod, {}", lab.whose()),
             spent.cpu_per(Role::Control, all),
             "ms",
         ));
