@@ -111,7 +111,7 @@ pub fn distribution(title: &str, sets: &[(String, Vec<std::time::Duration>)]) ->
 pub fn cpu(samples: &[(String, Vec<Sample>)]) -> Chart {
     let rates = |samples: &[Sample]| {
         // Single looks are a few ticks of the kernel's clock apart: rates are taken over several.
-        let step = (samples.len() / 150).max(2);
+        let step = (samples.len() / 30).max(2);
         let later = samples.iter().skip(step);
         let rate = |(before, after): (&Sample, &Sample)| {
             let seconds = after.at - before.at;

@@ -57,6 +57,9 @@ pub struct Options {
     /// Where clusters keep their state meanwhile; must be on a disk [default: the directory for temporary files]
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
+    /// Leave each cluster's directory behind, with the logs of all its processes
+    #[arg(long)]
+    keep_data: bool,
     /// The nats-server program [default: beside odeon, else on the PATH]
     #[arg(long, env = "ODEON_NATS_SERVER", value_name = "FILE")]
     nats_server: Option<PathBuf>,
@@ -144,6 +147,7 @@ impl Options {
             relaxed: false,
             hollow: self.hollow.arguments(),
             nats_server: self.nats_server.clone(),
+            keep_data: self.keep_data,
             data_dir: self.data_dir.clone().unwrap_or_else(std::env::temp_dir),
         }
     }
@@ -154,14 +158,10 @@ impl Options {
         Shape { layout: Layout::Engine, controllers: 1, ..self.shape_of(vec![node]) }
     }
 
-    /// A cluster that loses nodes: one, a tenth of the others, and those that stay.
-    pub fn shape_with_losses(&self) -> Shape {
-        let tenth = (self.nodes() / 10).max(1);
-        let rest = self.nodes().saturating_sub(tenth + 1).max(1);
-        let mut agents = vec![
-            Crew { prefix: super::scenarios::LOST_ONE.to_owned(), nodes: 1 },
-            Crew { prefix: super::scenarios::LOST_TENTH.to_owned(), nodes: tenth },
-        ];
+    /// A cluster with agents that are to be lost beside those that stay.
+    pub fn shape_losing(&self, lost: &[Crew]) -> Shape {
+        let rest = self.nodes().saturating_sub(lost.iter().map(|crew| crew.nodes).sum()).max(1);
+        let mut agents = lost.to_vec();
         agents.extend(crews("hollow", rest, self.agents.min(rest)));
         self.shape_of(agents)
     }
@@ -252,10 +252,7 @@ mod tests {
             nodes(&three.agents),
             [shared("hollow-0", 34), shared("hollow-1", 33), shared("hollow-2", 33)]
         );
-        let losses = parse(&[]).shape_with_losses();
-        assert_eq!(
-            nodes(&losses.agents),
-            [shared("lost-one", 1), shared("lost-tenth", 10), shared("hollow", 89)]
-        );
+        let losses = parse(&[]).shape_losing(&[Crew { prefix: "lost".to_owned(), nodes: 10 }]);
+        assert_eq!(nodes(&losses.agents), [shared("lost", 10), shared("hollow", 90)]);
     }
 }

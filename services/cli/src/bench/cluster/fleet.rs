@@ -21,7 +21,7 @@ const NATS_PATIENCE: Duration = Duration::from_secs(10);
 /// Starts NATS, then everything else at once.
 pub async fn start(shape: &Shape, sampler: &Sampler) -> Result<Cluster> {
     let begun = Instant::now();
-    let scratch = Scratch::make(&shape.data_dir)?;
+    let scratch = Scratch::make(&shape.data_dir, shape.keep_data)?;
     let [nats_port, monitoring, api_port] = ports::free()?;
     let fleet = Fleet::new(shape, &scratch, nats_port)?;
     let server_url = format!("https://127.0.0.1:{api_port}");

@@ -40,6 +40,8 @@ pub struct Shape {
     pub nats_server: Option<PathBuf>,
     /// Where its directory is made.
     pub data_dir: PathBuf,
+    /// The directory, with every process' log, stays when the cluster is gone.
+    pub keep_data: bool,
 }
 
 /// How a cluster is run.

@@ -24,7 +24,7 @@ pub async fn start(shape: &Shape, sampler: &Sampler) -> Result<Cluster> {
         );
     }
     let begun = Instant::now();
-    let scratch = Scratch::make(&shape.data_dir)?;
+    let scratch = Scratch::make(&shape.data_dir, shape.keep_data)?;
     let [api_port] = ports::free()?;
     let kubeconfig = scratch.join("kubeconfig");
     let launch = Launch {

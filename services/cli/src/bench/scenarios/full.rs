@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 
-use super::{LOST_ONE, deploy, loss, recover};
+use super::{deploy, loss, recover};
 use crate::bench::chart;
 use crate::bench::cluster::Layout;
 use crate::bench::figures::{Figure, number};
@@ -25,7 +25,7 @@ pub async fn measure(lab: &mut Lab<'_>) -> Result<()> {
     if lab.options.shape().layout != Layout::Separate {
         return Ok(());
     }
-    loss::lose(lab, &workload, LOST_ONE, "1 node").await?;
+    loss::lose(lab, &workload, &loss::one()).await?;
     let pods = lab.watch_pods().await?;
     let controllers: Vec<String> =
         lab.cluster.processes().iter().map(|process| process.launch.name.clone()).collect();
@@ -56,7 +56,10 @@ async fn singles(lab: &mut Lab<'_>) -> Result<()> {
     }
     let existing = number(f64::from(lab.options.pods()));
     lab.figure(Figure::of_durations(format!("one pod, create → Ready, beside {existing}"), &took));
-    lab.figure(Figure::of_tail("… 99 %", &took).against(Target::AtMost(1000.0)));
+    lab.figure(
+        Figure::of_tail(format!("one pod, create → Ready, beside {existing}, 99 %"), &took)
+            .against(Target::AtMost(1000.0)),
+    );
     lab.chart(chart::distribution(
         &format!("From one pod's create to Ready, beside {existing}"),
         &[("one at a time".to_owned(), took)],

@@ -2,11 +2,11 @@
 
 use anyhow::{Result, bail, ensure};
 
-use super::{LOST_ONE, LOST_TENTH};
 use crate::bench::chart;
-use crate::bench::cluster::Layout;
+use crate::bench::cluster::{Crew, Layout};
 use crate::bench::figures::{Figure, number};
 use crate::bench::lab::Lab;
+use crate::bench::observe::Census;
 use crate::bench::options::Options;
 use crate::bench::targets::Target;
 use crate::bench::workload::Workload;
@@ -16,9 +16,18 @@ pub async fn measure(lab: &mut Lab<'_>) -> Result<()> {
     let (workload, pods) = (lab.workload(), lab.watch_pods().await?);
     lab.deploy(&workload, &pods).await?;
     drop(pods);
-    lose(lab, &workload, LOST_ONE, "1 node").await?;
-    let tenth = (lab.options.nodes() / 10).max(1);
-    lose(lab, &workload, LOST_TENTH, &format!("{} nodes at once", number(f64::from(tenth)))).await
+    lose(lab, &workload, &one()).await?;
+    lose(lab, &workload, &tenth(lab.options)).await
+}
+
+/// The agent of the one node that is lost.
+pub fn one() -> Crew {
+    Crew { prefix: "lost-one".to_owned(), nodes: 1 }
+}
+
+/// The agent of the tenth that is lost.
+pub fn tenth(options: &Options) -> Crew {
+    Crew { prefix: "lost-tenth".to_owned(), nodes: (options.nodes() / 10).max(1) }
 }
 
 /// Fails where there is no agent to kill.
@@ -42,17 +51,22 @@ pub fn check(options: &Options) -> Result<()> {
     }
 }
 
-/// Kills the agent whose nodes are called so, and waits until everything is Ready without them.
-pub async fn lose(lab: &mut Lab<'_>, workload: &Workload, prefix: &str, what: &str) -> Result<()> {
-    let pods = lab.watch_pods_beside(None, Some(prefix)).await?;
+/// Kills an agent, and waits until everything is Ready without its nodes.
+pub async fn lose(lab: &mut Lab<'_>, workload: &Workload, lost: &Crew) -> Result<()> {
+    let what = match lost.nodes {
+        1 => "1 node".to_owned(),
+        many => format!("{} nodes at once", number(f64::from(many))),
+    };
+    let agent = format!("agent {}", lost.prefix);
+    let pods = lab.watch_pods_beside(None, Some(&lost.prefix)).await?;
     let all = pods.census().ready;
     let doomed = all - pods.census().elsewhere;
     ensure!(doomed > 0, "no pod was placed on {what}; more --replicas would reach every node");
     let mark = lab.mark().await;
     pods.restart();
     lab.progress.counting(&format!("healing the loss of {what}"), all, pods.counts());
-    lab.cluster.process(&format!("agent {prefix}"))?.kill().await?;
-    let healed = |census: &crate::bench::observe::Census| census.elsewhere >= all;
+    lab.cluster.process(&agent)?.kill().await?;
+    let healed = |census: &Census| census.elsewhere >= all;
     pods.until("the lost pods Ready elsewhere", lab.options.patience_for(workload.pods()), healed).await?;
     let spent = lab.since(&mark, format!("loss of {what}")).await;
     let title = format!("{what} killed until {} pods are Ready elsewhere", number(f64::from(doomed)));
@@ -60,6 +74,6 @@ pub async fn lose(lab: &mut Lab<'_>, workload: &Workload, prefix: &str, what: &s
     lab.chart(chart::course(&format!("Pods after the loss of {what}"), &pods.course()));
     lab.record.phases.push(spent);
     // What is gone for good must not be looked for as if it had ended by itself.
-    lab.cluster.forget(&format!("agent {prefix}"));
+    lab.cluster.forget(&agent);
     Ok(())
 }

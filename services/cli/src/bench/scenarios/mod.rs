@@ -26,11 +26,6 @@ use super::options::Options;
 use super::progress::Progress;
 use super::record::Record;
 
-/// What the one node that is lost is called.
-pub const LOST_ONE: &str = "lost-one";
-/// What the names of the tenth that is lost begin with.
-pub const LOST_TENTH: &str = "lost-tenth";
-
 /// One thing to measure.
 #[derive(clap::ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scenario {
@@ -100,9 +95,9 @@ impl Scenario {
     fn shape(self, options: &Options) -> Shape {
         match self {
             Self::Idle => idle::shape(options),
-            Self::NodeLoss => options.shape_with_losses(),
+            Self::NodeLoss => options.shape_losing(&[loss::one(), loss::tenth(options)]),
             // Where no agent can be killed, none is set apart for it.
-            Self::Full if options.shape().layout == Layout::Separate => options.shape_with_losses(),
+            Self::Full if options.shape().layout == Layout::Separate => options.shape_losing(&[loss::one()]),
             Self::Containers => options.shape_on_engine(),
             _ => options.shape(),
         }
