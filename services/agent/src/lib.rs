@@ -12,4 +12,4 @@ pub mod sandbox;
 pub use config::{Config, RuntimeKind};
 pub use prepare::{Prepared, prepare};
 pub use run::{Error, cleanup, run};
-pub use runtime::hollow::HollowConfig;
+pub use runtime::hollow::{HollowConfig, MOST_AGENTS as MOST_HOLLOW_AGENTS};

@@ -10,7 +10,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
-use crate::config::Config;
+use crate::config::{Config, RuntimeKind};
 use crate::metrics::Metrics;
 use crate::node::outbox::{self, Outbox};
 use crate::node::{Agent, Node, beat, exec, inbox, logs, object, portforward, register};
@@ -81,7 +81,12 @@ pub async fn perform<R: ContainerRuntime>(
     let mut nodes = Vec::new();
     for (index, name) in names.iter().enumerate() {
         let name = NodeName::from(name.as_str());
-        let address = if names.len() == 1 { address } else { hollow_address(index) }.to_string();
+        let address = match config.runtime {
+            RuntimeKind::Docker => address,
+            // Hollow nodes have addresses of their own.
+            RuntimeKind::Hollow => config.hollow.node_address(u32::try_from(index).unwrap_or(0)).into(),
+        }
+        .to_string();
         nodes.push(Node::new(name.clone(), object::object(&name, &machine, &address, &config, now)));
         let place = Place {
             node: name.to_string(),
@@ -192,12 +197,6 @@ async fn reconnect<R: ContainerRuntime>(agent: Arc<Agent<R>>) {
 
 fn node_address(config: &Config, machine: &Machine) -> IpAddr {
     config.node_ip.or(machine.address.map(IpAddr::V4)).unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
-}
-
-/// Hollow nodes have addresses of their own, 10.192.0.0 and up.
-fn hollow_address(index: usize) -> IpAddr {
-    let first = u32::from(Ipv4Addr::new(10, 192, 0, 1));
-    IpAddr::V4(Ipv4Addr::from(first.wrapping_add(u32::try_from(index).unwrap_or(0))))
 }
 
 /// An agent in a container with limits has no more to give than these.

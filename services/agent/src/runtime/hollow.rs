@@ -4,7 +4,7 @@ mod script;
 mod settings;
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -24,13 +24,11 @@ use super::{
     ImageId, LogOptions, Machine, PodRef, Role, RunState, RuntimeError, SandboxSpec, Scope, Stats,
     VolumeSpec,
 };
-pub use settings::HollowConfig;
+pub use settings::{HollowConfig, MOST_AGENTS};
 use settings::{Part, Span};
 
 /// Events that a slow reader may be behind; then it lists everything.
 const EVENTS: usize = 65_536;
-/// The first two numbers of hollow pods' addresses: 10.200 and up.
-const FIRST_ADDRESS: u32 = u32::from_be_bytes([10, 200, 0, 1]);
 
 /// Why something failed that nothing is wrong with.
 const TOLD_TO_FAIL: &str = "the hollow runtime was told to fail some";
@@ -165,8 +163,7 @@ impl Inner {
     }
 
     fn address(&self) -> IpAddr {
-        let offset = self.addresses.fetch_add(1, Ordering::Relaxed) % (1 << 20);
-        IpAddr::V4(Ipv4Addr::from(FIRST_ADDRESS.wrapping_add(offset)))
+        self.config.pod_address(self.addresses.fetch_add(1, Ordering::Relaxed)).into()
     }
 
     fn start_fails(&self) -> bool {

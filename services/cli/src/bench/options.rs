@@ -7,6 +7,8 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::cluster::{Crew, Layout, Shape};
 
+/// Agents that have addresses of their own, less those that are set apart to be lost.
+const MOST_AGENTS: i64 = agent::MOST_HOLLOW_AGENTS as i64 - 2;
 /// Pods that a node takes, unless it says otherwise.
 const PODS_PER_NODE: u32 = 110;
 /// The most nodes that are chosen without being asked for.
@@ -25,7 +27,7 @@ pub struct Options {
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     nodes: Option<u32>,
     /// Agent processes that perform the hollow nodes
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=MOST_AGENTS))]
     agents: u32,
     /// Controller processes
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=16))]

@@ -1,6 +1,7 @@
 //! How the hollow runtime behaves: how long its containers take, and which part of them fails.
 
 use std::fmt::{Display, Formatter};
+use std::net::Ipv4Addr;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -28,6 +29,9 @@ pub struct HollowConfig {
     /// Which part of probes fails, from 0 to 1; the others pass, whatever they ask.
     #[arg(long, default_value_t, value_name = "PART")]
     pub hollow_probe_failures: Part,
+    /// Which of a cluster's hollow agents this is, from 0 on: nodes and pods of different agents have different addresses.
+    #[arg(long, default_value_t = 0, value_name = "NUMBER", value_parser = clap::value_parser!(u8).range(..i64::from(MOST_AGENTS)))]
+    pub hollow_agent: u8,
     /// How many processors a hollow node says it has.
     #[arg(long, default_value_t = 32)]
     pub hollow_cpus: u64,
@@ -36,7 +40,29 @@ pub struct HollowConfig {
     pub hollow_memory_mib: u64,
 }
 
+/// Hollow agents of a cluster that can have addresses of their own.
+pub const MOST_AGENTS: u8 = 14;
+/// The first node's address, and how many an agent's nodes have.
+const NODES: (Ipv4Addr, u32) = (Ipv4Addr::new(10, 192, 0, 1), 1 << 15);
+/// The first pod's address, and how many an agent's pods have before they are given out again.
+const PODS: (Ipv4Addr, u32) = (Ipv4Addr::new(10, 200, 0, 1), 1 << 18);
+
 impl HollowConfig {
+    /// The address of this agent's n-th node.
+    pub fn node_address(&self, count: u32) -> Ipv4Addr {
+        self.address(NODES, count)
+    }
+
+    /// The address of this agent's n-th pod.
+    pub fn pod_address(&self, count: u32) -> Ipv4Addr {
+        self.address(PODS, count)
+    }
+
+    fn address(&self, (first, room): (Ipv4Addr, u32), count: u32) -> Ipv4Addr {
+        let own = u32::from(self.hollow_agent).wrapping_mul(room);
+        Ipv4Addr::from(u32::from(first).wrapping_add(own).wrapping_add(count % room))
+    }
+
     /// The flags that say the same, to hand on to an agent.
     pub fn arguments(&self) -> Vec<String> {
         vec![
@@ -146,6 +172,15 @@ mod tests {
         assert_eq!(span.to_string(), "50-250");
         assert_eq!("9-3".parse::<Span>(), Err("9 is more than 3".to_owned()));
         assert_eq!("fast".parse::<Span>(), Err("`fast` is not a number of milliseconds".to_owned()));
+    }
+
+    #[test]
+    fn agents_have_different_addresses() {
+        let agent = |hollow_agent: u8| HollowConfig { hollow_agent, ..HollowConfig::default() };
+        assert_eq!(agent(0).node_address(4999), Ipv4Addr::new(10, 192, 19, 136));
+        assert_eq!(agent(1).node_address(0), Ipv4Addr::new(10, 192, 128, 1));
+        assert_eq!(agent(0).pod_address((1 << 18) + 5), agent(0).pod_address(5));
+        assert_eq!(agent(13).pod_address(0), Ipv4Addr::new(10, 252, 0, 1));
     }
 
     #[test]
