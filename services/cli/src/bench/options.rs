@@ -147,6 +147,7 @@ impl Options {
             agents,
             controllers: self.controllers,
             relaxed: false,
+            first_agent: self.hollow.hollow_agent.into(),
             hollow: self.hollow.arguments(),
             nats_server: self.nats_server.clone(),
             keep_data: self.keep_data,

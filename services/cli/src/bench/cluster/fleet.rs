@@ -1,6 +1,5 @@
 //! The services of a cluster as processes of their own, as `deploy/compose` runs them, with the settings of `nats/`.
 
-use std::cell::Cell;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -35,7 +34,7 @@ pub async fn start(shape: &Shape, sampler: &Sampler) -> Result<Cluster> {
     let mut processes = vec![fleet.nats().start()?];
     follow(sampler, &processes);
     await_nats(nats_port, &mut processes).await?;
-    let agents = Agents { fleet, further: shape.hollow.clone(), started: Cell::new(0) };
+    let mut agents = Agents { fleet, further: shape.hollow.clone(), next: shape.first_agent };
     let mut launches =
         vec![agents.fleet.gateway(api_port, &scratch), agents.fleet.service("scheduler", "scheduler", &[])];
     launches.extend((1..=shape.controllers).map(|number| {
@@ -165,15 +164,15 @@ pub struct Agents {
     fleet: Fleet,
     /// Arguments that all of them get.
     further: Vec<String>,
-    /// How many have been started: each has a number of its own.
-    started: Cell<u32>,
+    /// The number of the next one: each has addresses of its own.
+    next: u32,
 }
 
 impl Agents {
     /// An agent with its hollow nodes.
-    pub fn launch(&self, crew: &Crew) -> Launch {
-        let (nodes, number) = (crew.nodes.to_string(), self.started.get().to_string());
-        self.started.set(self.started.get() + 1);
+    pub fn launch(&mut self, crew: &Crew) -> Launch {
+        let (nodes, number) = (crew.nodes.to_string(), self.next.to_string());
+        self.next += 1;
         let mut words = vec!["--runtime", "hollow", "--node-name", &crew.prefix, "--nodes", &nodes];
         words.extend(["--hollow-agent", &number]);
         words.extend(self.further.iter().map(String::as_str));

@@ -34,6 +34,8 @@ pub struct Shape {
     pub controllers: u32,
     /// Writes are acknowledged before they are on disk.
     pub relaxed: bool,
+    /// The number of the first agent, which its addresses depend on.
+    pub first_agent: u32,
     /// How the hollow nodes behave: further arguments of each agent.
     pub hollow: Vec<String>,
     /// The NATS server's program, if it is not where it is looked for.
@@ -131,7 +133,7 @@ impl Cluster {
     /// This cluster's agents are not ours to start.
     pub fn add_agent(&mut self, crew: &Crew, sampler: &Sampler) -> Result<()> {
         let agents =
-            self.agents.as_ref().context("agents can only be added to a cluster of separate processes")?;
+            self.agents.as_mut().context("agents can only be added to a cluster of separate processes")?;
         let process = agents.launch(crew).start()?;
         sampler.follow(&process.launch.name, process.launch.role, process.pid());
         self.processes.push(process);

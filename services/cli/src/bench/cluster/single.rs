@@ -79,7 +79,7 @@ fn arguments(shape: &Shape, scratch: &Scratch, api_port: u16) -> Vec<String> {
         words.extend(own(&["--runtime", "docker", "--service-cidr", SERVICES]));
         return words;
     }
-    words.extend(own(&["--runtime", "hollow"]));
+    words.extend(own(&["--runtime", "hollow", "--hollow-agent", &shape.first_agent.to_string()]));
     for crew in &shape.agents {
         words.extend(own(&["--node-name", &crew.prefix, "--nodes", &crew.nodes.to_string()]));
     }
