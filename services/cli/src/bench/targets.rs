@@ -33,12 +33,15 @@ impl Target {
 /// Runs smaller than this say nothing about rates and costs.
 const SMALLEST: u32 = 1000;
 
+/// From here on what counts is that the pace is sustained.
+const LARGE: u32 = 10_000;
+
 /// Pods Ready per second.
 pub fn pods_per_second(pods: u32) -> Option<Target> {
     match pods {
         0..SMALLEST => None,
-        SMALLEST..50_000 => Some(Target::AtLeast(1000.0)),
-        50_000.. => Some(Target::AtLeast(500.0)),
+        SMALLEST..LARGE => Some(Target::AtLeast(1000.0)),
+        LARGE.. => Some(Target::AtLeast(500.0)),
     }
 }
 
@@ -47,14 +50,18 @@ pub fn cpu_per_pod(pods: u32) -> Option<Target> {
     (pods >= SMALLEST).then_some(Target::AtMost(1.7))
 }
 
-/// Memory of the control plane, in MiB; for the largest runs the limit is for everything.
+/// Memory of the control plane, in MiB.
 pub fn memory(pods: u32) -> Option<Target> {
     match pods {
         0 => Some(Target::AtMost(64.0)),
         1..=3000 => Some(Target::AtMost(150.0)),
-        3001..=150_000 => (pods > 100_000).then_some(Target::AtMost(8192.0)),
-        150_001.. => None,
+        3001.. => None,
     }
+}
+
+/// Memory of everything, the hollow nodes included, in MiB.
+pub fn memory_in_all(pods: u32) -> Option<Target> {
+    (LARGE..=150_000).contains(&pods).then_some(Target::AtMost(8192.0))
 }
 
 /// A rolling update's length, in milliseconds.
@@ -76,6 +83,6 @@ mod tests {
     fn small_runs_have_no_targets_for_rates() {
         assert_eq!(pods_per_second(20), None);
         assert_eq!(pods_per_second(150_000), Some(Target::AtLeast(500.0)));
-        assert_eq!(memory(150_000), Some(Target::AtMost(8192.0)));
+        assert_eq!((memory(150_000), memory_in_all(150_000)), (None, Some(Target::AtMost(8192.0))));
     }
 }

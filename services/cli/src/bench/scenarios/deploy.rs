@@ -79,6 +79,8 @@ pub async fn memory(lab: &mut Lab<'_>, pods: u32) {
         lab.figure(Figure::single(what, resident, "MiB").against(targets::memory(pods)));
         lab.figure(Figure::single("… with shared pages divided (PSS)", control.pss_mib, "MiB"));
         let everything = resident + sum(&used, Role::Nodes).resident_mib;
-        lab.figure(Figure::single("… and with the agents", everything, "MiB"));
+        lab.figure(
+            Figure::single("… and with the agents", everything, "MiB").against(targets::memory_in_all(pods)),
+        );
     }
 }
