@@ -73,14 +73,13 @@ pub async fn memory(lab: &mut Lab<'_>, pods: u32) {
     tokio::time::sleep(SETTLE).await;
     let used = lab.sampler.used();
     if used.len() > 1 {
-        let what = format!("memory of {} with {} pods", lab.whose(), number(f64::from(pods)));
+        let what = format!("memory with {} pods, {}", number(f64::from(pods)), lab.whose());
         let control = sum(&used, Role::Control);
         let resident = control.resident_mib;
         lab.figure(Figure::single(what, resident, "MiB").against(targets::memory(pods)));
         lab.figure(Figure::single("… with shared pages divided (PSS)", control.pss_mib, "MiB"));
         let everything = resident + sum(&used, Role::Nodes).resident_mib;
-        lab.figure(
-            Figure::single("… and with the agents", everything, "MiB").against(targets::memory_in_all(pods)),
-        );
+        let in_all = Figure::single("… everything, hollow nodes included", everything, "MiB");
+        lab.figure(in_all.against(targets::memory_in_all(pods)));
     }
 }

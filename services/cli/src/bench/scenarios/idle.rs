@@ -17,10 +17,10 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// Rests without nodes, adds them, and rests again.
 pub async fn measure(lab: &mut Lab<'_>) -> Result<()> {
     let wanted = lab.options.shape();
-    let rest_of = |lab: &Lab<'_>| lab.record.cluster.clone();
     if wanted.layout != Layout::Separate {
-        let what = rest_of(lab);
-        return rest(lab, &what).await;
+        // `10 nodes; odeon up in one process, and NATS`
+        let nodes = lab.record.cluster.split(';').next().unwrap_or_default().to_owned();
+        return rest(lab, &nodes).await;
     }
     rest(lab, "0 nodes").await?;
     for crew in &wanted.agents {
@@ -50,12 +50,8 @@ async fn rest(lab: &mut Lab<'_>, nodes: &str) -> Result<()> {
     if spent.knows_processes() {
         let control = sum(&spent.processes, Role::Control);
         lab.figure(
-            Figure::single(
-                format!("memory of {}, idle with {nodes}", lab.whose()),
-                control.resident_mib,
-                "MiB",
-            )
-            .against((nodes == "0 nodes").then(|| targets::memory(0)).flatten()),
+            Figure::single(format!("memory idle with {nodes}, {}", lab.whose()), control.resident_mib, "MiB")
+                .against((nodes == "0 nodes").then(|| targets::memory(0)).flatten()),
         );
         lab.figure(Figure::single("… with shared pages divided (PSS)", control.pss_mib, "MiB"));
         let percent = |role| sum(&spent.processes, role).cpu_seconds / spent.seconds * 100.0;
