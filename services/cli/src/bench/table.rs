@@ -132,7 +132,8 @@ mod tests {
         };
         expect![[r#"
             SCENARIO   FIGURE                    VALUE        P99   TARGET           VERDICT
-            deploy     1,000 pods on 100 nodes   800 pods/s         ≥ 1,000 pods/s   MISSED by 20 %
+            deploy     (100 nodes)
+                       1,000 pods on 100 nodes   800 pods/s         ≥ 1,000 pods/s   MISSED by 20 %
                        CPU per pod               1.50 ms            ≤ 1.70 ms        reached
 
             PROCESSES, deploy: creating, 2 s                             CPU s   CORES   MEMORY    PSS      PEAK      WRITTEN
