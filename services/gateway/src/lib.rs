@@ -8,6 +8,7 @@ mod auth;
 mod body;
 mod bootstrap;
 mod call;
+mod compress;
 mod config;
 mod context;
 mod delete;

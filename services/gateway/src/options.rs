@@ -1,4 +1,5 @@
-//! The options of writes, checked as Kubernetes checks them: `dryRun`, `fieldManager`, `fieldValidation`, `force`.
+//! The options of requests, checked as Kubernetes checks them: `dryRun`, `fieldManager`, `fieldValidation`, `force`,
+//! `resourceVersionMatch`.
 
 use api::kinds::FieldError;
 use api::status;
@@ -9,16 +10,19 @@ use crate::body;
 use crate::call::{Call, MANAGER_BYTES};
 use crate::failure::Failure;
 
+const MATCH: &str = "resourceVersionMatch";
+
 /// The content type of server-side apply.
 pub const APPLY: &str = "application/apply-patch+yaml";
 
-/// Checks the query of a write.
+/// Checks the query of a write or a list.
 pub fn check(call: &Call, method: &Method) -> Result<(), Failure> {
     let kind = match method.as_str() {
         "POST" => "CreateOptions",
         "PUT" => "UpdateOptions",
         "PATCH" => "PatchOptions",
         "DELETE" => "DeleteOptions",
+        "GET" if call.path.name.is_none() && !call.query.flag("watch") => return list(call),
         _ => return Ok(()),
     };
     let mut errors = Vec::new();
@@ -51,6 +55,31 @@ pub fn check_deletion(options: &Value) -> Result<(), Failure> {
     let values = given("dryRun").and_then(Value::as_array).into_iter().flatten();
     dry_run(values.map(|value| value.as_str().unwrap_or_default()), &mut errors);
     refuse("DeleteOptions", &errors)
+}
+
+/// A list's `resourceVersionMatch` makes sense only together with a version; watches check their own.
+fn list(call: &Call) -> Result<(), Failure> {
+    let (wanted, version) = (call.query.text(MATCH), call.query.text("resourceVersion"));
+    let mut errors = Vec::new();
+    let mut forbid = |field: &str, why: &str| {
+        errors.push(error(field, "FieldValueForbidden", format!("Forbidden: {why}")));
+    };
+    if !wanted.is_empty() && version.is_empty() {
+        forbid(MATCH, "resourceVersionMatch is forbidden unless resourceVersion is provided");
+    }
+    if !wanted.is_empty() && !call.query.text("continue").is_empty() {
+        forbid(MATCH, "resourceVersionMatch is forbidden when continue is provided");
+    }
+    if wanted == "Exact" && version == "0" {
+        forbid(MATCH, "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"");
+    }
+    if !call.query.text("sendInitialEvents").is_empty() {
+        forbid("sendInitialEvents", "sendInitialEvents is forbidden for list");
+    }
+    if !matches!(wanted, "" | "Exact" | "NotOlderThan") {
+        errors.push(unsupported(MATCH, &format!("{wanted:?}"), r#""Exact", "NotOlderThan", """#));
+    }
+    refuse("ListOptions", &errors)
 }
 
 fn refuse(kind: &str, errors: &[FieldError]) -> Result<(), Failure> {

@@ -59,6 +59,10 @@ pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
             let exact = not_older_than(context, call).await?;
             (snapshot_at(view, &selection, exact, "")?, String::new())
         }
+        _ if !matches!(call.query.text("resourceVersion"), "" | "0") => {
+            let why = "specifying resource version is not allowed when using continue";
+            return Err(Failure::bad_request(why));
+        }
         token => {
             let token = Token::parse(token)?;
             (snapshot_at(view, &selection, token.revision, &token.start)?, token.start)
@@ -178,7 +182,7 @@ fn answer(page: Page, shape: Shape, now: Timestamp) -> Response {
         return respond::json(200, first_piece);
     }
     let rest = std::iter::once(first_piece).chain(std::iter::from_fn(next_piece));
-    respond::stream("application/json", stream::iter(rest.map(Ok)))
+    respond::compressible(respond::stream("application/json", stream::iter(rest.map(Ok))))
 }
 
 #[cfg(test)]

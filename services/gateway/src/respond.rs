@@ -9,6 +9,7 @@ use hyper::body::Frame;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
 use serde_json::Value;
 
+use crate::compress::Compressible;
 use crate::failure::Failure;
 
 /// Why a streamed body ended early.
@@ -27,7 +28,13 @@ pub fn value(code: u16, value: &Value) -> Response {
 
 /// JSON that is encoded already.
 pub fn json(code: u16, encoded: Bytes) -> Response {
-    bytes(code, "application/json", encoded)
+    compressible(bytes(code, "application/json", encoded))
+}
+
+/// A response that ends by itself, so that compressing it holds nothing back.
+pub fn compressible(mut response: Response) -> Response {
+    response.extensions_mut().insert(Compressible);
+    response
 }
 
 /// Anything that is complete.

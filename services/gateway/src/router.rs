@@ -7,7 +7,7 @@ use api::journal::Cause;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, USER_AGENT};
+use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, USER_AGENT};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 
@@ -21,8 +21,8 @@ use crate::respond::{self, Response};
 use crate::reviews::{self, Review};
 use crate::upgrade::Upgrade;
 use crate::{
-    body, delete, discovery, identify, none_of_these, openapi, options, overload, patch, protobuf, read,
-    subresources, watch, why, write,
+    body, compress, delete, discovery, identify, none_of_these, openapi, options, overload, patch, protobuf,
+    read, subresources, watch, why, write,
 };
 
 /// The largest body that is read.
@@ -40,6 +40,7 @@ struct Seen {
 /// Answers any request; never fails.
 pub async fn answer(context: &Arc<Context>, user: Option<User>, request: Request<Incoming>) -> Response {
     let started = Instant::now();
+    let gzip = compress::accepts(header(request.headers(), &ACCEPT_ENCODING));
     let mut seen = Seen { verb: verb_of(request.method()), resource: "" };
     let in_protobuf = protobuf::is_wanted(header(request.headers(), &ACCEPT));
     let mut response = match route(context, user, request, &mut seen).await {
@@ -50,7 +51,7 @@ pub async fn answer(context: &Arc<Context>, user: Option<User>, request: Request
         response = protobuf::translate(response, seen.verb == "WATCH").await;
     }
     context.metrics.request(seen.verb, seen.resource, response.status().as_u16(), started.elapsed());
-    response
+    if gzip { compress::compressed(response) } else { response }
 }
 
 async fn route(

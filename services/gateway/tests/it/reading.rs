@@ -114,3 +114,21 @@ async fn a_bus_that_is_away_is_said_so() {
     assert_eq!(refused.headers["retry-after"], "1");
     assert_eq!(cluster.get(&format!("{CONFIG_MAPS}/a")).await.code, 200, "reads come from the view");
 }
+
+#[tokio::test]
+async fn versions_and_pages_that_do_not_go_together_are_refused() {
+    let cluster = Cluster::start().await;
+    let wrong = [
+        "resourceVersionMatch=Exact",
+        "resourceVersionMatch=Exact&resourceVersion=0",
+        "resourceVersionMatch=Some&resourceVersion=1",
+        "resourceVersionMatch=NotOlderThan&resourceVersion=1&continue=x",
+        "resourceVersion=1&continue=x",
+        "sendInitialEvents=true",
+    ];
+    let mut text = String::new();
+    for query in wrong {
+        text += &format!("{}\n", cluster.get(&format!("{CONFIG_MAPS}?{query}")).await.failure());
+    }
+    expect_test::expect![[r#""#]].assert_eq(&text);
+}
