@@ -145,7 +145,7 @@ pub async fn modify(
         if !insists.is_empty() && insists != stored.revision.to_string() {
             return Err(Failure::modified(&call.kind, call.name()));
         }
-        let reservations = prepare_modification(context, call, part, (&mut new, &owners), &old)?;
+        let reservations = prepare_modification(context, call, part, &mut new, &owners, &old)?;
         if is_unchanged(&new, &old) {
             return Ok((old, warnings));
         }
@@ -185,7 +185,8 @@ fn prepare_modification(
     context: &Context,
     call: &Call,
     part: Part,
-    (new, owners): (&mut Value, &Owners),
+    new: &mut Value,
+    owners: &Owners,
     old: &Value,
 ) -> Result<Vec<Reservation>, Failure> {
     let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
