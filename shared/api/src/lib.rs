@@ -1,5 +1,6 @@
 //! The objects of Odeon: kinds, names, defaults, validation, and the messages between processes. No IO.
 
+pub mod admission;
 pub mod columns;
 pub mod conversation;
 pub mod cron;

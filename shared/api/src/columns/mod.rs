@@ -2,25 +2,37 @@
 
 mod age;
 mod batch;
+mod classes;
 mod config;
+mod ingress;
 mod network;
 mod node;
 mod pod;
 mod policy;
 mod rbac;
+mod storage;
 mod workload;
 
 pub use age::{ago, human_duration};
 pub use batch::{CRON_JOB, JOB, cron_job, job};
+pub use classes::{
+    NAME_AND_TIME, POD_TEMPLATE, PRIORITY_CLASS, RESOURCE_QUOTA, RUNTIME_CLASS, name_and_time, pod_template,
+    priority_class, resource_quota, runtime_class,
+};
 pub use config::{
     CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT, config_map, event, lease, namespace,
     secret, service_account,
 };
+pub use ingress::{INGRESS, INGRESS_CLASS, NETWORK_POLICY, ingress, ingress_class, network_policy};
 pub use network::{ENDPOINT_SLICE, ENDPOINTS, SERVICE, endpoint_slice, endpoints, service};
 pub use node::{NODE, node};
 pub use pod::{POD, pod};
 pub use policy::{DISRUPTION_BUDGET, disruption_budget};
 pub use rbac::{BINDING, ROLE, binding, role};
+pub use storage::{
+    CSI_DRIVER, CSI_NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, STORAGE_CLASS, VOLUME_ATTACHMENT,
+    csi_driver, csi_node, persistent_volume, persistent_volume_claim, storage_class, volume_attachment,
+};
 pub use workload::{
     CONTROLLER_REVISION, DAEMON_SET, DEPLOYMENT, REPLICA_SET, STATEFUL_SET, controller_revision, daemon_set,
     deployment, replica_set, stateful_set,
@@ -75,8 +87,15 @@ fn age(object: &Value, now: Timestamp) -> Value {
 
 /// The text, or Kubernetes' mark for nothing.
 fn or_none(text: &str) -> &str {
-    if text.is_empty() { "<none>" } else { text }
+    or("<none>", text)
 }
 
+/// The text, or what stands for none.
+fn or<'a>(other: &'a str, text: &'a str) -> &'a str {
+    if text.is_empty() { other } else { text }
+}
+
+#[cfg(test)]
+mod cluster_tests;
 #[cfg(test)]
 mod tests;

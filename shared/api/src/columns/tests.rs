@@ -6,7 +6,7 @@ use serde_json::Value;
 use crate::Timestamp;
 
 /// All cells of each object in the YAML stream, as `kubectl get -o wide` would print them at 12:00.
-fn check(yaml: &str, expected: Expect) {
+pub(super) fn check(yaml: &str, expected: Expect) {
     let now = Timestamp::parse("2026-01-01T12:00:00Z").unwrap();
     let mut lines = String::new();
     let mut header = true;

@@ -136,14 +136,18 @@ fn number(object: &Value, pointer: &str) -> i64 {
 /// Containers, images and selector of the workload whose spec is at `pointer`.
 pub(super) fn template_at(object: &Value, pointer: &str) -> [Value; 3] {
     let spec = object.pointer(pointer).unwrap_or(&Value::Null);
-    let containers = items(spec, "/template/spec/containers");
-    let joined =
-        |key: &str| containers.iter().map(|container| text(container, key)).collect::<Vec<_>>().join(",");
-    [json!(joined("/name")), json!(joined("/image")), json!(selector(spec.get("selector")))]
+    let [names, images] = layout(items(spec, "/template/spec/containers"));
+    [json!(names), json!(images), json!(selector(spec.get("selector")))]
+}
+
+/// The names and the images of containers.
+pub(super) fn layout(containers: &[Value]) -> [String; 2] {
+    ["/name", "/image"]
+        .map(|key| containers.iter().map(|container| text(container, key)).collect::<Vec<_>>().join(","))
 }
 
 /// A label selector, or the plain map of a replication controller, as a query string.
-fn selector(selector: Option<&Value>) -> String {
+pub(super) fn selector(selector: Option<&Value>) -> String {
     let selector = selector.unwrap_or(&Value::Null);
     let plain = selector.as_object().is_some_and(|map| map.values().all(Value::is_string));
     let equal = entries(selector, if plain { "" } else { "/matchLabels" })

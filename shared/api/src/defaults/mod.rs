@@ -5,15 +5,19 @@ mod config;
 mod container;
 mod network;
 mod pod;
+mod policy;
 mod rbac;
+mod storage;
 mod volume;
 mod workload;
 
 pub use batch::{cron_job, job};
 pub use config::{namespace, namespace_label, node, none, secret};
 pub use network::{endpoint_slice, endpoints, service};
-pub use pod::{pod, pod_template};
+pub use pod::{pod, pod_template, template};
+pub use policy::{ingress_class, limit_range, network_policy, priority_class};
 pub use rbac::binding;
+pub use storage::{csi_driver, persistent_volume, persistent_volume_claim, storage_class};
 pub use workload::{daemon_set, deployment, replica_set, replication_controller, stateful_set};
 
 use serde_json::{Map, Value};
@@ -54,5 +58,7 @@ fn set_nonzero(object: &mut Map<String, Value>, key: &str, default: impl Into<Va
     }
 }
 
+#[cfg(test)]
+mod cluster_tests;
 #[cfg(test)]
 mod tests;

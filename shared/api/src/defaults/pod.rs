@@ -27,6 +27,11 @@ pub fn pod_template(object: &mut Value) {
     pod_template_at(object, "/spec/template");
 }
 
+/// Fills in a pod template that is an object of its own.
+pub fn template(object: &mut Value) {
+    pod_template_at(object, "/template");
+}
+
 /// Fills in the pod template at a JSON pointer.
 pub(super) fn pod_template_at(object: &mut Value, pointer: &str) {
     let Some(template) = object.pointer_mut(pointer) else { return };

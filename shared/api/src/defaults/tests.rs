@@ -3,7 +3,7 @@
 use expect_test::{Expect, expect};
 use serde_json::Value;
 
-fn check(yaml: &str, expected: Expect) {
+pub(super) fn check(yaml: &str, expected: Expect) {
     let object: Value = serde_yaml_ng::from_str(yaml).unwrap();
     let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
         .unwrap();

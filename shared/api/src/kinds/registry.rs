@@ -9,8 +9,12 @@ use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use k8s_openapi::api::events::v1 as events;
+use k8s_openapi::api::networking::v1 as networking;
+use k8s_openapi::api::node::v1 as node;
 use k8s_openapi::api::policy::v1 as policy;
 use k8s_openapi::api::rbac::v1 as rbac;
+use k8s_openapi::api::scheduling::v1 as scheduling;
+use k8s_openapi::api::storage::v1 as storage;
 
 use super::decode::decode;
 use super::{BuiltIn, KindInfo, Rules};
@@ -72,6 +76,20 @@ pub(super) const KINDS: &[KindInfo] = &[
     kind!(rbac::ClusterRole, "clusterroles.rbac.authorization.k8s.io", "clusterrole", [], [], [], none, cluster_role, ROLE, role),
     kind!(rbac::RoleBinding, "rolebindings.rbac.authorization.k8s.io", "rolebinding", [], [], [namespaced], binding, role_binding, BINDING, binding),
     kind!(rbac::ClusterRoleBinding, "clusterrolebindings.rbac.authorization.k8s.io", "clusterrolebinding", [], [], [], binding, cluster_role_binding, BINDING, binding),
+    kind!(core::PodTemplate, "podtemplates", "podtemplate", [], [], [namespaced generation], template, pod_template, POD_TEMPLATE, pod_template),
+    kind!(core::ResourceQuota, "resourcequotas", "resourcequota", ["quota"], [], [namespaced status], none, resource_quota, RESOURCE_QUOTA, resource_quota),
+    kind!(core::LimitRange, "limitranges", "limitrange", ["limits"], [], [namespaced], limit_range, limit_range, NAME_AND_TIME, name_and_time),
+    kind!(core::PersistentVolume, "persistentvolumes", "persistentvolume", ["pv"], [], [status], persistent_volume, persistent_volume, PERSISTENT_VOLUME, persistent_volume),
+    kind!(core::PersistentVolumeClaim, "persistentvolumeclaims", "persistentvolumeclaim", ["pvc"], [], [namespaced status], persistent_volume_claim, persistent_volume_claim, PERSISTENT_VOLUME_CLAIM, persistent_volume_claim),
+    kind!(storage::StorageClass, "storageclasses.storage.k8s.io", "storageclass", ["sc"], [], [], storage_class, storage_class, STORAGE_CLASS, storage_class),
+    kind!(storage::VolumeAttachment, "volumeattachments.storage.k8s.io", "volumeattachment", [], [], [status], none, volume_attachment, VOLUME_ATTACHMENT, volume_attachment),
+    kind!(storage::CSIDriver, "csidrivers.storage.k8s.io", "csidriver", [], [], [], csi_driver, csi_driver, CSI_DRIVER, csi_driver),
+    kind!(storage::CSINode, "csinodes.storage.k8s.io", "csinode", [], [], [], none, csi_node, CSI_NODE, csi_node),
+    kind!(networking::Ingress, "ingresses.networking.k8s.io", "ingress", ["ing"], [], [namespaced status generation], none, ingress, INGRESS, ingress),
+    kind!(networking::IngressClass, "ingressclasses.networking.k8s.io", "ingressclass", [], [], [generation], ingress_class, ingress_class, INGRESS_CLASS, ingress_class),
+    kind!(networking::NetworkPolicy, "networkpolicies.networking.k8s.io", "networkpolicy", ["netpol"], [], [namespaced generation], network_policy, network_policy, NETWORK_POLICY, network_policy),
+    kind!(scheduling::PriorityClass, "priorityclasses.scheduling.k8s.io", "priorityclass", ["pc"], [], [generation], priority_class, priority_class, PRIORITY_CLASS, priority_class),
+    kind!(node::RuntimeClass, "runtimeclasses.node.k8s.io", "runtimeclass", [], [], [], none, runtime_class, RUNTIME_CLASS, runtime_class),
 ];
 
 /// The only element of a list of none or one.

@@ -72,7 +72,12 @@ fn prepare_status(object: &mut Value, kind: &KindInfo) {
     match (kind.id.as_str(), qos) {
         ("pods", Some(qos)) => object.insert("status".into(), json!({"phase": "Pending", "qosClass": qos})),
         ("namespaces", _) => object.insert("status".into(), json!({"phase": "Active"})),
-        ("services", _) => object.insert("status".into(), json!({"loadBalancer": {}})),
+        ("persistentvolumes" | "persistentvolumeclaims", _) => {
+            object.insert("status".into(), json!({"phase": "Pending"}))
+        }
+        ("ingresses.networking.k8s.io" | "services", _) => {
+            object.insert("status".into(), json!({"loadBalancer": {}}))
+        }
         _ => object.insert("status".into(), json!({})),
     };
 }

@@ -67,14 +67,7 @@ pub(super) fn affinity(errors: &mut Errors, spec: &Value, path: &str) {
     let Some(affinity) = spec.get("affinity") else { return };
     let path = format!("{path}.affinity");
     if let Some(selector) = affinity.pointer(&format!("/nodeAffinity/{required}")) {
-        let path = format!("{path}.nodeAffinity.{required}.nodeSelectorTerms");
-        let terms = items(selector, "/nodeSelectorTerms");
-        if terms.is_empty() {
-            errors.required(path.as_str(), "must have at least one node selector term");
-        }
-        for (index, term) in terms.iter().enumerate() {
-            node_term(errors, term, &format!("{path}[{index}]"));
-        }
+        node_selector(errors, selector, &format!("{path}.nodeAffinity.{required}"));
     }
     for (index, term) in items(affinity, &format!("/nodeAffinity/{preferred}")).iter().enumerate() {
         let path = format!("{path}.nodeAffinity.{preferred}[{index}]");
@@ -94,6 +87,18 @@ pub(super) fn affinity(errors: &mut Errors, spec: &Value, path: &str) {
                 &format!("{path}.podAffinityTerm"),
             );
         }
+    }
+}
+
+/// Checks a node selector.
+pub(super) fn node_selector(errors: &mut Errors, selector: &Value, path: &str) {
+    let path = format!("{path}.nodeSelectorTerms");
+    let terms = items(selector, "/nodeSelectorTerms");
+    if terms.is_empty() {
+        errors.required(path.as_str(), "must have at least one node selector term");
+    }
+    for (index, term) in terms.iter().enumerate() {
+        node_term(errors, term, &format!("{path}[{index}]"));
     }
 }
 

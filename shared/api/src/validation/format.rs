@@ -45,6 +45,21 @@ pub(super) fn path_segment(text: &str) -> Vec<String> {
     }
 }
 
+/// A DNS-1123 subdomain whose first label is `*`: hosts of ingresses.
+pub(super) fn wildcard_subdomain(text: &str) -> Vec<String> {
+    let mut wrong = longer_than(text, 253);
+    if !text.strip_prefix("*.").is_some_and(is_subdomain) {
+        wrong.push(
+            "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist \
+             of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. \
+             '*.example.com', regex used for validation is \
+             '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+                .into(),
+        );
+    }
+    wrong
+}
+
 /// A DNS-1035 label: services.
 pub(super) fn dns_1035_label(text: &str) -> Vec<String> {
     let mut wrong = longer_than(text, 63);

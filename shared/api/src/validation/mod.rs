@@ -2,13 +2,16 @@
 
 mod affinity;
 mod batch;
+mod classes;
 mod config;
 mod container;
 mod ephemeral;
 mod errors;
 mod format;
+mod ingress;
 mod meta;
 mod network;
+mod network_policy;
 mod node;
 mod pod;
 mod policy;
@@ -16,22 +19,31 @@ mod probe;
 mod rbac;
 mod resources;
 mod stateful_set;
+mod storage;
 mod volume;
 mod workload;
 
 pub use batch::{cron_job, job};
+pub use classes::{limit_range, pod_template, priority_class, resource_quota, runtime_class};
 pub use config::{config_map, event, lease, namespace, secret, service_account};
 pub use ephemeral::ephemeral_containers;
 pub use format::{dns_label, dns_subdomain, label_value, qualified_name};
+pub use ingress::{ingress, ingress_class};
 pub use network::{endpoint_slice, endpoints, service};
+pub use network_policy::network_policy;
 pub use node::node;
 pub use pod::pod;
 pub use policy::disruption_budget;
 pub use rbac::{cluster_role, cluster_role_binding, role, role_binding};
 pub use stateful_set::{controller_revision, daemon_set, stateful_set};
+pub use storage::{
+    csi_driver, csi_node, persistent_volume, persistent_volume_claim, storage_class, volume_attachment,
+};
 pub use workload::{deployment, replica_set, replication_controller};
 
 use errors::Errors;
 
+#[cfg(test)]
+mod cluster_tests;
 #[cfg(test)]
 mod tests;

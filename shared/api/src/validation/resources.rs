@@ -47,6 +47,14 @@ pub(super) fn amount_of(errors: &mut Errors, path: &str, amount: &str) {
     }
 }
 
+/// An amount must be a quantity and more than nothing.
+pub(super) fn positive_amount(errors: &mut Errors, path: &str, amount: &str) {
+    match Quantity::parse(amount) {
+        Some(quantity) if quantity.milli == 0 => errors.invalid(path, amount, "must be greater than zero"),
+        _ => amount_of(errors, path, amount),
+    }
+}
+
 fn name(errors: &mut Errors, path: &str, resource: &str) {
     let violations = qualified_name(resource);
     let well_formed = violations.is_empty();

@@ -12,11 +12,11 @@ fn ready(yaml: &str) -> Value {
     object
 }
 
-fn check(yaml: &str, expected: Expect) {
+pub(super) fn check(yaml: &str, expected: Expect) {
     check_change(yaml, None, expected);
 }
 
-fn check_change(yaml: &str, old: Option<&str>, expected: Expect) {
+pub(super) fn check_change(yaml: &str, old: Option<&str>, expected: Expect) {
     let object = ready(yaml);
     let kind = crate::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"))
         .unwrap();

@@ -62,7 +62,7 @@ fn source(errors: &mut Errors, volume: &Value, path: &str) {
     }
 }
 
-fn host_path(errors: &mut Errors, source: &Value, path: &str) {
+pub(super) fn host_path(errors: &mut Errors, source: &Value, path: &str) {
     errors.needs(source, path, "path");
     let place = text(source, "/path");
     if place.split('/').any(|part| part == "..") {
