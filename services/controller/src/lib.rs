@@ -9,8 +9,8 @@ use std::time::Duration;
 use actor::{Facts, Host, Partitions, partitions};
 use actors::{
     ClusterRoleActor, Collector, CronJobActor, DaemonSetActor, DeploymentActor, DisruptionBudgetActor,
-    JobActor, NamespaceActor, ReleasedPods, ReplicaSetActor, ReplicationControllerActor, ServiceActor,
-    StatefulSetActor,
+    JobActor, NamespaceActor, ReleasedPods, ReplicaSetActor, ReplicationControllerActor, ResourceQuotaActor,
+    ServiceActor, StatefulSetActor,
 };
 use bus::{Bus, BusError};
 use keeper::{Keeper, NodeActor, Parts};
@@ -62,6 +62,7 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
         .serve::<DaemonSetActor>()
         .serve::<JobActor>()
         .serve::<CronJobActor>()
+        .serve::<ResourceQuotaActor>()
         .serve::<ServiceActor>()
         .serve::<NamespaceActor>()
         .serve::<NodeActor>()

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 const PODS: ResourceId = ResourceId::new("pods");
 const SERVICE_ACCOUNTS: ResourceId = ResourceId::new("serviceaccounts");
 const NAMESPACES: ResourceId = ResourceId::new("namespaces");
+const PRIORITY_CLASSES: ResourceId = ResourceId::new("priorityclasses.scheduling.k8s.io");
 /// Every cluster has them, so they stay.
 const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
@@ -50,6 +51,34 @@ pub fn service_account(context: &Context, call: &Call, object: &mut Value, uid: 
     }
     service_account::mount_token(object, account.map(|account| account.value()).as_ref(), uid);
     Ok(())
+}
+
+/// Completes a new object as the cluster's objects say (limit ranges, priority classes, …), and checks it against its quotas.
+pub fn completion(context: &Context, call: &Call, object: &mut Value) -> Result<(), Failure> {
+    let name = text(object, "/metadata/name").to_owned();
+    one_default_priority(context, call, object)?;
+    api::admission::admit(object, call.kind.id, &context.view.read(), &[])
+        .map_err(|why| Failure::forbidden(&call.kind, &name, &why))
+}
+
+/// Pods that name no class have the priority of one class at most.
+fn one_default_priority(context: &Context, call: &Call, class: &Value) -> Result<(), Failure> {
+    if call.kind.id != PRIORITY_CLASSES || !api::json::flag(class, "/globalDefault") {
+        return Ok(());
+    }
+    let reader = context.view.read();
+    let name = text(class, "/metadata/name");
+    let mut others = reader.list(PRIORITY_CLASSES, None).filter(|other| *other.key.name != *name);
+    match others.find(|other| api::json::flag(&other.value(), "/globalDefault")) {
+        None => Ok(()),
+        Some(other) => {
+            let why = format!(
+                "PriorityClass {} is already marked as default. Only one default can exist",
+                other.key.name
+            );
+            Err(Failure::forbidden(&call.kind, name, &why))
+        }
+    }
 }
 
 /// Some objects cannot be deleted.

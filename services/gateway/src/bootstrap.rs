@@ -1,9 +1,10 @@
-//! Creates what every cluster has: its first namespaces and the `kubernetes` Service. Gateways that start at once do no harm.
+//! Creates what every cluster has: its first namespaces, the system's priority classes and the `kubernetes` Service. Gateways that start at once do no harm.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::admission::SYSTEM_PRIORITIES;
 use api::journal::JournalEntry;
 use api::{ObjectKey, ResourceId, json, kind, lifecycle};
 use bus::{ChangeTo, Expect, Mutation, WriteError};
@@ -29,6 +30,18 @@ pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Erro
             "metadata": {"name": name, "labels": {"kubernetes.io/metadata.name": name}},
         });
         create(context, ObjectKey::cluster(ResourceId::new("namespaces"), name), namespace).await?;
+    }
+    for (name, priority) in SYSTEM_PRIORITIES {
+        let class = value!({
+            "apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}, "value": priority,
+            "description": "Used for system critical pods that must not be moved from their current node.",
+        });
+        create(
+            context,
+            ObjectKey::cluster(ResourceId::new("priorityclasses.scheduling.k8s.io"), name),
+            class,
+        )
+        .await?;
     }
     let services = ResourceId::new("services");
     create(context, ObjectKey::namespaced(services, "default", "kubernetes"), kubernetes_service(context))

@@ -119,6 +119,7 @@ fn prepare_creation(
     let name = json::text(&object, "/metadata/name").to_owned();
     let reservations = allocate::for_object(&context.view, &context.config, &mut object, None)
         .map_err(|errors| Failure::invalid(&call.kind, &name, &errors))?;
+    admission::completion(context, call, &mut object)?;
     let errors = call.kind.validate(&object, None);
     if !errors.is_empty() {
         return Err(Failure::invalid(&call.kind, &name, &errors));

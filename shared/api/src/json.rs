@@ -23,7 +23,7 @@ pub fn items<'a>(value: &'a Value, pointer: &str) -> &'a [Value] {
 }
 
 /// The entries of the object at a JSON pointer.
-pub fn entries<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a str, &'a Value)> {
+pub fn entries<'a>(value: &'a Value, pointer: &str) -> impl Iterator<Item = (&'a str, &'a Value)> + use<'a> {
     value
         .pointer(pointer)
         .and_then(Value::as_object)

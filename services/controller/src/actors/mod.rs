@@ -13,6 +13,7 @@ mod namespace;
 mod ownership;
 mod pods;
 mod replica_set;
+mod resource_quota;
 mod selecting;
 mod service;
 mod stateful_set;
@@ -27,6 +28,7 @@ pub use disruption_budget::DisruptionBudgetActor;
 pub use job::{JobActor, ReleasedPods};
 pub use namespace::NamespaceActor;
 pub use replica_set::{ReplicaSetActor, ReplicationControllerActor};
+pub use resource_quota::ResourceQuotaActor;
 pub use service::ServiceActor;
 pub use stateful_set::StatefulSetActor;
 

@@ -61,6 +61,7 @@ pub(super) fn object(line: &str) -> Value {
         "poddisruptionbudget" => ("policy/v1", "PodDisruptionBudget", json!({})),
         "clusterrole" => ("rbac.authorization.k8s.io/v1", "ClusterRole", json!({})),
         "serviceaccount" => ("v1", "ServiceAccount", json!({})),
+        "resourcequota" => ("v1", "ResourceQuota", json!({})),
         other => panic!("{other} is not in the language"),
     };
     object["apiVersion"] = json!(api_version);

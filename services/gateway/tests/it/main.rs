@@ -13,6 +13,7 @@ mod cluster;
 mod deleting;
 mod discovery;
 mod events;
+mod furnishings;
 mod kubectl;
 mod reading;
 mod services;

@@ -1,5 +1,6 @@
 //! Performs writes: the only way from a decision to the bucket and the journal.
 
+mod admission;
 pub(crate) mod plan;
 mod record;
 

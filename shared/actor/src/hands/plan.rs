@@ -9,13 +9,18 @@ use api::{KindInfo, ObjectKey, Resource, ResourceId, Revision, Timestamp, Uid, s
 use bus::{ChangeTo, Expect, Reader, Stored};
 use serde_json::{Value, json};
 
+use super::admission;
 use crate::Write;
 
 const SERVICE_ACCOUNTS: ResourceId = ResourceId::new("serviceaccounts");
 
 /// The objects that writes build on, as one moment had them.
 #[derive(Default)]
-pub(crate) struct Bases(HashMap<ObjectKey, Arc<Stored>>);
+pub(crate) struct Bases {
+    stored: HashMap<ObjectKey, Arc<Stored>>,
+    /// New objects, completed as the cluster says, or why they are forbidden.
+    admitted: HashMap<ObjectKey, Result<Value, String>>,
+}
 
 /// A new status of the turn's own object.
 pub(crate) struct StatusChange {
@@ -79,17 +84,17 @@ impl Bases {
             Write::Patch { .. } | Write::Delete { .. } | Write::Finish { .. } => None,
         });
         let keys = writes.iter().map(|write| write.key().clone()).chain(namespaces).chain(accounts);
-        let mut bases: HashMap<ObjectKey, Arc<Stored>> =
+        let mut stored: HashMap<ObjectKey, Arc<Stored>> =
             keys.filter_map(|key| reader.get(&key).map(|stored| (key, Arc::clone(stored)))).collect();
         if let Some(own) = own {
-            bases.insert(own.key.clone(), Arc::clone(own));
+            stored.insert(own.key.clone(), Arc::clone(own));
         }
-        Self(bases)
+        Self { stored, admitted: admission::of_new(reader, writes) }
     }
 
     fn is_terminating(&self, namespace: Option<ObjectKey>) -> bool {
         namespace
-            .and_then(|key| self.0.get(&key))
+            .and_then(|key| self.stored.get(&key))
             .is_some_and(|namespace| namespace.metadata.is_terminating())
     }
 }
@@ -108,7 +113,7 @@ pub(crate) fn plan(
     let draft_of =
         |key: &ObjectKey, drafts: &mut Vec<(ObjectKey, Draft)>, index: &mut HashMap<ObjectKey, usize>| {
             *index.entry(key.clone()).or_insert_with(|| {
-                drafts.push((key.clone(), Draft::of(bases.0.get(key).cloned())));
+                drafts.push((key.clone(), Draft::of(bases.stored.get(key).cloned())));
                 drafts.len() - 1
             })
         };
@@ -116,9 +121,13 @@ pub(crate) fn plan(
         let place = draft_of(write.key(), &mut drafts, &mut index);
         let Some((_, draft)) = drafts.get_mut(place) else { continue };
         let terminating = matches!(write, Write::Create { .. }) && bases.is_terminating(namespace_of(write));
-        verdicts.push(match terminating {
-            true => Verdict::Refused("the namespace is terminating".to_owned()),
-            false => draft.fold(write, bases, now, &mut fresh),
+        verdicts.push(match (terminating, write, bases.admitted.get(write.key())) {
+            (true, ..) => Verdict::Refused("the namespace is terminating".to_owned()),
+            (_, Write::Create { .. }, Some(Err(why))) => Verdict::Refused(why.clone()),
+            (_, Write::Create { key, .. }, Some(Ok(object))) => {
+                draft.create(key, object, bases, (now, fresh()))
+            }
+            (..) => draft.fold(write, bases, now, &mut fresh),
         });
     }
     let mut writes_status = false;
@@ -186,7 +195,7 @@ impl Draft {
             known.default(&mut object);
         }
         if let Some(account) = account_of(key, &object) {
-            let account = bases.0.get(&account).map(|stored| stored.value());
+            let account = bases.stored.get(&account).map(|stored| stored.value());
             service_account::mount_token(&mut object, account.as_ref(), &uid);
         }
         if let Some(kind) = kind {

@@ -70,7 +70,7 @@ fn creating_stamps_once_and_is_done_if_ours() {
             ]
         },
         expect![[r#"
-            put configmap new Absent {"creationTimestamp":"2026-01-01T00:00:00Z","generation":1,"name":"new","namespace":"default","ownerReferences":[{"controller":true,"uid":"deployment-web"}],"uid":"fresh"} null
+            put configmap new Absent {"creationTimestamp":"2026-01-01T00:00:00Z","name":"new","namespace":"default","ownerReferences":[{"controller":true,"uid":"deployment-web"}],"uid":"fresh"} null
             Written
             Done
             Refused("configmaps/default/theirs exists and is not ours")

@@ -1,16 +1,73 @@
-//! What the cluster's own objects say about new ones: classes that are the default, priorities that every cluster has.
+//! What the cluster's own objects say about new ones: limit ranges, priority classes, default classes, quotas. Pure; the gateway
+//! and the controllers' hands share it, so that it does not matter who creates an object.
 
-use serde_json::Value;
+mod limits;
+mod priority;
+mod quota;
 
-use crate::json::entries;
+pub use priority::{SYSTEM_PRIORITIES, keep_priority, system_priority};
+pub use quota::{format_amount, totals, usage};
 
-/// The priority classes that every cluster has.
-pub const SYSTEM_PRIORITIES: [(&str, i64); 2] =
-    [("system-node-critical", 2_000_001_000), ("system-cluster-critical", 2_000_000_000)];
+use std::sync::Arc;
 
-/// The priority of a class that every cluster has.
-pub fn system_priority(name: &str) -> Option<i64> {
-    SYSTEM_PRIORITIES.iter().find(|(known, _)| *known == name).map(|(_, value)| *value)
+use serde_json::{Value, json};
+
+use crate::ResourceId;
+use crate::json::{child, entries, text};
+
+/// Pods, which most of this is about.
+pub const PODS: ResourceId = ResourceId::new("pods");
+/// Claims.
+pub const CLAIMS: ResourceId = ResourceId::new("persistentvolumeclaims");
+const LIMIT_RANGES: ResourceId = ResourceId::new("limitranges");
+const PRIORITY_CLASSES: ResourceId = ResourceId::new("priorityclasses.scheduling.k8s.io");
+const STORAGE_CLASSES: ResourceId = ResourceId::new("storageclasses.storage.k8s.io");
+/// Quotas.
+pub const QUOTAS: ResourceId = ResourceId::new("resourcequotas");
+
+/// What admission reads of a cluster.
+pub trait Cluster {
+    /// The objects of a resource, of one namespace or of all.
+    fn objects(&self, resource: ResourceId, namespace: Option<&str>) -> Arc<[Value]>;
+}
+
+/// Completes a new object (decoded and defaulted) as the cluster's objects say, and checks it against them. The error says why it
+/// is forbidden. `joining` are objects that come into being at the same time and are not in the cluster yet.
+pub fn admit(
+    object: &mut Value,
+    resource: ResourceId,
+    cluster: &impl Cluster,
+    joining: &[(ResourceId, Value)],
+) -> Result<(), String> {
+    let namespace = text(object, "/metadata/namespace").to_owned();
+    if resource == PODS {
+        priority::resolve(object, &cluster.objects(PRIORITY_CLASSES, None))?;
+    }
+    if resource == CLAIMS {
+        choose_storage_class(object, &cluster.objects(STORAGE_CLASSES, None));
+    }
+    if matches!(resource, PODS | CLAIMS) {
+        for range in &*cluster.objects(LIMIT_RANGES, Some(&namespace)) {
+            limits::apply(object, resource, range);
+            limits::check(object, resource, range)?;
+        }
+    }
+    if namespace.is_empty() {
+        return Ok(());
+    }
+    quota::check(object, resource, cluster, &cluster.objects(QUOTAS, Some(&namespace)), joining)
+}
+
+/// The class of claims that name none: the newest of those that are marked.
+fn choose_storage_class(claim: &mut Value, classes: &[Value]) {
+    if claim.pointer("/spec/storageClassName").is_some() {
+        return;
+    }
+    let marked = classes.iter().filter(|class| is_default_class(class));
+    let newest = marked.max_by_key(|class| text(class, "/metadata/creationTimestamp"));
+    if let (Some(class), Some(spec)) = (newest, child(claim, "spec")) {
+        spec.insert("storageClassName".into(), json!(text(class, "/metadata/name")));
+    }
 }
 
 /// The class of objects that name none, by its annotation (storage classes, ingress classes).
@@ -23,3 +80,6 @@ pub fn is_default_class(class: &Value) -> bool {
         ) && value == "true"
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -93,8 +93,10 @@ pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(
         replace(object, "status", old.get("status"));
     }
     keep_metadata(new, old, kind);
-    if kind.id.as_str() == "services" {
-        service::carry_over(new, old);
+    match kind.id.as_str() {
+        "services" => service::carry_over(new, old),
+        "pods" => crate::admission::keep_priority(new, old),
+        _ => {}
     }
     let changed = wanted(new) != wanted(old)
         || kind.id.as_str() == "deployments.apps"

@@ -13,6 +13,7 @@ mod node;
 mod pod;
 mod replica_set;
 mod replication_controller;
+mod resource_quota;
 mod service;
 mod stateful_set;
 
@@ -36,6 +37,7 @@ pub use pod::{
 };
 pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 pub use replication_controller::ReplicationController;
+pub use resource_quota::{ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus};
 pub use service::{Service, ServicePort, ServiceSpec, ServiceStatus};
 pub use stateful_set::{
     ClaimRetention, Ordinals, PartitionedUpdate, StatefulSet, StatefulSetSpec, StatefulSetStatus,

@@ -41,6 +41,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+impl api::admission::Cluster for Reader<'_> {
+    fn objects(&self, resource: ResourceId, namespace: Option<&str>) -> Arc<[serde_json::Value]> {
+        self.list(resource, namespace).map(|stored| stored.value()).collect()
+    }
+}
+
 impl Reader<'_> {
     /// Everything up to here is included, nothing after.
     pub fn revision(&self) -> Revision {

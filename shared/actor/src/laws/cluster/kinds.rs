@@ -50,6 +50,7 @@ static KINDS: &[Kind] = &[
     kind("configmap", "cm", "configmaps", "v1", "ConfigMap", true),
     kind("secret", "secret", "secrets", "v1", "Secret", true),
     kind("serviceaccount", "sa", "serviceaccounts", "v1", "ServiceAccount", true),
+    kind("resourcequota", "quota", "resourcequotas", "v1", "ResourceQuota", true),
     kind("persistentvolumeclaim", "pvc", "persistentvolumeclaims", "v1", "PersistentVolumeClaim", true),
     kind("persistentvolume", "pv", "persistentvolumes", "v1", "PersistentVolume", false),
     kind("deployment", "deploy", "deployments.apps", APPS, "Deployment", true),
