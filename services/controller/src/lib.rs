@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use actor::{Facts, Host, Partitions, partitions};
 use actors::{
-    ClusterRoleActor, Collector, CronJobActor, DaemonSetActor, DeploymentActor, DisruptionBudgetActor,
-    JobActor, NamespaceActor, ReleasedPods, ReplicaSetActor, ReplicationControllerActor, ResourceQuotaActor,
-    ServiceActor, StatefulSetActor,
+    ClusterRoleActor, Collector, CronJobActor, CustomResourceDefinitionActor, DaemonSetActor,
+    DeploymentActor, DisruptionBudgetActor, JobActor, NamespaceActor, ReleasedPods, ReplicaSetActor,
+    ReplicationControllerActor, ResourceQuotaActor, ServiceActor, StatefulSetActor,
 };
 use bus::{Bus, BusError};
 use keeper::{Keeper, NodeActor, Parts};
@@ -65,6 +65,7 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
         .serve::<ResourceQuotaActor>()
         .serve::<ServiceActor>()
         .serve::<NamespaceActor>()
+        .serve::<CustomResourceDefinitionActor>()
         .serve::<NodeActor>()
         .serve::<DisruptionBudgetActor>()
         .serve::<ClusterRoleActor>()

@@ -1,5 +1,6 @@
 //! Rules of the cluster about what may be created and deleted where.
 
+use api::custom::CustomResource;
 use api::json::text;
 use api::{ObjectKey, ResourceId, Uid, service_account};
 use serde_json::{Value, json};
@@ -17,6 +18,9 @@ const IMMORTAL: [&str; 3] = ["default", "kube-system", "kube-public"];
 
 /// Objects are created only in namespaces that exist and stay.
 pub fn creation(context: &Context, call: &Call, object: &Value) -> Result<(), Failure> {
+    if call.kind.custom().is_some_and(CustomResource::is_terminating) {
+        return Err(Failure::method_not_allowed());
+    }
     let Some(namespace) = call.path.namespace.as_deref() else { return Ok(()) };
     let found = context.view.get(&ObjectKey::cluster(NAMESPACES, namespace));
     let Some(found) = found else {

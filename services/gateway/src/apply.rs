@@ -64,9 +64,10 @@ pub async fn apply(
 
 fn merged(call: &Call, old: Option<&Value>, config: &Value) -> Result<Checked, Failure> {
     let force = call.query.flag("force");
+    let old = old.map(|old| call.kind.shown(old.clone()));
     let mut new = owners::by(call, |writer| {
         let kind = TypeRef::of(&call.kind);
-        managed::apply(old, config, kind, owners::unowned(&call.kind), writer, force)
+        managed::apply(old.as_ref(), config, kind, owners::unowned(&call.kind), writer, force)
     })
     .map_err(|error| refusal(call, &error))?;
     let owners = Owners::Settled(managed::detach(&mut new));

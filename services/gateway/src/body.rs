@@ -1,11 +1,14 @@
 //! Reads request bodies: JSON, YAML or protobuf in, a checked object of the right kind out.
 
+use api::custom::CustomResource;
 use api::{KindInfo, json, managed};
 use serde_json::{Value, json as json_value};
 
 use crate::call::Call;
 use crate::failure::Failure;
 use crate::owners::Owners;
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 /// An object that its kind's type understands.
 #[derive(Clone, Debug)]
@@ -30,7 +33,7 @@ pub fn parse(content_type: &str, body: &[u8]) -> Result<Value, Failure> {
     }
     match media_type(content_type) {
         "" | "application/json" | "*/*" => from_json(body),
-        "application/vnd.kubernetes.protobuf" => from_protobuf(body),
+        PROTOBUF => from_protobuf(body),
         "application/yaml" | "application/x-yaml" | "text/yaml" => from_yaml(body),
         _ => Err(Failure::unsupported_media_type()),
     }
@@ -38,6 +41,10 @@ pub fn parse(content_type: &str, body: &[u8]) -> Result<Value, Failure> {
 
 /// The body as an object of the call's kind, for its namespace and name.
 pub fn object(call: &Call) -> Result<Checked, Failure> {
+    // Custom resources have no protobuf form, whatever their name.
+    if call.kind.custom().is_some() && media_type(&call.content_type) == PROTOBUF {
+        return Err(Failure::unsupported_media_type());
+    }
     let value = read(call)?;
     if value.is_null() {
         return Err(Failure::bad_request("the request has no body"));
@@ -67,6 +74,8 @@ pub fn check(call: &Call, mut value: Value) -> Result<Checked, Failure> {
         }
         _ => unknown.collect(),
     };
+    let deprecation = kind.custom().and_then(CustomResource::deprecation).map(str::to_owned);
+    let warnings = deprecation.into_iter().chain(warnings).collect();
     Ok(Checked { object: decoded.object, owners, warnings })
 }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use api::journal::Cause;
-use api::{KindInfo, Kinds, ObjectKey};
+use api::{KindInfo, ObjectKey};
 use bytes::Bytes;
 
 use crate::auth::User;
 use crate::failure::Failure;
 use crate::negotiate::{self, Form};
-use crate::path::{GroupVersion, ObjectPath, Query};
+use crate::path::{ObjectPath, Query};
 use crate::upgrade::Upgrade;
 
 /// The longest name of a field manager.
@@ -76,9 +76,4 @@ fn prefix_of_agent(agent: &str) -> &str {
         None | Some("") => "unknown",
         Some(name) => name,
     }
-}
-
-/// The kind behind a path's group, version and plural.
-pub fn kind_of(kinds: &Kinds, api: &GroupVersion, plural: &str) -> Result<Arc<KindInfo>, Failure> {
-    kinds.by_path(&api.group, &api.version, plural).cloned().ok_or_else(Failure::no_such_path)
 }

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Config;
 use crate::access::Access;
+use crate::catalogue::Catalogue;
 use crate::events::EventTable;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
@@ -29,6 +30,8 @@ pub struct Context {
     pub store: Store,
     /// Where reads and watches come from.
     pub view: Arc<View>,
+    /// The kinds that are served.
+    pub catalogue: Catalogue,
     /// Where every write is explained.
     pub journal: Journal,
     /// Kubernetes' events.
@@ -64,6 +67,7 @@ impl Context {
             store: bus.store(),
             journal: bus.journal(),
             bus,
+            catalogue: Catalogue::of(Arc::clone(&view)),
             view,
             events: Arc::new(EventTable::default()),
             metrics: Metrics::register(),

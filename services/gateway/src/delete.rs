@@ -69,7 +69,7 @@ pub async fn collection(context: &Context, call: &Call) -> Result<Response, Fail
         }
     }
     let list = json!({
-        "kind": format!("{}List", call.kind.kind), "apiVersion": call.kind.api_version(),
+        "kind": call.kind.list_kind(), "apiVersion": call.kind.api_version(),
         "metadata": {"resourceVersion": view_of(context, call).revision().to_string()}, "items": items,
     });
     Ok(respond::value(200, &list))

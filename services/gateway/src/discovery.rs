@@ -120,8 +120,24 @@ fn group_versions(kinds: &Kinds) -> BTreeMap<&'static str, Vec<&'static str>> {
             versions.push(version);
         }
     }
-    groups.values_mut().for_each(|versions| versions.sort_by(|a, b| b.cmp(a)));
     groups
+        .values_mut()
+        .for_each(|versions| versions.sort_by_key(|version| std::cmp::Reverse(maturity(version))));
+    groups
+}
+
+/// Orders versions as clients prefer them: `v2`, `v1`, `v2beta1`, `v1beta2`, `v1alpha1`, and what has another form.
+fn maturity(version: &str) -> (u8, u32, u32) {
+    let parsed = || {
+        let rest = version.strip_prefix('v')?;
+        let (stage, major, minor) = match (rest.split_once("beta"), rest.split_once("alpha")) {
+            (Some((major, minor)), _) => (2, major, minor),
+            (None, Some((major, minor))) => (1, major, minor),
+            (None, None) => (3, rest, "0"),
+        };
+        Some((stage, major.parse().ok()?, minor.parse().ok()?))
+    };
+    parsed().unwrap_or_default()
 }
 
 fn group_value(group: &str, versions: &[&str]) -> Value {

@@ -1,6 +1,7 @@
 //! PATCH: JSON, merge and strategic merge patches, and server-side apply.
 
 use api::{json, merge_patch, schema, strategic};
+use json_patch::PatchOperation;
 use serde_json::Value;
 
 use crate::body::{self, Checked};
@@ -36,6 +37,14 @@ impl Patch {
         match body::media_type(&call.content_type) {
             "application/json-patch+json" => json_patch(&call.body).map(Self::Json),
             "application/merge-patch+json" => body::from_json(&call.body).map(Self::Merge),
+            "application/strategic-merge-patch+json" if call.kind.custom().is_some() => {
+                Err(api::status::unsupported_media_type(&[
+                    "application/json-patch+json",
+                    "application/merge-patch+json",
+                    "application/apply-patch+yaml",
+                ])
+                .into())
+            }
             "application/strategic-merge-patch+json" => body::from_json(&call.body).map(Self::Strategic),
             options::APPLY => body::from_yaml(&call.body).map(Self::Apply),
             _ => Err(api::status::unsupported_media_type(&[
@@ -51,9 +60,7 @@ impl Patch {
     /// Applies it to a value of a type (`apps/v1`, `Deployment`).
     pub fn apply_to(&self, value: &mut Value, api_version: &str, kind: &str) -> Result<(), Failure> {
         match self {
-            Self::Json(patch) => {
-                json_patch::patch(value, patch).map_err(|_| Failure::new(422, "Invalid", REJECTED))
-            }
+            Self::Json(patch) => apply_json(patch, value),
             Self::Merge(patch) => {
                 merge_patch::apply(value, patch);
                 Ok(())
@@ -76,6 +83,21 @@ fn json_patch(body: &[u8]) -> Result<json_patch::Patch, Failure> {
         }
         _ => Ok(patch),
     }
+}
+
+/// As with Kubernetes, a test for `null` passes where nothing stands: clients add the first of a list's elements like that.
+fn apply_json(patch: &json_patch::Patch, value: &mut Value) -> Result<(), Failure> {
+    for operation in patch.iter() {
+        if let PatchOperation::Test(test) = operation
+            && test.value.is_null()
+            && test.path.resolve(value).is_err()
+        {
+            continue;
+        }
+        json_patch::patch(value, std::slice::from_ref(operation))
+            .map_err(|_| Failure::new(422, "Invalid", REJECTED))?;
+    }
+    Ok(())
 }
 
 /// `PATCH` of an object.

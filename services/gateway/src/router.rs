@@ -13,7 +13,7 @@ use hyper::{Method, Request};
 
 use crate::access::{ResourceWish, Wish};
 use crate::auth::User;
-use crate::call::{Call, kind_of};
+use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::path::{self, ObjectPath, Place, Query};
@@ -21,8 +21,8 @@ use crate::respond::{self, Response};
 use crate::reviews::{self, Review};
 use crate::upgrade::Upgrade;
 use crate::{
-    body, compress, delete, discovery, identify, none_of_these, openapi, options, overload, patch, protobuf,
-    read, subresources, watch, why, write,
+    body, compress, delete, discovery, identify, openapi, options, overload, patch, protobuf, read,
+    subresources, watch, why, write,
 };
 
 /// The largest body that is read.
@@ -71,26 +71,26 @@ async fn route(
     context.access.permit(&user, &wish(&request, &place, &query))?;
     let accept = header(request.headers(), &ACCEPT).to_owned();
     let known = header(request.headers(), &IF_NONE_MATCH).to_owned();
-    let kinds = api::kinds();
+    let kinds = || context.catalogue.kinds();
     match place {
         Place::Objects(path) => objects(context, user, request, path, query, seen).await,
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
             Err(Failure::method_not_allowed())
         }
-        Place::CoreVersions => Ok(discovery::core_versions(kinds, &accept, context)),
-        Place::Groups => Ok(discovery::groups(kinds, &accept)),
-        Place::Group(group) => discovery::group(kinds, &group),
-        Place::Resources(api) => discovery::resources(kinds, &api),
+        Place::CoreVersions => Ok(discovery::core_versions(&kinds(), &accept, context)),
+        Place::Groups => Ok(discovery::groups(&kinds(), &accept)),
+        Place::Group(group) => discovery::group(&kinds(), &group),
+        Place::Resources(api) => discovery::resources(&kinds(), &api),
         Place::OpenApi(rest) => {
             let hash = query.text("hash");
-            openapi::answer(kinds, &rest, openapi::Wanted { accept: &accept, hash, known: &known })
+            openapi::answer(&kinds(), &rest, openapi::Wanted { accept: &accept, hash, known: &known })
         }
         Place::Metrics => {
             Ok(respond::bytes(200, "text/plain; version=0.0.4", Bytes::from(telemetry::metrics::render())))
         }
         Place::Why => why::answer(context, &query).await,
         Place::Journal => why::journal(context, &query).await,
-        Place::Root => Ok(discovery::paths(kinds)),
+        Place::Root => Ok(discovery::paths(&kinds())),
         Place::Version | Place::Health => Err(Failure::no_such_path()),
     }
 }
@@ -131,10 +131,8 @@ async fn objects(
     if let Some(found) = reviews::by_path(&path.api.group, &path.api.version, &path.plural) {
         return review(context, found, &user, &path, request).await;
     }
-    if let Some(list) = none_of_these::list(request.method(), &path) {
-        return Ok(respond::value(200, &list));
-    }
-    let kind = kind_of(api::kinds(), &path.api, &path.plural)?;
+    let kind = context.catalogue.by_path(&path.api.group, &path.api.version, &path.plural);
+    let kind = kind.ok_or_else(Failure::no_such_path)?;
     let (mut parts, body) = request.into_parts();
     seen.resource = kind.id.as_str();
     seen.verb = precise_verb(&parts.method, &path, &query);

@@ -83,8 +83,8 @@ impl Shape {
         let metadata = Value::Object(metadata.clone());
         match self.form {
             Form::Whole => format!(
-                r#"{{"kind":"{}List","apiVersion":"{}","metadata":{metadata},"items":["#,
-                self.kind.kind,
+                r#"{{"kind":"{}","apiVersion":"{}","metadata":{metadata},"items":["#,
+                self.kind.list_kind(),
                 self.kind.api_version()
             ),
             Form::Metadata => format!(
@@ -99,7 +99,7 @@ impl Shape {
 
     /// Objects are shown in the version that they are stored in.
     fn as_stored(&self) -> bool {
-        self.kind.stored_as.is_none()
+        self.kind.shows_as_stored()
     }
 
     fn columns(&self) -> Value {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::Revision;
+use api::custom::DEFINITIONS;
 use bus::{Change, ChangeKind, Changes, Expired, Stored, View};
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
 
 use crate::call::Call;
 use crate::context::Context;
@@ -35,6 +35,7 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 /// `GET …?watch=true`.
 pub fn start(context: &Arc<Context>, call: &Call) -> Result<Response, Failure> {
     let watch = Watch {
+        context: Arc::clone(context),
         view: Arc::clone(view_of(context, call)),
         selection: Selection::of(call)?,
         shape: Shape::of(&call.kind, call.form()?, &call.query)?,
@@ -45,7 +46,6 @@ pub fn start(context: &Arc<Context>, call: &Call) -> Result<Response, Failure> {
             .number::<u64>("timeoutSeconds")?
             .filter(|s| *s > 0)
             .map_or(LASTS, Duration::from_secs),
-        stopping: context.stopping.clone(),
         _open: context.metrics.watch(call.kind.id.as_str()),
     };
     let (sender, receiver) = mpsc::channel(UNDER_WAY);
@@ -93,13 +93,13 @@ fn forbidden_options(why: &str) -> Failure {
 }
 
 struct Watch {
+    context: Arc<Context>,
     view: Arc<View>,
     selection: Selection,
     shape: Shape,
     beginning: Beginning,
     bookmarks: bool,
     lasts: Duration,
-    stopping: CancellationToken,
     _open: WatchGuard,
 }
 
@@ -108,7 +108,7 @@ type Sender = mpsc::Sender<Result<Bytes, StreamError>>;
 impl Watch {
     /// Ends when the client goes, when its time is over, or when the gateway stops.
     async fn run(self, sender: Sender) {
-        let stopping = self.stopping.clone();
+        let stopping = self.context.stopping.clone();
         let lasts = self.lasts;
         let client = sender.clone();
         tokio::select! {
@@ -170,6 +170,10 @@ impl Watch {
                     let batch = batch?;
                     batch.iter().for_each(|change| self.write_change(&mut piece, change));
                     position = batch.last().map_or(position, |change| change.revision());
+                    if self.is_over(&batch) {
+                        let _ = sender.send(Ok(piece.freeze())).await;
+                        return Ok(());
+                    }
                 }
                 () = tokio::time::sleep_until(bookmark_at), if self.bookmarks => {
                     self.write_bookmark(&mut piece, position, false);
@@ -180,6 +184,13 @@ impl Watch {
                 return Ok(());
             }
         }
+    }
+
+    /// The kind is a custom one, and its definition has gone or serves it no more.
+    fn is_over(&self, batch: &[Arc<Change>]) -> bool {
+        self.shape.kind.custom().is_some()
+            && batch.iter().any(|change| change.key().resource == DEFINITIONS)
+            && !self.context.catalogue.serves(&self.shape.kind)
     }
 
     async fn send_expired(&self, sender: &Sender, expired: Expired) {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use api::journal::JournalEntry;
-use api::{ObjectKey, Timestamp, by_gvk};
+use api::{Kinds, ObjectKey, Timestamp};
 use bus::{JournalFilter, Stored};
 use serde_json::{Value, json};
 
@@ -69,14 +69,15 @@ pub fn explain(object: &ObjectKey, owners: &[ObjectKey], entries: &[JournalEntry
 
 /// `GET /odeon/v1/why?resource=&namespace=&name=`.
 pub async fn answer(context: &Context, query: &Query) -> Result<Response, Failure> {
-    let object = object_of(query)?;
+    let kinds = context.catalogue.kinds();
+    let object = object_of(&kinds, query)?;
     let mut owners: Vec<ObjectKey> = Vec::new();
     let mut entries: Vec<JournalEntry> = Vec::new();
     let mut to_read = VecDeque::from([object.clone()]);
     while let Some(key) = to_read.pop_front() {
         let about = read(context, &JournalFilter::object(&key)).await?;
         let makers = match context.view.get(&key) {
-            Some(stored) => owners_of(&stored),
+            Some(stored) => owners_of(&kinds, &stored),
             None => makers_of(context, &key, &about).await?,
         };
         entries.extend(about);
@@ -106,7 +107,10 @@ pub async fn journal(context: &Context, query: &Query) -> Result<Response, Failu
         ),
     };
     let filter = JournalFilter {
-        resource: given("resource").map(|name| resource_of(&name)).transpose()?.map(|(id, _)| id),
+        resource: given("resource")
+            .map(|name| resource_of(&context.catalogue.kinds(), &name))
+            .transpose()?
+            .map(|(id, _)| id),
         namespace: given("namespace"),
         name: given("name"),
         trace,
@@ -122,12 +126,12 @@ pub async fn journal(context: &Context, query: &Query) -> Result<Response, Failu
     Ok(respond::value(200, &json!({"entries": values.collect::<Vec<_>>()})))
 }
 
-fn object_of(query: &Query) -> Result<ObjectKey, Failure> {
+fn object_of(kinds: &Kinds, query: &Query) -> Result<ObjectKey, Failure> {
     let (resource, name) = (query.text("resource"), query.text("name"));
     if resource.is_empty() || name.is_empty() {
         return Err(Failure::bad_request("resource and name are required"));
     }
-    let (id, namespaced) = resource_of(resource)?;
+    let (id, namespaced) = resource_of(kinds, resource)?;
     let namespace =
         Some(query.text("namespace")).filter(|namespace| !namespace.is_empty()).unwrap_or("default");
     Ok(match namespaced {
@@ -137,8 +141,8 @@ fn object_of(query: &Query) -> Result<ObjectKey, Failure> {
 }
 
 /// `pods`, `pod`, `po`, `deployments.apps`, `deployment`, …
-fn resource_of(name: &str) -> Result<(api::ResourceId, bool), Failure> {
-    api::kinds()
+fn resource_of(kinds: &Kinds, name: &str) -> Result<(api::ResourceId, bool), Failure> {
+    kinds
         .by_word(name)
         .map(|kind| (kind.id, kind.namespaced))
         .ok_or_else(|| Failure::bad_request(format!("the server doesn't have a resource type \"{name}\"")))
@@ -162,9 +166,9 @@ async fn read_at_most(
     }
 }
 
-fn owners_of(object: &Stored) -> Vec<ObjectKey> {
+fn owners_of(kinds: &Kinds, object: &Stored) -> Vec<ObjectKey> {
     let owner = |owner: &api::OwnerReference| {
-        let kind = by_gvk(&owner.api_version, &owner.kind)?;
+        let kind = kinds.by_gvk(&owner.api_version, &owner.kind)?;
         Some(match kind.namespaced {
             true => ObjectKey::namespaced(kind.id, object.key.namespace(), &owner.name),
             false => ObjectKey::cluster(kind.id, &owner.name),

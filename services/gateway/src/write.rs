@@ -140,7 +140,7 @@ pub async fn modify(
     let dry_run = call.query.dry_run()?;
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
-        let old = stored.value();
+        let old = call.kind.up_to_date(stored.value());
         let Checked { object: mut new, owners, warnings } = edit(&old)?;
         let insists = json::text(&new, "/metadata/resourceVersion").to_owned();
         if !insists.is_empty() && insists != stored.revision.to_string() {
@@ -195,7 +195,11 @@ fn prepare_modification(
         Part::Status => {
             lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
             owners.of_changed(call, new, old);
-            return Ok(Vec::new());
+            let errors = call.kind.validate_status(new, old);
+            return match errors.is_empty() {
+                true => Ok(Vec::new()),
+                false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
+            };
         }
         Part::EphemeralContainers => {
             let errors = subresources::ephemeral::prepare(new, old, &call.kind).map_err(refused)?;

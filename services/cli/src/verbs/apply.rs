@@ -59,7 +59,7 @@ pub fn read_manifests(file: &std::path::Path) -> Result<Vec<Value>> {
 }
 
 async fn apply_one(client: &Client, mut object: Value, default_namespace: &str) -> Result<()> {
-    let kind = kind_of(&object)?;
+    let kind = &*kind_of(client, &object).await?;
     let namespace =
         object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(default_namespace).to_owned();
     let name = name_of(&object).to_owned();

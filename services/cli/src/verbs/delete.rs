@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::apply::read_manifests;
 use super::{Scope, encode};
 use crate::client::{Client, is_not_found};
-use crate::resources::{collection_path, display_name, kind_of, name_of, object_path, targets};
+use crate::resources::{collection_path, display_name, kind_of, kinds_for, name_of, object_path, targets};
 
 /// How often a pending deletion is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -81,11 +81,13 @@ async fn choose(client: &Client, options: &Delete) -> Result<Vec<(String, String
     let mut chosen = Vec::new();
     for file in &options.filename {
         for object in read_manifests(file)? {
-            let kind = kind_of(&object)?;
+            let kind = kind_of(client, &object).await?;
             let namespace =
                 object.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or(namespace);
-            chosen
-                .push((object_path(kind, namespace, name_of(&object)), display_name(kind, name_of(&object))));
+            chosen.push((
+                object_path(&kind, namespace, name_of(&object)),
+                display_name(&kind, name_of(&object)),
+            ));
         }
     }
     if options.resources.is_empty() {
@@ -94,7 +96,8 @@ async fn choose(client: &Client, options: &Delete) -> Result<Vec<(String, String
         }
         return Ok(chosen);
     }
-    for target in targets(&options.resources)? {
+    let kinds = kinds_for(client, &options.resources).await?;
+    for target in targets(&kinds, &options.resources)? {
         match target.name {
             Some(name) => {
                 chosen.push((object_path(target.kind, namespace, name), display_name(target.kind, name)))

@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use super::table::{TableStyle, align, rows};
 use super::{Scope, encode};
 use crate::client::Client;
-use crate::resources::{Target, collection_path, find_kind, object_path, targets};
+use crate::resources::{Target, collection_path, find_kind, kinds_for, object_path, targets};
 
 /// Show one object in full, with its events
 #[derive(clap::Args, Clone, Debug)]
@@ -20,7 +20,8 @@ pub struct Describe {
 
 /// Runs `odeon describe`.
 pub async fn describe(client: &Client, options: &Describe) -> Result<()> {
-    for target in targets(&options.resource)? {
+    let kinds = kinds_for(client, &options.resource).await?;
+    for target in targets(&kinds, &options.resource)? {
         let name = target.name.context("name the object, such as pod/web-1")?;
         let namespace = options.scope.namespace(client);
         let object = client.get(&object_path(target.kind, namespace, name)).await?;
@@ -86,7 +87,7 @@ fn summary(object: &Value) -> Result<String> {
 async fn events(client: &Client, namespace: &str, target: Target<'_>, name: &str) -> Result<String> {
     let namespace = target.kind.namespaced.then_some(namespace);
     let fields = format!("involvedObject.kind={},involvedObject.name={name}", target.kind.kind);
-    let path = collection_path(find_kind("events")?, namespace);
+    let path = collection_path(find_kind(api::kinds(), "events")?, namespace);
     let table = client.get_table(&format!("{path}?fieldSelector={}", encode(&fields))).await?;
     let rows = rows(&table, TableStyle::default());
     Ok(if rows.len() > 1 { align(&rows) } else { String::new() })

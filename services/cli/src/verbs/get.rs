@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::table::{TableStyle, align, rows};
 use super::{Scope, encode};
 use crate::client::Client;
-use crate::resources::{Target, collection_path, display_name, name_of, object_path, targets};
+use crate::resources::{Target, collection_path, display_name, kinds_for, name_of, object_path, targets};
 
 /// Show objects
 #[derive(clap::Args, Clone, Debug)]
@@ -48,7 +48,8 @@ enum Output {
 
 /// Runs `odeon get`.
 pub async fn get(client: &Client, options: &Get) -> Result<()> {
-    let targets = targets(&options.resources)?;
+    let kinds = kinds_for(client, &options.resources).await?;
+    let targets = targets(&kinds, &options.resources)?;
     if options.watch {
         let [target] = targets.as_slice() else { bail!("you may only watch a single resource type") };
         return watch(client, options, *target).await;

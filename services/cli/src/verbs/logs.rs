@@ -41,7 +41,8 @@ pub struct Logs {
 pub async fn logs(client: &Client, options: &Logs) -> Result<()> {
     let namespace = options.scope.namespace(client);
     let pod = pod_name(client, namespace, &options.pod).await?;
-    let path = format!("{}/log?{}", object_path(find_kind("pods")?, namespace, &pod), options.query());
+    let path =
+        format!("{}/log?{}", object_path(find_kind(api::kinds(), "pods")?, namespace, &pod), options.query());
     let mut stream = BufReader::new(client.lines(&path, false).await?);
     let mut buffer = vec![0; 16 * 1024];
     let mut out = std::io::stdout();
@@ -69,7 +70,7 @@ async fn pod_name(client: &Client, namespace: &str, word: &str) -> Result<String
         return Ok(word.to_owned());
     }
     let words = [word.to_owned()];
-    let target = targets(&words)?.into_iter().next().context("name a pod")?;
+    let target = targets(api::kinds(), &words)?.into_iter().next().context("name a pod")?;
     let name = target.name.unwrap_or_default();
     if target.kind.id.as_str() == "pods" {
         return Ok(name.to_owned());
@@ -86,7 +87,7 @@ async fn pod_name(client: &Client, namespace: &str, word: &str) -> Result<String
                 .join(",")
         })
         .with_context(|| format!("{word} selects no pods"))?;
-    let pods = collection_path(find_kind("pods")?, Some(namespace));
+    let pods = collection_path(find_kind(api::kinds(), "pods")?, Some(namespace));
     let list = client.get(&format!("{pods}?labelSelector={}", encode(&selector))).await?;
     let first = list.pointer("/items/0").with_context(|| format!("{word} has no pods"))?;
     Ok(name_of(first).to_owned())

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Scope;
 use crate::client::Client;
-use crate::resources::{collection_path, object_path, targets};
+use crate::resources::{collection_path, kinds_for, object_path, targets};
 
 /// Follow a rollout
 #[derive(clap::Args, Clone, Debug)]
@@ -63,7 +63,8 @@ pub async fn rollout(client: &Client, options: &Rollout) -> Result<()> {
 }
 
 async fn follow(client: &Client, options: &Status) -> Result<()> {
-    let targets = targets(&options.resource)?;
+    let kinds = kinds_for(client, &options.resource).await?;
+    let targets = targets(&kinds, &options.resource)?;
     let Some(target) = targets.first().filter(|target| target.kind.id.as_str() == "deployments.apps") else {
         bail!("rollout status is for deployments");
     };

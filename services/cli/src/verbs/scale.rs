@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Scope;
 use crate::client::Client;
-use crate::resources::{display_name, object_path, targets};
+use crate::resources::{display_name, kinds_for, object_path, targets};
 
 /// Set the number of replicas
 #[derive(clap::Args, Clone, Debug)]
@@ -22,7 +22,8 @@ pub struct Scale {
 
 /// Runs `odeon scale`.
 pub async fn scale(client: &Client, options: &Scale) -> Result<()> {
-    for target in targets(&options.resources)? {
+    let kinds = kinds_for(client, &options.resources).await?;
+    for target in targets(&kinds, &options.resources)? {
         let Some(name) = target.name else { bail!("name what to scale, such as deployment/web") };
         if !target.kind.has_scale {
             bail!("{} cannot be scaled", target.kind.id.plural());

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use super::{Scope, encode};
 use crate::client::Client;
-use crate::resources::targets;
+use crate::resources::{kinds_for, targets};
 
 /// Show the chain of decisions behind an object
 #[derive(clap::Args, Clone, Debug)]
@@ -25,7 +25,8 @@ pub struct Why {
 
 /// Runs `odeon why`.
 pub async fn why(client: &Client, options: &Why) -> Result<()> {
-    for target in targets(&options.resource)? {
+    let kinds = kinds_for(client, &options.resource).await?;
+    for target in targets(&kinds, &options.resource)? {
         let name = target.name.context("name the object, such as pod/web-1")?;
         let namespace = if target.kind.namespaced { options.scope.namespace(client) } else { "" };
         let path =

@@ -3,6 +3,7 @@
 mod cluster_role;
 mod collector;
 mod cron_job;
+mod custom_resource_definition;
 mod daemon_set;
 mod deployment;
 mod disruption_budget;
@@ -22,6 +23,7 @@ mod template;
 pub use cluster_role::ClusterRoleActor;
 pub use collector::Collector;
 pub use cron_job::CronJobActor;
+pub use custom_resource_definition::CustomResourceDefinitionActor;
 pub use daemon_set::DaemonSetActor;
 pub use deployment::DeploymentActor;
 pub use disruption_budget::DisruptionBudgetActor;

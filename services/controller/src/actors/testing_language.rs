@@ -62,6 +62,8 @@ pub(super) fn object(line: &str) -> Value {
         "clusterrole" => ("rbac.authorization.k8s.io/v1", "ClusterRole", json!({})),
         "serviceaccount" => ("v1", "ServiceAccount", json!({})),
         "resourcequota" => ("v1", "ResourceQuota", json!({})),
+        "customresourcedefinition" => ("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({})),
+        "widget" => ("example.com/v1", "Widget", json!({})),
         other => panic!("{other} is not in the language"),
     };
     object["apiVersion"] = json!(api_version);
@@ -82,7 +84,7 @@ fn metadata(kind: &str, name: &str, words: &Words<'_>, labels: Value) -> Value {
         "labels": words.map("labels", labels),
         "annotations": words.map("annotations", json!({})),
     });
-    if !matches!(kind, "Namespace" | "Node" | "ClusterRole") {
+    if !matches!(kind, "Namespace" | "Node" | "ClusterRole" | "CustomResourceDefinition") {
         metadata["namespace"] = json!(words.get("in").unwrap_or("default"));
     }
     if let Some(finalizers) = words.get("finalizers") {

@@ -94,7 +94,7 @@ fn take_in(context: &Context, sequence: u64, entry: &JournalEntry) {
     let oldest = Timestamp(telemetry::clock::now().0.saturating_sub(micros(SHOWN)));
     if entry.event.is_some() && entry.at_micros >= oldest.0 {
         let uid_of = |key: &ObjectKey| context.view.get(key).map(|object| object.metadata.uid.clone());
-        context.events.take_in(sequence, entry, uid_of);
+        context.events.take_in(&context.catalogue.kinds(), sequence, entry, uid_of);
     }
 }
 
@@ -107,9 +107,10 @@ pub fn create(context: &Context, call: &Call, event: Value) -> Result<Value, Fai
     let (api_version, kind) =
         (text(&event, "/involvedObject/apiVersion"), text(&event, "/involvedObject/kind"));
     let name = text(&event, "/involvedObject/name");
+    let kinds = context.catalogue.kinds();
     let known = match api_version {
-        "" => api::kinds().iter().find(|known| known.kind == kind),
-        version => api::kinds().by_gvk(version, kind),
+        "" => kinds.iter().find(|known| known.kind == kind),
+        version => kinds.by_gvk(version, kind),
     };
     let resource = known.map_or(ResourceId::new("objects"), |known| known.id);
     let key = match text(&event, "/involvedObject/namespace") {

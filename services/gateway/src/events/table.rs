@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use api::journal::{EventView, JournalEntry};
-use api::{ObjectKey, Timestamp, Uid};
+use api::{KindInfo, Kinds, ObjectKey, Timestamp, Uid};
 use bus::{ChangeKind, Stored, View};
 use serde_json::{Value, json};
 
@@ -48,14 +48,21 @@ impl EventTable {
     }
 
     /// Adds a journal entry's event, or counts it as a repetition. `uid_of` finds objects that the entry names without a uid.
-    pub fn take_in(&self, sequence: u64, entry: &JournalEntry, uid_of: impl Fn(&ObjectKey) -> Option<Uid>) {
+    pub fn take_in(
+        &self,
+        kinds: &Kinds,
+        sequence: u64,
+        entry: &JournalEntry,
+        uid_of: impl Fn(&ObjectKey) -> Option<Uid>,
+    ) {
         let Some(event) = &entry.event else { return };
         let Some(regarding) = event.regarding.as_ref().or(entry.object.as_ref()) else { return };
         let uid = match event.regarding.is_none() || event.regarding == entry.object {
             true => entry.uid.clone(),
             false => uid_of(regarding).unwrap_or_default(),
         };
-        let told = Told { regarding, uid: &uid, event, component: &entry.component };
+        let kind = kinds.of(regarding.resource).map(Arc::as_ref);
+        let told = Told { regarding, kind, uid: &uid, event, component: &entry.component };
         let key = told.key();
         let at = Timestamp(entry.at_micros);
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
@@ -109,6 +116,8 @@ impl EventTable {
 /// What an event says.
 struct Told<'a> {
     regarding: &'a ObjectKey,
+    /// The kind of what it is about, if that is served.
+    kind: Option<&'a KindInfo>,
     uid: &'a Uid,
     event: &'a EventView,
     component: &'a str,
@@ -126,10 +135,9 @@ impl Told<'_> {
     }
 
     fn object(&self, key: &ObjectKey, row: Row) -> Value {
-        let kind = api::kind(self.regarding.resource);
         let mut involved = json!({
-            "kind": kind.map_or_else(|| self.regarding.resource.plural(), |kind| kind.kind),
-            "apiVersion": kind.map_or_else(|| "v1".to_owned(), api::KindInfo::api_version),
+            "kind": self.kind.map_or_else(|| self.regarding.resource.plural(), |kind| kind.kind),
+            "apiVersion": self.kind.map_or_else(|| "v1".to_owned(), KindInfo::api_version),
             "name": &*self.regarding.name, "uid": self.uid,
         });
         if let Some(namespace) = &self.regarding.namespace {
@@ -220,7 +228,7 @@ mod tests {
         for (sequence, (name, message, at)) in
             (1..).zip([("a", "restarting", 1), ("b", "restarting", 2), ("a", "restarting", 5)])
         {
-            table.take_in(sequence, &entry(name, message, at), |_| None);
+            table.take_in(api::kinds(), sequence, &entry(name, message, at), |_| None);
         }
         assert_eq!(
             shown(&table),
@@ -232,7 +240,7 @@ mod tests {
         table.drop_before(Timestamp(3_000_000));
         assert_eq!(shown(&table).len(), 1);
         assert_eq!(table.view.revision().0, 7);
-        table.take_in(4, &entry("b", "restarting", 9), |_| None);
+        table.take_in(api::kinds(), 4, &entry("b", "restarting", 9), |_| None);
         assert_eq!(shown(&table).len(), 2);
     }
 }

@@ -1,5 +1,6 @@
 //! OpenAPI documents, of version 3 per group and version, and of version 2 whole; made when they are first asked for.
 
+mod custom;
 mod gnostic;
 mod model;
 mod paths;
@@ -25,8 +26,8 @@ const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protob
 /// To be raised when documents change although neither the tables nor the version do.
 const EDITION: &str = "1";
 
-/// Documents depend on nothing but this program, so that one of each serves the whole process.
-static RENDERED: LazyLock<Mutex<HashMap<Document, Bytes>>> = LazyLock::new(Mutex::default);
+/// The newest edition of each document, by its hash: one serves the whole process.
+static RENDERED: LazyLock<Mutex<HashMap<Document, (String, Bytes)>>> = LazyLock::new(Mutex::default);
 /// What every document's hash starts with: everything that documents are made from.
 static INPUTS: LazyLock<Sha256> = LazyLock::new(|| {
     let [table, descriptions] = api::schema::sources();
@@ -86,7 +87,7 @@ fn deliver(kinds: &Kinds, document: Document, wanted: Wanted<'_>) -> Response {
     let mut response = match wanted.known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
     {
         true => respond::bytes(304, document.media_type(), Bytes::new()),
-        false => respond::bytes(200, document.media_type(), document.rendered(kinds)),
+        false => respond::bytes(200, document.media_type(), document.rendered(kinds, &hash)),
     };
     let headers = response.headers_mut();
     if let Ok(tag) = HeaderValue::from_str(&tag) {
@@ -123,9 +124,14 @@ impl Document {
         digest.iter().take(16).map(|byte| format!("{byte:02X}")).collect()
     }
 
-    fn rendered(self, kinds: &Kinds) -> Bytes {
+    fn rendered(self, kinds: &Kinds, hash: &str) -> Bytes {
         let mut rendered = RENDERED.lock().unwrap_or_else(PoisonError::into_inner);
-        rendered.entry(self).or_insert_with(|| self.render(kinds)).clone()
+        if let Some((_, bytes)) = rendered.get(&self).filter(|(known, _)| known == hash) {
+            return bytes.clone();
+        }
+        let bytes = self.render(kinds);
+        rendered.insert(self, (hash.to_owned(), bytes.clone()));
+        bytes
     }
 
     fn render(self, kinds: &Kinds) -> Bytes {

@@ -1,6 +1,8 @@
 //! What the documents are about: resources with their groups and versions, their subresources and what can be done with them.
 
-use api::Kinds;
+use std::sync::Arc;
+
+use api::{KindInfo, Kinds};
 
 use crate::reviews::REVIEWS;
 use crate::{discovery, subresources};
@@ -44,6 +46,8 @@ pub struct Kind {
     pub version: GroupVersion,
     /// `Deployment`.
     pub name: &'static str,
+    /// It is defined by a CustomResourceDefinition.
+    pub custom: bool,
 }
 
 /// A resource, as the documents show it.
@@ -61,6 +65,8 @@ pub struct Resource {
     pub kind: Kind,
     /// `get`, `list`, …
     pub verbs: Vec<&'static str>,
+    /// The kind, if it is a custom one.
+    pub custom: Option<Arc<KindInfo>>,
 }
 
 /// Every resource, its subresources behind it.
@@ -72,8 +78,9 @@ pub fn resources(kinds: &Kinds) -> Vec<Resource> {
             plural: info.id.plural(),
             subresource: "",
             namespaced: info.namespaced,
-            kind: Kind { version, name: info.kind },
+            kind: Kind { version, name: info.kind, custom: info.custom().is_some() },
             verbs: discovery::verbs(info),
+            custom: info.custom().map(|_| Arc::clone(info)),
         };
         let below = subresources::of_kind(info).into_iter().map({
             let main = main.clone();
@@ -82,6 +89,7 @@ pub fn resources(kinds: &Kinds) -> Vec<Resource> {
                 kind: Kind {
                     version: GroupVersion { group: sub.group, version: sub.version },
                     name: sub.kind,
+                    custom: main.kind.custom && sub.kind == main.kind.name,
                 },
                 verbs: sub.verbs.to_vec(),
                 ..main.clone()
@@ -96,8 +104,9 @@ pub fn resources(kinds: &Kinds) -> Vec<Resource> {
             plural: review.plural,
             subresource: "",
             namespaced: review.namespaced,
-            kind: Kind { version, name: review.kind },
+            kind: Kind { version, name: review.kind, custom: false },
             verbs: vec!["create"],
+            custom: None,
         }
     });
     stored.chain(reviews).collect()

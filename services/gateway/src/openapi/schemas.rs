@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use api::KindInfo;
 use api::schema::{self, Descriptions, Field, ListType, Merge, Message, Shape, Type};
 use serde_json::{Map, Value, json};
 
+use super::custom;
 use super::model::{GroupVersion, Kind, Resource};
 use super::paths::group_version_kind;
 
@@ -14,6 +16,7 @@ pub const GROUP_VERSION_KIND: &str = "x-kubernetes-group-version-kind";
 const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
 const API_VERSION: &str = "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources";
 const KIND: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
+const OBJECT_META: &str = "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 const LIST_META: &str = "Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 
 /// Messages that something else may stand for, a list or a truth value: nothing is said of their shape.
@@ -41,6 +44,9 @@ impl Flavour {
 
 /// `io.k8s.api.apps.v1.Deployment`; `None` if the table does not have the kind (options of streams, which are all query).
 pub fn name_of_kind(kind: &Kind) -> Option<String> {
+    if kind.custom {
+        return Some(custom::name(kind));
+    }
     schema::root(&kind.version.api_version(), kind.name).map(name_of)
 }
 
@@ -59,12 +65,17 @@ fn name_of(message: &Message) -> String {
 pub fn of(resources: &[Resource], flavour: Flavour) -> Map<String, Value> {
     let mut writer =
         Writer { flavour, descriptions: Descriptions::read(), waiting: Vec::new(), done: BTreeMap::new() };
-    let mut kinds: BTreeSet<Kind> = resources.iter().map(|resource| resource.kind).collect();
-    kinds.insert(Kind { version: GroupVersion { group: "", version: "v1" }, name: "Status" });
-    kinds.insert(Kind { version: GroupVersion { group: "", version: "v1" }, name: "DeleteOptions" });
+    let mut kinds: BTreeSet<Kind> =
+        resources.iter().map(|resource| resource.kind).filter(|kind| !kind.custom).collect();
+    kinds.insert(Kind { version: GroupVersion { group: "", version: "v1" }, name: "Status", custom: false });
+    kinds.insert(Kind {
+        version: GroupVersion { group: "", version: "v1" },
+        name: "DeleteOptions",
+        custom: false,
+    });
     let lists: BTreeSet<Kind> = resources
         .iter()
-        .filter(|resource| resource.verbs.contains(&"list"))
+        .filter(|resource| resource.verbs.contains(&"list") && !resource.kind.custom)
         .map(|resource| resource.kind)
         .collect();
     for kind in &kinds {
@@ -74,6 +85,11 @@ pub fn of(resources: &[Resource], flavour: Flavour) -> Map<String, Value> {
     }
     for kind in &lists {
         writer.list(kind);
+    }
+    for resource in resources.iter().filter(|resource| resource.subresource.is_empty()) {
+        if let Some(kind) = &resource.custom {
+            writer.custom(kind, &resource.kind);
+        }
     }
     while let Some(message) = writer.waiting.pop() {
         writer.message(message, None);
@@ -232,31 +248,57 @@ impl Writer {
         json!({"$ref": self.flavour.reference(&full)})
     }
 
+    /// A custom kind and its list.
+    fn custom(&mut self, info: &KindInfo, kind: &Kind) {
+        let Some(custom) = info.custom() else { return };
+        if let Some(meta) = schema::message("meta.v1.ObjectMeta") {
+            self.message(meta, None);
+        }
+        let metadata = self.reference(&format!("{META}ObjectMeta"), OBJECT_META);
+        let common = type_meta().chain([("metadata".to_owned(), metadata)]);
+        let mut definition = custom::definition(custom.schema(), common, self.flavour);
+        if let Some(fields) = definition.as_object_mut() {
+            fields.insert(GROUP_VERSION_KIND.into(), json!([group_version_kind(kind)]));
+        }
+        let name = custom::name(kind);
+        self.done.insert(name.clone(), definition);
+        self.list_of(kind, &name, &info.list_kind());
+    }
+
     /// The list of a kind.
     fn list(&mut self, kind: &Kind) {
         let Some(item) = schema::root(&kind.version.api_version(), kind.name) else { return };
+        self.list_of(kind, &name_of(item), &format!("{}List", kind.name));
+    }
+
+    fn list_of(&mut self, kind: &Kind, item: &str, list_kind: &str) {
         if let Some(meta) = schema::message("meta.v1.ListMeta") {
             self.message(meta, None);
         }
-        let metadata = self.flavour.reference(&format!("{META}ListMeta"));
-        let metadata = match self.flavour {
-            Flavour::V2 => json!({"$ref": metadata, "description": LIST_META}),
-            Flavour::V3 => json!({"allOf": [{"$ref": metadata}], "description": LIST_META}),
-        };
+        let metadata = self.reference(&format!("{META}ListMeta"), LIST_META);
         let mut properties: Map<String, Value> = type_meta().collect();
-        let items = json!({"$ref": self.flavour.reference(&name_of(item))});
+        let items = json!({"$ref": self.flavour.reference(item)});
         properties.insert(
             "items".into(),
             json!({"type": "array", "items": items, "description": format!("The {}s.", kind.name)}),
         );
         properties.insert("metadata".into(), metadata);
         let mut kind_of_list = group_version_kind(kind);
-        crate::fields::set(&mut kind_of_list, "kind", json!(format!("{}List", kind.name)));
+        crate::fields::set(&mut kind_of_list, "kind", json!(list_kind));
         let definition = json!({
-            "description": format!("{0}List is a list of {0}s.", kind.name), "type": "object",
+            "description": format!("{list_kind} is a list of {}s.", kind.name), "type": "object",
             "properties": properties, "required": ["items"], GROUP_VERSION_KIND: [kind_of_list],
         });
-        self.done.insert(format!("{}List", name_of(item)), definition);
+        self.done.insert(format!("{item}List"), definition);
+    }
+
+    /// A field that is a definition, described in its own words.
+    fn reference(&self, definition: &str, description: &str) -> Value {
+        let reference = self.flavour.reference(definition);
+        match self.flavour {
+            Flavour::V2 => json!({"$ref": reference, "description": description}),
+            Flavour::V3 => json!({"allOf": [{"$ref": reference}], "description": description}),
+        }
     }
 }
 

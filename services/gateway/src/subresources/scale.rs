@@ -1,5 +1,6 @@
 //! `autoscaling/v1 Scale`: how many replicas are wanted and how many there are.
 
+use api::KindInfo;
 use api::json::{self, int, text};
 use hyper::Method;
 use serde_json::{Value, json as value};
@@ -9,7 +10,6 @@ use crate::body::{self, Checked};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
-use crate::fields::set;
 use crate::patch::Patch;
 use crate::read;
 use crate::respond::{self, Response};
@@ -29,28 +29,28 @@ pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<R
                 patch => patch,
             };
             let edit = |old: &Value| {
-                let mut scale = scale_of(old);
+                let mut scale = scale_of(&call.kind, old);
                 patch.apply_to(&mut scale, "autoscaling/v1", "Scale")?;
                 rescaled(call, old, &scale)
             };
             write::modify(context, call, Part::Object, "scale", edit).await?.0
         }
     };
-    Ok(respond::value(200, &scale_of(&object)))
+    Ok(respond::value(200, &scale_of(&call.kind, &object)))
 }
 
 /// Whoever applies a scale owns the object's replicas through it.
 async fn apply_scale(context: &Context, call: &Call, scale: &Value) -> Result<Response, Failure> {
     let mut config = value!({"apiVersion": call.kind.api_version(), "kind": call.kind.kind, "metadata": {}});
     if let Some(replicas) = scale.pointer("/spec/replicas").filter(|replicas| !replicas.is_null()) {
-        set(&mut config, "spec", value!({"replicas": replicas}));
+        place(&mut config, &call.kind.scale().replicas, replicas.clone());
     }
     let (_, object) = apply::apply(context, call, Part::Object, &config).await?;
-    Ok(respond::value(200, &scale_of(&object)))
+    Ok(respond::value(200, &scale_of(&call.kind, &object)))
 }
 
 /// The scale of an object.
-fn scale_of(object: &Value) -> Value {
+fn scale_of(kind: &KindInfo, object: &Value) -> Value {
     let mut metadata = serde_json::Map::new();
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         metadata.extend(
@@ -60,12 +60,13 @@ fn scale_of(object: &Value) -> Value {
                 .map(|one| (field.to_owned(), one.clone())),
         );
     }
+    let paths = kind.scale();
     value!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
-        "spec": {"replicas": int(object, "/spec/replicas").unwrap_or_default()},
+        "spec": {"replicas": int(object, &paths.replicas).unwrap_or_default()},
         "status": {
-            "replicas": int(object, "/status/replicas").unwrap_or_default(),
-            "selector": selector_text(object.pointer("/spec/selector").unwrap_or(&Value::Null)),
+            "replicas": int(object, &paths.current).unwrap_or_default(),
+            "selector": selector_text(object.pointer(&paths.selector).unwrap_or(&Value::Null)),
         },
     })
 }
@@ -79,11 +80,9 @@ fn rescaled(call: &Call, old: &Value, scale: &Value) -> Result<Checked, Failure>
             call.name()
         )));
     }
-    let mut new = old.clone();
+    let mut new = call.kind.shown(old.clone());
     let replicas = scale.pointer("/spec/replicas").cloned().unwrap_or(value!(0));
-    if let Some(spec) = json::child(&mut new, "spec") {
-        spec.insert("replicas".into(), replicas);
-    }
+    place(&mut new, &call.kind.scale().replicas, replicas);
     let insists = text(scale, "/metadata/resourceVersion");
     if let Some(metadata) = json::child(&mut new, "metadata").filter(|_| !insists.is_empty()) {
         metadata.insert("resourceVersion".into(), insists.into());
@@ -91,8 +90,27 @@ fn rescaled(call: &Call, old: &Value, scale: &Value) -> Result<Checked, Failure>
     body::check(call, new)
 }
 
-/// A label selector as a query would have it.
+/// Puts a value where a pointer of fields leads; what is missing on the way is made.
+fn place(object: &mut Value, pointer: &str, value: Value) {
+    let (fields, last) = pointer.rsplit_once('/').unwrap_or_default();
+    let mut parent = object;
+    for field in fields.split('/').filter(|field| !field.is_empty()) {
+        if json::child(parent, field).is_none() {
+            return;
+        }
+        let Some(next) = parent.get_mut(field) else { return };
+        parent = next;
+    }
+    if let Some(parent) = parent.as_object_mut() {
+        parent.insert(last.to_owned(), value);
+    }
+}
+
+/// A label selector as a query would have it; custom resources have it as text already.
 fn selector_text(selector: &Value) -> String {
+    if let Some(text) = selector.as_str() {
+        return text.to_owned();
+    }
     // A replication controller's selector is a plain map.
     let plain = selector.as_object().is_some_and(|map| map.values().all(Value::is_string));
     let equal = json::entries(selector, if plain { "" } else { "/matchLabels" })
@@ -122,7 +140,7 @@ mod tests {
                 {"key": "tier", "operator": "In", "values": ["a", "b"]}, {"key": "canary", "operator": "DoesNotExist"}]}},
             "status": {"replicas": 2},
         });
-        let scale = scale_of(&deployment);
+        let scale = scale_of(api::by_gvk("apps/v1", "Deployment").unwrap(), &deployment);
         assert_eq!(scale["spec"]["replicas"], 3);
         assert_eq!(scale["status"], value!({"replicas": 2, "selector": "app=web,tier in (a,b),!canary"}));
         assert_eq!(scale["metadata"], value!({"name": "web", "namespace": "default"}));

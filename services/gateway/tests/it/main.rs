@@ -10,6 +10,7 @@
 mod access;
 mod applying;
 mod cluster;
+mod custom;
 mod deleting;
 mod discovery;
 mod events;

@@ -4,6 +4,7 @@ mod age;
 mod batch;
 mod classes;
 mod config;
+mod extension;
 mod ingress;
 mod network;
 mod node;
@@ -23,6 +24,7 @@ pub use config::{
     CONFIG_MAP, EVENT, LEASE, NAMESPACE, SECRET, SERVICE_ACCOUNT, config_map, event, lease, namespace,
     secret, service_account,
 };
+pub use extension::{CUSTOM_RESOURCE_DEFINITION, custom_resource_definition};
 pub use ingress::{INGRESS, INGRESS_CLASS, NETWORK_POLICY, ingress, ingress_class, network_policy};
 pub use network::{ENDPOINT_SLICE, ENDPOINTS, SERVICE, endpoint_slice, endpoints, service};
 pub use node::{NODE, node};
@@ -47,9 +49,9 @@ use crate::json::text;
 use crate::kinds::Column;
 
 /// The first column of every table.
-const NAME: Column = named(0, "The object's name, unique in its namespace.");
+pub(crate) const NAME: Column = named(0, "The object's name, unique in its namespace.");
 /// How long ago the object was made.
-const AGE: Column = shown("Age", "string", "How long ago the object was created.");
+pub(crate) const AGE: Column = shown("Age", "string", "How long ago the object was created.");
 
 /// A column that is always shown.
 const fn shown(name: &'static str, kind: &'static str, description: &'static str) -> Column {

@@ -3,6 +3,7 @@
 mod batch;
 mod config;
 mod container;
+mod extension;
 mod network;
 mod pod;
 mod policy;
@@ -13,6 +14,7 @@ mod workload;
 
 pub use batch::{cron_job, job};
 pub use config::{namespace, namespace_label, node, none, secret};
+pub use extension::custom_resource_definition;
 pub use network::{endpoint_slice, endpoints, service};
 pub use pod::{pod, pod_template, template};
 pub use policy::{ingress_class, limit_range, network_policy, priority_class};

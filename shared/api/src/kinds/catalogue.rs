@@ -21,7 +21,7 @@ pub fn kinds() -> &'static Kinds {
 
 /// The known kind of a resource, in the version that is stored: `pods`, `deployments.apps`.
 pub fn kind(id: ResourceId) -> Option<&'static KindInfo> {
-    kinds().iter().find(|kind| kind.id == id).map(Arc::as_ref)
+    kinds().of(id).map(Arc::as_ref)
 }
 
 /// The known kind of an object: `apps/v1`, `Deployment`.
@@ -49,6 +49,11 @@ impl Kinds {
     /// All of them, in the order of the registry.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<KindInfo>> + Clone {
         self.list.iter()
+    }
+
+    /// The kind of a resource: `pods`, `deployments.apps`.
+    pub fn of(&self, id: ResourceId) -> Option<&Arc<KindInfo>> {
+        self.iter().find(|kind| kind.id == id)
     }
 
     /// The kind of an object: `apps/v1`, `Deployment`.

@@ -1,6 +1,7 @@
 //! Reads an object through its type: unknown fields are named, wrong types explained in Kubernetes' words.
 
 use k8s_openapi::Resource;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_ignored::Path;
@@ -33,13 +34,27 @@ pub(super) fn decode<T: Resource + DeserializeOwned + Serialize>(
     if !well_formed {
         return Err(refuse(MALFORMED_QUANTITY.into()));
     }
+    let (object, unknown) = typed::<T>(object, message).map_err(refuse)?;
+    Ok(Decoded { object, unknown })
+}
+
+/// Reads the metadata of an object whose type is not known; unknown fields are named as the object's.
+pub(crate) fn decode_metadata(metadata: Value) -> Result<(Value, Vec<String>), String> {
+    let (metadata, unknown) = typed::<ObjectMeta>(metadata, schema::message("meta.v1.ObjectMeta"))?;
+    Ok((metadata, unknown.into_iter().map(|path| format!("metadata.{path}")).collect()))
+}
+
+/// A value read through its type, and the paths of what the type does not know.
+fn typed<T: DeserializeOwned + Serialize>(
+    value: Value,
+    message: Option<&'static Message>,
+) -> Result<(Value, Vec<String>), String> {
     let mut unknown = Vec::new();
     let mut track = serde_path_to_error::Track::new();
-    let deserializer = serde_path_to_error::Deserializer::new(object, &mut track);
+    let deserializer = serde_path_to_error::Deserializer::new(value, &mut track);
     let typed: Result<T, _> = serde_ignored::deserialize(deserializer, |path| unknown.push(dotted(&path)));
-    let typed = typed.map_err(|error| refuse(explain(message, &track.path(), &error.to_string())))?;
-    let object = serde_json::to_value(typed).map_err(|error| refuse(error.to_string()))?;
-    Ok(Decoded { object, unknown })
+    let typed = typed.map_err(|error| explain(message, &track.path(), &error.to_string()))?;
+    Ok((serde_json::to_value(typed).map_err(|error| error.to_string())?, unknown))
 }
 
 /// Kubernetes stores quantities in one spelling: `1000m` is `1`, a JSON number is a string.

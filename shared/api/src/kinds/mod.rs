@@ -6,12 +6,15 @@ mod duplicates;
 mod registry;
 
 pub use catalogue::{Kinds, by_gvk, by_path, kind, kinds};
+pub(crate) use decode::decode_metadata;
 pub use duplicates::duplicate_fields;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::custom::CustomResource;
 use crate::versions::Conversion;
 use crate::{ResourceId, Timestamp};
 
@@ -43,18 +46,19 @@ pub struct KindInfo {
     /// The `apiVersion` that objects are stored in, and the way there; `None` if it is this one.
     pub stored_as: Option<(&'static str, Conversion)>,
     /// What its objects must be like, and how they are shown: rules are about objects as they are stored.
-    rules: Rules,
+    pub(crate) rules: Rules,
 }
 
-/// The rules of a kind that is known at compile time are functions.
+/// The rules of a kind that is known at compile time are functions; those of a custom one follow from its schema.
 #[derive(Clone, Debug)]
-enum Rules {
+pub(crate) enum Rules {
     BuiltIn(BuiltIn),
+    Custom(Arc<CustomResource>),
 }
 
 /// A line of the registry: what the kind's type, its defaults, its rules and its table are.
 #[derive(Clone, Debug)]
-struct BuiltIn {
+pub(crate) struct BuiltIn {
     decode: fn(Value) -> Result<Decoded, SchemaError>,
     default: fn(&mut Value),
     validate: fn(&Value, Option<&Value>) -> Vec<FieldError>,
@@ -76,6 +80,7 @@ impl KindInfo {
     pub fn decode(&self, object: Value) -> Result<Decoded, SchemaError> {
         let mut decoded = match &self.rules {
             Rules::BuiltIn(rules) => (rules.decode)(object),
+            Rules::Custom(rules) => rules.decode(object),
         }?;
         if let Some((api_version, conversion)) = self.stored_as {
             (conversion.store)(&mut decoded.object);
@@ -90,13 +95,30 @@ impl KindInfo {
             (conversion.show)(&mut object);
             set_api_version(&mut object, &self.api_version());
         }
+        if let Rules::Custom(_) = &self.rules {
+            set_api_version(&mut object, &self.api_version());
+        }
+        self.up_to_date(object)
+    }
+
+    /// An object as it is stored, in the shape that its schema has now.
+    pub fn up_to_date(&self, mut object: Value) -> Value {
+        if let Rules::Custom(rules) = &self.rules {
+            rules.bring_up_to_date(&mut object);
+        }
         object
+    }
+
+    /// Objects are shown as they are stored.
+    pub fn shows_as_stored(&self) -> bool {
+        self.stored_as.is_none() && self.custom().is_none()
     }
 
     /// Fills in Kubernetes' defaults.
     pub fn default(&self, object: &mut Value) {
         match &self.rules {
             Rules::BuiltIn(rules) => (rules.default)(object),
+            Rules::Custom(rules) => rules.default(object),
         }
     }
 
@@ -104,6 +126,15 @@ impl KindInfo {
     pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         match &self.rules {
             Rules::BuiltIn(rules) => (rules.validate)(object, old),
+            Rules::Custom(rules) => rules.validate(object, old),
+        }
+    }
+
+    /// Checks a change of the status of `old`: nobody but the server's own parts writes those of kinds that are built in.
+    pub fn validate_status(&self, object: &Value, old: &Value) -> Vec<FieldError> {
+        match &self.rules {
+            Rules::BuiltIn(_) => Vec::new(),
+            Rules::Custom(rules) => rules.validate(object, Some(old)),
         }
     }
 
@@ -111,6 +142,7 @@ impl KindInfo {
     pub fn columns(&self) -> &[Column] {
         match &self.rules {
             Rules::BuiltIn(rules) => rules.columns,
+            Rules::Custom(rules) => rules.columns(),
         }
     }
 
@@ -118,12 +150,34 @@ impl KindInfo {
     pub fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
         match &self.rules {
             Rules::BuiltIn(rules) => (rules.cells)(object, now),
+            Rules::Custom(rules) => rules.cells(object, now),
         }
     }
 
     /// The shape of its objects, for `strategic::apply` and the like.
     pub fn message(&self) -> Option<&'static crate::schema::Message> {
-        crate::schema::root(&self.api_version(), self.kind)
+        match &self.rules {
+            Rules::BuiltIn(_) => crate::schema::root(&self.api_version(), self.kind),
+            Rules::Custom(_) => None,
+        }
+    }
+
+    /// The rules of a kind that a CustomResourceDefinition adds.
+    pub fn custom(&self) -> Option<&CustomResource> {
+        match &self.rules {
+            Rules::BuiltIn(_) => None,
+            Rules::Custom(rules) => Some(rules),
+        }
+    }
+
+    /// `DeploymentList`.
+    pub fn list_kind(&self) -> String {
+        self.custom().map_or_else(|| format!("{}List", self.kind), |custom| custom.list_kind().to_owned())
+    }
+
+    /// Where its objects have what `/scale` shows.
+    pub fn scale(&self) -> ScalePaths {
+        self.custom().and_then(CustomResource::scale).cloned().unwrap_or(ScalePaths::USUAL)
     }
 }
 
@@ -159,6 +213,25 @@ pub struct FieldError {
     pub reason: &'static str,
     /// `Required value`, `Invalid value: "x": must be …`.
     pub message: String,
+}
+
+/// Where an object has what `/scale` shows, as JSON pointers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScalePaths {
+    /// How many replicas are wanted.
+    pub replicas: Cow<'static, str>,
+    /// How many there are.
+    pub current: Cow<'static, str>,
+    /// What they are selected by: a selector, or its text. May be empty.
+    pub selector: Cow<'static, str>,
+}
+
+impl ScalePaths {
+    const USUAL: Self = Self {
+        replicas: Cow::Borrowed("/spec/replicas"),
+        current: Cow::Borrowed("/status/replicas"),
+        selector: Cow::Borrowed("/spec/selector"),
+    };
 }
 
 /// A column of `kubectl get`.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::bump_generation;
 use crate::json::{child, int, items, text};
-use crate::{KindInfo, Timestamp, Uid};
+use crate::{KindInfo, Timestamp, Uid, custom};
 
 const FOREGROUND: &str = "foregroundDeletion";
 const ORPHAN: &str = "orphan";
@@ -109,6 +109,9 @@ pub fn request_deletion(
         metadata.remove("resourceVersion");
         set_propagation(metadata, options.propagation);
         mark(metadata, options.grace, grace, now);
+    }
+    if kind.id == custom::DEFINITIONS && object.pointer("/metadata/deletionTimestamp").is_none() {
+        custom::hold(&mut marked);
     }
     if kind.id.as_str() == "namespaces"
         && let Some(status) = child(&mut marked, "status")

@@ -11,7 +11,7 @@ pub use deletion::{
 use serde_json::{Map, Value, json};
 
 use crate::json::{child, set_default, text};
-use crate::{KindInfo, Timestamp, Uid};
+use crate::{KindInfo, Timestamp, Uid, custom};
 
 /// Fields of `metadata` that only the server writes; an update keeps what the stored object has.
 const SERVER_FIELDS: [&str; 5] =
@@ -67,6 +67,13 @@ fn prepare_status(object: &mut Value, kind: &KindInfo) {
     if !kind.has_status || kind.id.as_str() == "nodes" {
         return;
     }
+    if kind.id == custom::DEFINITIONS {
+        let status = custom::first_status(object);
+        if let Some(object) = object.as_object_mut() {
+            object.insert("status".into(), status);
+        }
+        return;
+    }
     let qos = (kind.id.as_str() == "pods").then(|| crate::qos::class(object));
     let Some(object) = object.as_object_mut() else { return };
     match (kind.id.as_str(), qos) {
@@ -78,6 +85,7 @@ fn prepare_status(object: &mut Value, kind: &KindInfo) {
         ("ingresses.networking.k8s.io" | "services", _) => {
             object.insert("status".into(), json!({"loadBalancer": {}}))
         }
+        _ if kind.custom().is_some() => object.remove("status"),
         _ => object.insert("status".into(), json!({})),
     };
 }
@@ -98,7 +106,10 @@ pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(
         "pods" => crate::admission::keep_priority(new, old),
         _ => {}
     }
-    let changed = wanted(new) != wanted(old)
+    if kind.id == custom::DEFINITIONS {
+        custom::remember_stored_version(new);
+    }
+    let changed = wanted(new, kind) != wanted(old, kind)
         || kind.id.as_str() == "deployments.apps"
             && new.pointer("/metadata/annotations") != old.pointer("/metadata/annotations");
     if changed && let Some(metadata) = child(new, "metadata") {
@@ -114,11 +125,15 @@ pub fn prepare_status_update(new: &mut Value, old: &Value, kind: &KindInfo) -> R
     if let Some(object) = merged.as_object_mut() {
         replace(object, "status", new.get("status"));
     }
-    if let Some(metadata) = child(&mut merged, "metadata") {
+    if kind.custom().is_none()
+        && let Some(metadata) = child(&mut merged, "metadata")
+    {
         replace(metadata, "annotations", new.pointer("/metadata/annotations"));
         if matches!(kind.id.as_str(), "pods" | "nodes") {
             replace(metadata, "labels", new.pointer("/metadata/labels"));
         }
+    }
+    if let Some(metadata) = child(&mut merged, "metadata") {
         for field in UNSTORED_FIELDS {
             metadata.remove(field);
         }
@@ -137,6 +152,7 @@ fn keep_metadata(new: &mut Value, old: &Value, kind: &KindInfo) {
     }
     set_default(metadata, "name", text(old, "/metadata/name"));
     match kind.namespaced {
+        true if text(old, "/metadata/namespace").is_empty() => {}
         true => set_default(metadata, "namespace", text(old, "/metadata/namespace")),
         false => {
             metadata.remove("namespace");
@@ -161,9 +177,9 @@ fn replace(object: &mut Map<String, Value>, key: &str, value: Option<&Value>) {
 }
 
 /// What an object wants: everything but who it is and how it is.
-fn wanted(object: &Value) -> Vec<(&str, &Value)> {
-    let fields = crate::json::entries(object, "");
-    fields.filter(|(key, _)| !matches!(*key, "metadata" | "status")).collect()
+fn wanted<'o>(object: &'o Value, kind: &KindInfo) -> Vec<(&'o str, &'o Value)> {
+    let is_wanted = |key: &str| key != "metadata" && !(key == "status" && kind.has_status);
+    crate::json::entries(object, "").filter(|(key, _)| is_wanted(key)).collect()
 }
 
 fn bump_generation(metadata: &mut Map<String, Value>) {

@@ -52,8 +52,12 @@ pub enum ItemError {
 
 impl<'s> TypeRef<'s> {
     /// The type of a kind's objects.
-    pub fn of(kind: &KindInfo) -> Self {
-        kind.message().map_or(Self::Unknown, Self::Message)
+    pub fn of(kind: &'s KindInfo) -> Self {
+        match (kind.message(), kind.custom()) {
+            (Some(message), _) => Self::Message(message),
+            (None, Some(custom)) => Self::Custom(custom.schema()),
+            (None, None) => Self::Unknown,
+        }
     }
 
     /// How a value of this type merges. A value of another type than declared is replaced whole.

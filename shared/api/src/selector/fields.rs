@@ -125,6 +125,10 @@ fn stored_name<'a>(kind: &KindInfo, field: &'a str) -> Result<&'a str, SelectorE
     if COMMON.contains(&field) {
         return Ok(field);
     }
+    if let Some(custom) = kind.custom() {
+        let known = custom.selectable().iter().any(|selectable| selectable == field);
+        return known.then_some(field).ok_or_else(unknown);
+    }
     if kind.group == "events.k8s.io" {
         let known = EVENT_FIELDS.iter().find(|(served, _)| *served == field);
         return known.map(|(_, stored)| *stored).ok_or_else(unknown);

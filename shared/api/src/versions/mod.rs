@@ -15,6 +15,9 @@ pub struct Conversion {
     pub show: fn(&mut Value),
 }
 
+/// Versions that differ in nothing but their name.
+pub(crate) const SAME: Conversion = Conversion { store: |_| {}, show: |_| {} };
+
 /// Gives fields other names.
 fn rename(object: &mut Value, names: impl Iterator<Item = (&'static str, &'static str)>) {
     let Some(fields) = object.as_object_mut() else { return };

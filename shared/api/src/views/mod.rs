@@ -7,6 +7,7 @@ mod daemon_set;
 mod deployment;
 mod disruption_budget;
 mod endpoint_slice;
+mod extension;
 mod job;
 mod namespace;
 mod node;
@@ -24,6 +25,7 @@ pub use daemon_set::{DaemonSet, DaemonSetSpec, DaemonSetStatus, DaemonSetUpdateS
 pub use deployment::{Deployment, DeploymentSpec, DeploymentStatus, RollingUpdate, Strategy};
 pub use disruption_budget::{PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus};
 pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSlice, TargetRef};
+pub use extension::{CustomResourceDefinition, CustomResourceDefinitionSpec, CustomResourceDefinitionStatus};
 pub use job::{
     CronJob, CronJobSpec, CronJobStatus, ExitCodes, Job, JobReference, JobSpec, JobStatus,
     PodConditionPattern, PodFailurePolicy, PodFailureRule, UncountedPods,

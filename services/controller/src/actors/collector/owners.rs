@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use api::OwnerReference;
+use api::custom::DEFINITIONS;
+use api::views::CustomResourceDefinition;
 use bus::{Reader, Stored};
 
 use super::waits_for_dependents;
@@ -28,7 +30,7 @@ impl Owners {
                 Some(owner) if waits_for_dependents(&owner.metadata) => &mut owners.waiting,
                 Some(_) => &mut owners.solid,
                 // Whether an owner of a kind that is not known here exists cannot be told: it is believed.
-                None if !is_known_kind(reference) => &mut owners.solid,
+                None if !is_known_kind(reference, reader) => &mut owners.solid,
                 None => &mut owners.dangling,
             };
             list.push(reference.clone());
@@ -55,7 +57,12 @@ fn may_own(owner: &Stored, object: &Stored) -> bool {
         || owner.key.namespace == object.key.namespace
 }
 
-fn is_known_kind(reference: &OwnerReference) -> bool {
+fn is_known_kind(reference: &OwnerReference, reader: &Reader<'_>) -> bool {
     let group = reference.api_version.split_once('/').map_or("", |(group, _)| group);
+    let defines = |definition: &Arc<Stored>| {
+        let definition = definition.object::<CustomResourceDefinition>();
+        definition.spec.group == group && definition.status.accepted_names.kind == *reference.kind
+    };
     api::kinds().iter().any(|kind| kind.group == group && *kind.kind == *reference.kind)
+        || reader.list(DEFINITIONS, None).any(defines)
 }

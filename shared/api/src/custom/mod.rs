@@ -1,0 +1,228 @@
+//! Custom resources: the kinds that a CustomResourceDefinition adds to those that are built in.
+
+mod columns;
+mod json_path;
+mod names;
+
+pub use json_path::{JsonPath, PathError};
+pub use names::{Acceptance, Names, accept};
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::json::{child, flag, items, text};
+use crate::kinds::{Column, Decoded, FieldError, KindInfo, Rules, ScalePaths, SchemaError, decode_metadata};
+use crate::names::intern;
+use crate::structural::Schema;
+use crate::validation;
+use crate::versions::SAME;
+use crate::{ResourceId, Timestamp};
+
+/// The resource of CustomResourceDefinitions.
+pub const DEFINITIONS: ResourceId = ResourceId::new("customresourcedefinitions.apiextensions.k8s.io");
+/// A definition with this finalizer goes after the last of its objects.
+pub const CLEANUP: &str = "customresourcecleanup.apiextensions.k8s.io";
+
+/// The rules of one version of a custom kind.
+#[derive(Clone, Debug)]
+pub struct CustomResource {
+    /// `CronTab in version "v1" cannot be handled as a CronTab`: how complaints begin.
+    title: String,
+    api_version: String,
+    /// The version that objects are stored in.
+    stored_version: String,
+    list_kind: &'static str,
+    schema: Schema,
+    /// The schema as it was written, for documentation and for merging.
+    written: Value,
+    columns: Vec<Column>,
+    cells: Vec<columns::Cell>,
+    scale: Option<ScalePaths>,
+    /// `spec.color`.
+    selectable: Vec<String>,
+    /// What clients of this version are warned of.
+    deprecation: Option<String>,
+    /// The definition is being deleted: there are no new objects.
+    terminating: bool,
+}
+
+/// The kinds that a definition adds: one per version that is served. None before its names are accepted.
+pub fn kinds_of(definition: &Value) -> Vec<Arc<KindInfo>> {
+    let established =
+        |condition: &Value| text(condition, "/type") == "Established" && text(condition, "/status") == "True";
+    if !items(definition, "/status/conditions").iter().any(established) {
+        return Vec::new();
+    }
+    let versions = items(definition, "/spec/versions").iter();
+    versions
+        .filter(|version| flag(version, "/served"))
+        .filter_map(|version| kind_of(definition, version).map(Arc::new))
+        .collect()
+}
+
+fn kind_of(definition: &Value, version: &Value) -> Option<KindInfo> {
+    let names = definition.pointer("/status/acceptedNames")?;
+    let group = intern(text(definition, "/spec/group"));
+    let rules = CustomResource::of(definition, version)?;
+    let (api_version, stored_version) = (rules.api_version.clone(), rules.stored_version.clone());
+    let several = |pointer| {
+        let words = items(names, pointer).iter().filter_map(|word| word.as_str().map(intern));
+        Cow::Owned(words.collect::<Vec<&'static str>>())
+    };
+    Some(KindInfo {
+        id: ResourceId::intern(&format!("{}.{group}", text(names, "/plural"))),
+        group,
+        version: intern(text(version, "/name")),
+        kind: intern(text(names, "/kind")),
+        singular: intern(text(names, "/singular")),
+        short_names: several("/shortNames"),
+        categories: several("/categories"),
+        namespaced: text(definition, "/spec/scope") == "Namespaced",
+        has_status: version.pointer("/subresources/status").is_some(),
+        has_scale: rules.scale.is_some(),
+        has_generation: true,
+        stored_as: (api_version != stored_version).then(|| (intern(&stored_version), SAME)),
+        rules: Rules::Custom(Arc::new(rules)),
+    })
+}
+
+impl CustomResource {
+    fn of(definition: &Value, version: &Value) -> Option<Self> {
+        let names = definition.pointer("/status/acceptedNames")?;
+        let group = text(definition, "/spec/group");
+        let name = text(version, "/name");
+        let api_version = format!("{group}/{name}");
+        let stored = items(definition, "/spec/versions").iter().find(|version| flag(version, "/storage"))?;
+        let written = version.pointer("/schema/openAPIV3Schema")?.clone();
+        let (columns, cells) = columns::of(version);
+        let kind = text(names, "/kind");
+        let warning = || match text(version, "/deprecationWarning") {
+            "" => format!("{api_version} {kind} is deprecated"),
+            words => words.to_owned(),
+        };
+        Some(Self {
+            title: format!("{kind} in version {name:?} cannot be handled as a {kind}"),
+            stored_version: format!("{group}/{}", text(stored, "/name")),
+            list_kind: intern(text(names, "/listKind")),
+            schema: Schema::compile(&written, "").ok()?,
+            written,
+            columns,
+            cells,
+            scale: version.pointer("/subresources/scale").map(scale_paths),
+            selectable: items(version, "/selectableFields")
+                .iter()
+                .map(|field| text(field, "/jsonPath").trim_start_matches('.').to_owned())
+                .collect(),
+            deprecation: flag(version, "/deprecated").then(warning),
+            terminating: definition.pointer("/metadata/deletionTimestamp").is_some(),
+            api_version,
+        })
+    }
+
+    /// Reads an object: its metadata by type, the rest by the schema.
+    pub(crate) fn decode(&self, mut object: Value) -> Result<Decoded, SchemaError> {
+        let metadata = object.get("metadata").cloned().unwrap_or_default();
+        let (metadata, mut unknown) = decode_metadata(metadata)
+            .map_err(|reason| SchemaError { message: format!("{}: {reason}", self.title) })?;
+        unknown.extend(self.schema.prune(&mut object));
+        if let Some(fields) = object.as_object_mut() {
+            fields.insert("metadata".into(), metadata);
+        }
+        Ok(Decoded { object, unknown })
+    }
+
+    pub(crate) fn default(&self, object: &mut Value) {
+        self.schema.fill_in(object);
+    }
+
+    pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+        let mut errors = validation::custom_resource(object, old);
+        errors.extend(self.schema.validate(object, old));
+        errors
+    }
+
+    /// Schemas change under the objects that are stored.
+    pub(crate) fn bring_up_to_date(&self, object: &mut Value) {
+        self.schema.prune(object);
+        self.schema.fill_in(object);
+    }
+
+    pub(crate) fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    pub(crate) fn cells(&self, object: &Value, now: Timestamp) -> Vec<Value> {
+        let name = json!(text(object, "/metadata/name"));
+        std::iter::once(name).chain(self.cells.iter().map(|cell| cell.of(object, now))).collect()
+    }
+
+    pub(crate) fn list_kind(&self) -> &'static str {
+        self.list_kind
+    }
+
+    pub(crate) fn scale(&self) -> Option<&ScalePaths> {
+        self.scale.as_ref()
+    }
+
+    /// `openAPIV3Schema`.
+    pub fn schema(&self) -> &Value {
+        &self.written
+    }
+
+    /// What objects can be selected by besides `metadata`.
+    pub(crate) fn selectable(&self) -> &[String] {
+        &self.selectable
+    }
+
+    /// What a client of this version should know.
+    pub fn deprecation(&self) -> Option<&str> {
+        self.deprecation.as_deref()
+    }
+
+    /// Its definition is being deleted: there are no new objects.
+    pub fn is_terminating(&self) -> bool {
+        self.terminating
+    }
+}
+
+fn scale_paths(scale: &Value) -> ScalePaths {
+    let pointer = |key: &str| text(scale, &format!("/{key}")).replace('.', "/");
+    ScalePaths {
+        replicas: pointer("specReplicasPath").into(),
+        current: pointer("statusReplicasPath").into(),
+        selector: pointer("labelSelectorPath").into(),
+    }
+}
+
+/// The status of a definition that was just created.
+pub(crate) fn first_status(definition: &Value) -> Value {
+    let status = json!({"acceptedNames": {"kind": "", "plural": ""}, "conditions": [], "storedVersions": []});
+    let mut first = json!({"spec": definition.get("spec"), "status": status});
+    remember_stored_version(&mut first);
+    first.get("status").cloned().unwrap_or_default()
+}
+
+/// Remembers every version that objects may be stored in.
+pub(crate) fn remember_stored_version(definition: &mut Value) {
+    let stored = items(definition, "/spec/versions").iter().find(|version| flag(version, "/storage"));
+    let Some(stored) = stored.and_then(|version| version.get("name")).cloned() else { return };
+    let Some(status) = child(definition, "status") else { return };
+    let known = status.entry("storedVersions").or_insert_with(|| json!([]));
+    if let Some(known) = known.as_array_mut().filter(|known| !known.contains(&stored)) {
+        known.push(stored);
+    }
+}
+
+/// Holds a definition that is to be deleted until its objects are gone.
+pub(crate) fn hold(definition: &mut Value) {
+    let Some(metadata) = child(definition, "metadata") else { return };
+    let finalizers = metadata.entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(finalizers) = finalizers.as_array_mut().filter(|all| !all.contains(&json!(CLEANUP))) {
+        finalizers.push(json!(CLEANUP));
+    }
+}
+
+#[cfg(test)]
+mod tests;

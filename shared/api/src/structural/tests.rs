@@ -1,0 +1,395 @@
+//! Schemas, as YAML.
+
+use expect_test::{Expect, expect};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::Schema;
+
+fn yaml(text: &str) -> Value {
+    serde_yaml_ng::from_str(text).unwrap()
+}
+
+fn errors(errors: &[crate::kinds::FieldError]) -> String {
+    errors.iter().map(|error| format!("{}: {}\n", error.field, error.message)).collect()
+}
+
+/// What is wrong with a schema.
+fn refuses(schema: &str, expected: Expect) {
+    let refused = Schema::compile(&yaml(schema), "schema").unwrap_err();
+    expected.assert_eq(&errors(&refused));
+}
+
+/// An object after pruning and defaults, what was unknown, and what is wrong with it.
+fn check(schema: &str, object: &str, expected: Expect) {
+    let schema = Schema::compile(&yaml(schema), "schema").unwrap();
+    let mut object = yaml(object);
+    let unknown = schema.prune(&mut object);
+    schema.fill_in(&mut object);
+    let wrong = errors(&schema.validate(&object, None));
+    let unknown =
+        if unknown.is_empty() { String::new() } else { format!("unknown: {}\n", unknown.join(", ")) };
+    expected.assert_eq(&format!("{object}\n{unknown}{wrong}"));
+}
+
+const CRON_TAB: &str = "
+type: object
+properties:
+  spec:
+    type: object
+    required: [cronSpec]
+    properties:
+      cronSpec: {type: string, pattern: '^(\\d+|\\*)(/\\d+)?(\\s+(\\d+|\\*)(/\\d+)?){4}$'}
+      image: {type: string, default: busybox, maxLength: 10}
+      replicas: {type: integer, minimum: 1, maximum: 10, default: 1}
+      policy: {type: string, enum: [Allow, Forbid]}
+      at: {type: string, format: date-time, nullable: true}
+      port: {x-kubernetes-int-or-string: true, anyOf: [{type: integer}, {type: string}]}
+      free: {type: object, x-kubernetes-preserve-unknown-fields: true}
+      labels: {type: object, additionalProperties: {type: string}, maxProperties: 2}
+      tags: {type: array, x-kubernetes-list-type: set, items: {type: string}}
+      template: {type: object, x-kubernetes-embedded-resource: true, x-kubernetes-preserve-unknown-fields: true}
+      steps:
+        type: array
+        minItems: 1
+        x-kubernetes-list-type: map
+        x-kubernetes-list-map-keys: [name]
+        items:
+          type: object
+          required: [name]
+          properties: {name: {type: string}, run: {type: string, default: now}}
+";
+
+#[test]
+fn unknown_fields_go_and_defaults_come() {
+    check(
+        CRON_TAB,
+        "
+apiVersion: example.com/v1
+kind: CronTab
+metadata: {name: a}
+extra: 1
+spec:
+  cronSpec: '* * * * */5'
+  at: null
+  image: null
+  typo: x
+  port: 80
+  free: {any: [thing]}
+  labels: {a: b}
+  template: {apiVersion: v1, kind: Pod, metadata: {name: x}, spec: {}}
+  steps: [{name: a, what: 1}]
+",
+        expect![[r#"
+            {"apiVersion":"example.com/v1","kind":"CronTab","metadata":{"name":"a"},"spec":{"at":null,"cronSpec":"* * * * */5","free":{"any":["thing"]},"image":"busybox","labels":{"a":"b"},"port":80,"replicas":1,"steps":[{"name":"a","run":"now"}],"template":{"apiVersion":"v1","kind":"Pod","metadata":{"name":"x"},"spec":{}}}}
+            unknown: extra, spec.steps[0].what, spec.typo
+        "#]],
+    );
+}
+
+#[test]
+fn violations_are_named_in_kubernetes_words() {
+    check(
+        CRON_TAB,
+        "
+spec:
+  cronSpec: often
+  image: a-very-long-image
+  replicas: 11
+  policy: Maybe
+  at: noon
+  port: true
+  labels: {a: 1, b: c, d: e}
+  tags: [a, b, a]
+  steps: [{name: a}, {name: a}, {}]
+",
+        expect![[r#"
+            {"spec":{"at":"noon","cronSpec":"often","image":"a-very-long-image","labels":{"a":1,"b":"c","d":"e"},"policy":"Maybe","port":true,"replicas":11,"steps":[{"name":"a","run":"now"},{"name":"a","run":"now"},{"run":"now"}],"tags":["a","b","a"]}}
+            spec.at: Invalid value: "noon": spec.at in body must be of type date-time: "noon"
+            spec.cronSpec: Invalid value: "often": spec.cronSpec in body should match '^(\d+|\*)(/\d+)?(\s+(\d+|\*)(/\d+)?){4}$'
+            spec.image: Too long: may not be more than 10 bytes
+            spec.labels: Too many: 3: must have at most 2 items
+            spec.labels.a: Invalid value: "integer": spec.labels.a in body must be of type string: "integer"
+            spec.policy: Unsupported value: "Maybe": supported values: "Allow", "Forbid"
+            spec.port: Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"
+            spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10
+            spec.steps[1]: Duplicate value: {"name":"a"}
+            spec.steps[2].name: Required value
+            spec.tags[2]: Duplicate value: "a"
+        "#]],
+    );
+}
+
+#[test]
+fn types_are_told_apart() {
+    check(
+        CRON_TAB,
+        "{spec: {cronSpec: 1, replicas: 1.5, steps: [], tags: {}}}",
+        expect![[r#"
+        {"spec":{"cronSpec":1,"image":"busybox","replicas":1.5,"steps":[],"tags":{}}}
+        spec.cronSpec: Invalid value: "integer": spec.cronSpec in body must be of type string: "integer"
+        spec.replicas: Invalid value: "number": spec.replicas in body must be of type integer: "number"
+        spec.steps: Invalid value: []: spec.steps in body should have at least 1 items
+        spec.tags: Invalid value: "object": spec.tags in body must be of type array: "object"
+    "#]],
+    );
+    check(
+        CRON_TAB,
+        "{spec: []}",
+        expect![[r#"
+        {"spec":[]}
+        spec: Invalid value: "array": spec in body must be of type object: "array"
+    "#]],
+    );
+    check(
+        CRON_TAB,
+        "{spec: {}}",
+        expect![[r#"
+        {"spec":{"image":"busybox","replicas":1}}
+        spec.cronSpec: Required value
+    "#]],
+    );
+}
+
+#[test]
+fn junctors_combine() {
+    let schema = "
+type: object
+properties:
+  a: {type: integer, multipleOf: 3}
+  b: {type: integer, minimum: 0, exclusiveMinimum: true}
+oneOf: [{required: [a]}, {required: [b]}]
+not: {required: [c]}
+anyOf: [{properties: {a: {minimum: 3}}}]
+";
+    check(
+        schema,
+        "{a: 3}",
+        expect![[r#"
+        {"a":3}
+    "#]],
+    );
+    check(
+        schema,
+        "{a: 1, b: 0}",
+        expect![[r#"
+        {"a":1,"b":0}
+        a: Invalid value: 1: a in body should be a multiple of 3
+        b: Invalid value: 0: b in body should be greater than 0
+        <nil>: Invalid value: {"a":1,"b":0}: "" must validate at least one schema (anyOf)
+        <nil>: Invalid value: {"a":1,"b":0}: "" must validate one and only one schema (oneOf). Found 2 valid alternatives
+    "#]],
+    );
+    check(
+        schema,
+        "{}",
+        expect![[r#"
+        {}
+        <nil>: Invalid value: {}: "" must validate one and only one schema (oneOf). Found none valid
+    "#]],
+    );
+}
+
+#[test]
+fn what_is_not_structural_is_refused() {
+    refuses(
+        "
+properties:
+  a: {properties: {b: {type: string}}}
+  c: {type: array}
+  d: {type: array, items: {}, uniqueItems: true}
+  e: {type: object, additionalProperties: {type: string}, properties: {x: {type: string}}}
+  f: {type: string, pattern: '['}
+  g: {type: text}
+  h: {type: object, default: {x: 1}}
+  i: {type: integer, default: one}
+  j: {type: array, x-kubernetes-list-type: map, items: {type: object, properties: {}}}
+  k: {type: array, x-kubernetes-list-type: map, x-kubernetes-list-map-keys: [n], items: {type: object, properties: {n: {type: string}}}}
+  l: {type: string, $ref: '#/x'}
+  metadata: {type: object, properties: {labels: {type: object}}}
+allOf: [{type: object, properties: {a: {description: x}}}]
+",
+        expect![[r#"
+            schema.allOf[0].properties[a].description: Forbidden: must be empty to be structural
+            schema.allOf[0].type: Forbidden: must be empty to be structural
+            schema.properties[a].type: Required value: must not be empty for specified object fields
+            schema.properties[c].items: Required value: must be specified
+            schema.properties[d].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic
+            schema.properties[d].items.type: Required value: must not be empty for specified array items
+            schema.properties[e].additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive
+            schema.properties[f].pattern: Invalid value: "[": must be a valid regular expression, but isn't: error: unclosed character class
+            schema.properties[g].type: Unsupported value: "text": supported values: "array", "boolean", "integer", "number", "object", "string"
+            schema.properties[h].default: Invalid value: {"x":1}: must not have unspecified fields
+            schema.properties[i].default: Invalid value: "string":  in body must be of type integer: "string"
+            schema.properties[j].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map
+            schema.properties[k].items.properties[n].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property
+            schema.properties[l].$ref: Forbidden: $ref is not supported
+            schema.type: Required value: must not be empty at the root
+            schema.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified
+        "#]],
+    );
+    refuses(
+        "{type: string}",
+        expect![[r#"
+        schema.type: Invalid value: "string": must be object at the root
+    "#]],
+    );
+}
+
+#[test]
+fn what_did_not_change_is_not_held_against_an_update() {
+    let schema = Schema::compile(&yaml(CRON_TAB), "schema").unwrap();
+    let old = yaml("{spec: {cronSpec: often, replicas: 99, steps: [{name: a, run: 1}]}}");
+    let mut new = old.clone();
+    new["spec"]["steps"].as_array_mut().unwrap().push(json!({"name": "b", "run": 2}));
+    expect![[r#"
+        spec.steps[1].run: Invalid value: "integer": spec.steps[1].run in body must be of type string: "integer"
+    "#]].assert_eq(&errors(&schema.validate(&new, Some(&old))));
+}
+
+const RULES: &str = "
+type: object
+x-kubernetes-validations: [{rule: 'has(self.spec)', message: a spec is needed}]
+properties:
+  spec:
+    type: object
+    x-kubernetes-validations:
+    - {rule: 'self.min <= self.max', messageExpression: '\"min \" + string(self.min) + \" is above \" + string(self.max)', fieldPath: .min}
+    - {rule: 'self.names.all(n, n.startsWith(\"a\")) && self.names.exists_one(n, n.size() == 1)'}
+    - {rule: '!has(self.kind__dash__of) || self.kind__dash__of in [\"x\", \"y\"]', reason: FieldValueForbidden, message: x or y}
+    - {rule: 'oldSelf.fixed == self.fixed', message: fixed is immutable}
+    - {rule: 'self.ratio < 1.5', message: too much}
+    properties:
+      min: {type: integer, default: 1}
+      max: {type: integer, default: 3}
+      ratio: {type: number, default: 1}
+      names: {type: array, default: [a], items: {type: string}}
+      kind-of: {type: string}
+      fixed: {type: string, default: ''}
+";
+
+#[test]
+fn rules_are_evaluated() {
+    check(
+        RULES,
+        "{spec: {}}",
+        expect![[r#"
+        {"spec":{"fixed":"","max":3,"min":1,"names":["a"],"ratio":1}}
+    "#]],
+    );
+    check(
+        RULES,
+        "{}",
+        expect![[r#"
+        {}
+        <nil>: Invalid value: "object": a spec is needed
+    "#]],
+    );
+    check(
+        RULES,
+        "{spec: {min: 4, names: [b], kind-of: z, ratio: 2}}",
+        expect![[r#"
+        {"spec":{"fixed":"","kind-of":"z","max":3,"min":4,"names":["b"],"ratio":2}}
+        spec.min: Invalid value: "object": min 4 is above 3
+        spec: Invalid value: "object": failed rule: self.names.all(n, n.startsWith("a")) && self.names.exists_one(n, n.size() == 1)
+        spec: Forbidden: x or y
+        spec: Invalid value: "object": too much
+    "#]],
+    );
+    let schema = Schema::compile(&yaml(RULES), "schema").unwrap();
+    let state = |fixed: &str| {
+        let mut object = json!({"spec": {"fixed": fixed}});
+        schema.fill_in(&mut object);
+        object
+    };
+    assert!(schema.validate(&state("a"), None).is_empty());
+    expect![[r#"
+        spec: Invalid value: "object": fixed is immutable
+    "#]]
+    .assert_eq(&errors(&schema.validate(&state("b"), Some(&state("a")))));
+}
+
+#[test]
+fn rules_that_make_no_sense_are_refused() {
+    refuses(
+        "
+type: object
+x-kubernetes-validations:
+- {rule: 'self.a +'}
+- {rule: ''}
+- {rule: 'self.a.conjure()'}
+- {rule: 'true', messageExpression: '(', reason: Whim}
+",
+        expect![[r#"
+            schema.x-kubernetes-validations[0].rule: Invalid value: "self.a +": compilation failed: ERROR: <input>:1:9: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+            | self.a +
+            | ........^
+            schema.x-kubernetes-validations[1].rule: Required value: rule is not specified
+            schema.x-kubernetes-validations[2].rule: Invalid value: "self.a.conjure()": compilation failed: undeclared reference to 'conjure'
+            schema.x-kubernetes-validations[3].messageExpression: Invalid value: "(": compilation failed: ERROR: <input>:1:2: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
+            | (
+            | .^
+        "#]],
+    );
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        "[a-c/* 0-9]{0,6}".prop_map(Value::from),
+    ];
+    let names = prop_oneof![
+        Just("spec"),
+        Just("cronSpec"),
+        Just("image"),
+        Just("steps"),
+        Just("name"),
+        Just("type"),
+        Just("properties"),
+        Just("items"),
+        Just("default"),
+        Just("tags"),
+        Just("labels"),
+        Just("free"),
+        Just("additionalProperties"),
+        Just("x-kubernetes-list-type"),
+        Just("required"),
+        Just("other"),
+    ];
+    leaf.prop_recursive(5, 48, 6, move |inner| {
+        prop_oneof![
+            proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            proptest::collection::btree_map(names.clone().prop_map(str::to_owned), inner, 0..6)
+                .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn pruning_and_defaults_settle(object in values()) {
+        let schema = Schema::compile(&yaml(CRON_TAB), "schema").unwrap();
+        let mut object = object;
+        schema.prune(&mut object);
+        schema.fill_in(&mut object);
+        let mut again = object.clone();
+        prop_assert!(schema.prune(&mut again).is_empty());
+        schema.fill_in(&mut again);
+        prop_assert_eq!(&again, &object);
+        schema.validate(&object, None);
+        prop_assert!(schema.validate(&object, Some(&object)).is_empty());
+    }
+
+    #[test]
+    fn any_schema_compiles_or_is_refused(schema in values(), object in values()) {
+        if let Ok(schema) = Schema::compile(&schema, "schema") {
+            let mut object = object;
+            schema.prune(&mut object);
+            schema.fill_in(&mut object);
+            schema.validate(&object, None);
+        }
+    }
+}
