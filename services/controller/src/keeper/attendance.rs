@@ -84,11 +84,10 @@ impl Attendance {
             }
         }
         loop {
-            let (revision, orphaned) = {
+            let (revision, nodes, orphaned) = {
                 let reader = keeper.view.read();
-                for node in reader.list(Node::ID, None).filter(|node| keeper.partitions.owns(&node.key)) {
-                    self.take_over(node, now);
-                }
+                let nodes = reader.list(Node::ID, None).filter(|node| keeper.partitions.owns(&node.key));
+                let nodes: Vec<Arc<Stored>> = nodes.cloned().collect();
                 let mut orphaned = HashSet::new();
                 for pod in reader.list(Pod::ID, None) {
                     let bound = pod.object::<Pod>().spec.node_name.clone();
@@ -96,8 +95,10 @@ impl Attendance {
                         bound.filter(|node| keeper.owns(node) && reader.get(&node_key(node)).is_none()),
                     );
                 }
-                (reader.revision(), orphaned)
+                (reader.revision(), nodes, orphaned)
             };
+            // Waking their actors reads the view, so not while it is being read.
+            nodes.iter().for_each(|node| self.take_over(node, now));
             orphaned.into_iter().for_each(|node| self.clean_up_after(node));
             if let Ok(changes) = keeper.view.changes(revision) {
                 return changes;

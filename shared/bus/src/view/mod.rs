@@ -4,6 +4,7 @@ mod changes;
 mod follow;
 mod history;
 mod labels;
+mod only_reader;
 mod ring;
 mod state;
 
@@ -131,7 +132,7 @@ impl View {
     /// One consistent moment. Hold it briefly, never across an await, and do not ask the same view for another meanwhile:
     /// the view stands still as long.
     pub fn read(&self) -> Reader<'_> {
-        Reader::new(self.state.read().unwrap_or_else(PoisonError::into_inner))
+        Reader::new(&self.state)
     }
 
     /// One object, as of now.

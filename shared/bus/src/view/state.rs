@@ -1,12 +1,13 @@
 //! The objects of a view and its indexes.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use api::{NodeName, ObjectKey, ResourceId, Revision, Uid};
 
 use super::follow::with_last_state;
 use super::labels::Labels;
+use super::only_reader::OnlyReader;
 use super::{Change, ChangeKind};
 use crate::stored::Stored;
 
@@ -33,11 +34,13 @@ pub(crate) struct State {
 /// A view at one moment.
 pub struct Reader<'a> {
     state: RwLockReadGuard<'a, State>,
+    _only: OnlyReader,
 }
 
 impl<'a> Reader<'a> {
-    pub(crate) fn new(state: RwLockReadGuard<'a, State>) -> Self {
-        Self { state }
+    pub(crate) fn new(lock: &'a RwLock<State>) -> Self {
+        let only = OnlyReader::of(lock);
+        Self { state: lock.read().unwrap_or_else(PoisonError::into_inner), _only: only }
     }
 }
 
