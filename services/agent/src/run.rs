@@ -38,6 +38,9 @@ pub enum Error {
     /// The bus.
     #[error("failed to listen for assignments")]
     Bus(#[source] BusError),
+    /// The heartbeats.
+    #[error("failed to start the heartbeats")]
+    Heartbeats(#[source] BusError),
     /// Removing what a cluster has left.
     #[error("failed to clean up cluster `{cluster}`")]
     Cleanup {
@@ -109,6 +112,9 @@ pub async fn perform<R: ContainerRuntime>(
     let log_requests = logs::listen(&agent).await.map_err(Error::Bus)?;
     let exec_requests = exec::listen(&agent).await.map_err(Error::Bus)?;
     let forward_requests = portforward::listen(&agent).await.map_err(Error::Bus)?;
+    let beating = Arc::clone(&agent);
+    let heartbeats = agent.bus.express("heartbeats", move |bus| beat::run(beating, bus));
+    let heartbeats = heartbeats.await.map_err(Error::Heartbeats)?;
     let tasks = [
         watch,
         spawn(inbox::run(Arc::clone(&agent), assignments)),
@@ -116,7 +122,6 @@ pub async fn perform<R: ContainerRuntime>(
         spawn(exec::run(Arc::clone(&agent), exec_requests)),
         spawn(portforward::run(Arc::clone(&agent), forward_requests)),
         spawn(outbox::run(Arc::clone(&agent))),
-        spawn(beat::run(Arc::clone(&agent))),
         spawn(ping(Arc::clone(&agent))),
         spawn(reconnect(Arc::clone(&agent))),
     ];
@@ -124,7 +129,7 @@ pub async fn perform<R: ContainerRuntime>(
     tracing::info!(nodes = agent.nodes.len(), runtime = machine.runtime_version, "agent performs");
     shutdown.cancelled().await;
     stop(&agent, &config).await;
-    drop(tasks);
+    drop((tasks, heartbeats));
     Ok(())
 }
 

@@ -102,6 +102,9 @@ pub enum BusError {
         #[source]
         source: Cause,
     },
+    /// Work that is to run apart has no thread.
+    #[error("failed to start a thread")]
+    Thread(#[source] std::io::Error),
     /// A message does not fit the wire.
     #[error("failed to encode or decode a message of `{subject}`")]
     Codec {

@@ -3,6 +3,7 @@
 mod codec;
 mod connection;
 mod error;
+mod express;
 mod intern;
 mod journal;
 mod leases;
@@ -21,6 +22,7 @@ mod view;
 pub use codec::{CodecError, decode, encode};
 pub use connection::{Bus, BusConfig};
 pub use error::BusError;
+pub use express::Express;
 pub use journal::{Journal, JournalFilter};
 pub use leases::{Holder, Lease, Leases};
 pub use messages::{Delivery, Reply, RequestError, Subscription};

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use api::messages::{HEARTBEAT_EVERY_MS, Heartbeat, HeartbeatAck, NODE_LEASE_MS};
+use bus::Bus;
 use std::sync::PoisonError;
 
 use super::{Agent, Node, register};
@@ -17,8 +18,8 @@ const SLOTS: u64 = HEARTBEAT_EVERY_MS / 10;
 const FENCE_BEFORE: Duration = Duration::from_millis(600);
 const ACK_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Beats until the process ends.
-pub async fn run<R: ContainerRuntime>(agent: Arc<Agent<R>>) {
+/// Beats over a connection that carries nothing else, until the process ends.
+pub async fn run<R: ContainerRuntime>(agent: Arc<Agent<R>>, bus: Bus) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     let mut wheel: Vec<Vec<Arc<Node>>> = Vec::new();
@@ -32,7 +33,7 @@ pub async fn run<R: ContainerRuntime>(agent: Arc<Agent<R>>) {
     for turn in (0..wheel.len()).cycle() {
         ticks.tick().await;
         for node in wheel.get(turn).into_iter().flatten() {
-            beat(&agent, node).await;
+            beat(&agent, &bus, node).await;
         }
         if turn % 5 == 0 {
             fence(&agent);
@@ -40,7 +41,7 @@ pub async fn run<R: ContainerRuntime>(agent: Arc<Agent<R>>) {
     }
 }
 
-async fn beat<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>) {
+async fn beat<R: ContainerRuntime>(agent: &Arc<Agent<R>>, bus: &Bus, node: &Arc<Node>) {
     if node.epoch().is_none() {
         return;
     }
@@ -48,26 +49,26 @@ async fn beat<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>) {
     match count % 2 {
         // The answer renews the lease; waiting for it must not delay the others.
         0 => {
-            let (agent, node) = (Arc::clone(agent), Arc::clone(node));
-            tokio::spawn(async move { send(&agent, &node, true).await });
+            let (agent, bus, node) = (Arc::clone(agent), bus.clone(), Arc::clone(node));
+            tokio::spawn(async move { send(&agent, &bus, &node, true).await });
         }
-        _ => send(agent, node, false).await,
+        _ => send(agent, bus, node, false).await,
     }
 }
 
 /// Sends one heartbeat; with `ask`, waits for its acknowledgement and renews the lease.
-pub async fn send<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>, ask: bool) {
+pub async fn send<R: ContainerRuntime>(agent: &Arc<Agent<R>>, bus: &Bus, node: &Arc<Node>, ask: bool) {
     let Some(epoch) = node.epoch() else { return };
     let heartbeat = message(agent, node, epoch);
     let subject = node.subject("heartbeat");
     if !ask {
-        if let Err(error) = agent.bus.publish(&subject, &heartbeat).await {
+        if let Err(error) = bus.publish(&subject, &heartbeat).await {
             tracing::debug!(node = %node.name, %error, "heartbeat not sent");
         }
         return;
     }
     let sent = Instant::now();
-    match agent.bus.request::<_, HeartbeatAck>(&subject, &heartbeat, ACK_TIMEOUT).await {
+    match bus.request::<_, HeartbeatAck>(&subject, &heartbeat, ACK_TIMEOUT).await {
         Ok(ack) if node.epoch() == Some(ack.epoch) => {
             node.renew(sent);
             if node.fenced.swap(false, Ordering::AcqRel) {

@@ -39,7 +39,7 @@ async fn apply<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>, ass
         Verdict::Ignore => return,
         Verdict::Resync => {
             node.assignment.store(0, Ordering::Release);
-            return beat::send(agent, node, false).await;
+            return beat::send(agent, &agent.bus, node, false).await;
         }
         Verdict::Apply => {}
     }

@@ -25,7 +25,7 @@ pub fn begin<R: ContainerRuntime>(agent: &Arc<Agent<R>>, node: &Arc<Node>) {
         }
         node.registering.store(false, Ordering::Release);
         // Asks for the assignments at once.
-        beat::send(&agent, &node, true).await;
+        beat::send(&agent, &agent.bus, &node, true).await;
     });
 }
 

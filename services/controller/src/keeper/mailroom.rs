@@ -5,13 +5,13 @@ use std::sync::Arc;
 use api::NodeName;
 use api::journal::{EventView, JournalEntry};
 use api::messages::{Heartbeat, HeartbeatAck, Register, Registered, Report};
-use bus::{BusError, ChangeTo, Delivery, Expect, Mutation, WriteError};
+use bus::{Bus, BusError, ChangeTo, Delivery, Expect, Mutation, WriteError};
 use serde_json::Value;
 use telemetry::clock;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, info, warn};
+use tracing::{debug, error, info, warn};
 
 use super::presence::{self, Heard, hear};
 use super::register::{epoch_of, registered};
@@ -30,9 +30,10 @@ pub async fn start(
     shutdown: &CancellationToken,
 ) -> Result<(), BusError> {
     let mut registrations = keeper.bus.subscribe::<Register>("odeon.node.*.register").await?;
-    let mut heartbeats = keeper.bus.subscribe::<Heartbeat>("odeon.node.*.heartbeat").await?;
     let mut reports = keeper.bus.subscribe::<Report>("odeon.node.*.report").await?;
     let room = keeper.clone();
+    let hearing = keeper.clone();
+    let heartbeats = keeper.bus.express("heartbeats", move |bus| hear_heartbeats(hearing, bus)).await?;
     let clerk = Arc::new(Clerk::new(keeper));
     let gate = Arc::new(Semaphore::new(REPORTS_AT_ONCE));
     let stop = shutdown.clone();
@@ -41,7 +42,6 @@ pub async fn start(
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                Some(heartbeat) = heartbeats.next() => room.heartbeat(heartbeat).await,
                 Some(registration) = registrations.next() => {
                     let room = room.clone();
                     tasks.spawn(async move { room.register(registration).await });
@@ -60,9 +60,21 @@ pub async fn start(
                 else => break,
             }
         }
+        drop(heartbeats);
         while tasks.join_next().await.is_some() {}
     });
     Ok(())
+}
+
+async fn hear_heartbeats(room: Arc<Keeper>, bus: Bus) {
+    match bus.subscribe::<Heartbeat>("odeon.node.*.heartbeat").await {
+        Ok(mut heartbeats) => {
+            while let Some(heartbeat) = heartbeats.next().await {
+                room.heartbeat(heartbeat).await;
+            }
+        }
+        Err(error) => error!(error = %telemetry::chain(&error), "no heartbeat can be heard"),
+    }
 }
 
 impl Keeper {
