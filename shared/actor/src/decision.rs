@@ -50,6 +50,12 @@ pub trait AnyActor: Sized + 'static {
         true
     }
 
+    /// Whether one of its bodies needs a turn when a host starts or takes it over. Asked of all of them at once, so it should cost
+    /// less than a turn.
+    fn is_due(_me: &Arc<Stored>, _reader: &Reader<'_>, _now: Timestamp) -> bool {
+        true
+    }
+
     /// Changes that wake this actor, besides a change to its own objects. `Wake::Owned` has no meaning here.
     fn wakes() -> Vec<Wake>;
 

@@ -54,6 +54,8 @@ pub struct Heartbeat {
     pub epoch: u64,
     /// The last assignment it has applied; 0 asks for a full one.
     pub assignment: u64,
+    /// It has heard of everything that happened to its pods up to here; 0 if it does not know.
+    pub revision: Revision,
     /// Pods it runs, for the keeper's metrics.
     pub pods: u32,
     /// `None` while the runtime answers; else what is wrong, for the Ready condition.
@@ -67,6 +69,10 @@ pub struct Heartbeat {
 pub struct HeartbeatAck {
     /// The epoch that the keeper knows; another one than the agent's means: register again.
     pub epoch: u64,
+    /// The last assignment that was sent to the node.
+    pub assignment: u64,
+    /// Who has applied that assignment has heard of everything up to here.
+    pub revision: Revision,
 }
 
 /// Keeper → performer on `odeon.node.<node>.assign`. A full one follows every registration at once: listen before registering.
@@ -78,8 +84,26 @@ pub enum Assign {
         epoch: u64,
         /// The number of this assignment; never 0.
         seq: u64,
+        /// The keeper's view that it was made of.
+        revision: Revision,
         /// All pods.
         pods: Vec<AssignedPod>,
+    },
+    /// Everything too, for a performer that has heard of everything up to `since`: what has not changed is only named. So a keeper
+    /// that takes over does not send every pod again. A performer that is elsewhere ignores it.
+    Since {
+        /// The lease epoch this is meant for.
+        epoch: u64,
+        /// The revision that the performer's heartbeat told.
+        since: Revision,
+        /// The number of this assignment.
+        seq: u64,
+        /// The keeper's view that it was made of.
+        revision: Revision,
+        /// New and changed pods.
+        upserts: Vec<AssignedPod>,
+        /// All other pods of the node. What is in neither is surplus.
+        kept: Vec<Uid>,
     },
     /// What changed since `previous`. A performer that is elsewhere sends a heartbeat with `assignment: 0`.
     Delta {
@@ -89,6 +113,8 @@ pub enum Assign {
         previous: u64,
         /// The number of this assignment.
         seq: u64,
+        /// The keeper's view that it was made of.
+        revision: Revision,
         /// New and changed pods.
         upserts: Vec<AssignedPod>,
         /// Pods whose objects are gone.

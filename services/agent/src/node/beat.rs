@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use api::Revision;
 use api::messages::{HEARTBEAT_EVERY_MS, Heartbeat, HeartbeatAck, NODE_LEASE_MS};
 use bus::Bus;
 use std::sync::PoisonError;
@@ -71,6 +72,9 @@ pub async fn send<R: ContainerRuntime>(agent: &Arc<Agent<R>>, bus: &Bus, node: &
     match bus.request::<_, HeartbeatAck>(&subject, &heartbeat, ACK_TIMEOUT).await {
         Ok(ack) if node.epoch() == Some(ack.epoch) => {
             node.renew(sent);
+            if ack.assignment == node.assignment.load(Ordering::Acquire) {
+                node.applied(ack.assignment, ack.revision);
+            }
             if node.fenced.swap(false, Ordering::AcqRel) {
                 tracing::info!(node = %node.name, "the node has a lease again");
                 agent.pods.fence(&node.name, false);
@@ -105,6 +109,7 @@ fn message<R: ContainerRuntime>(agent: &Agent<R>, node: &Node, epoch: u64) -> He
         session: agent.session,
         epoch,
         assignment: node.assignment.load(Ordering::Acquire),
+        revision: Revision(node.revision.load(Ordering::Acquire)),
         pods: node.pods.load(Ordering::Relaxed),
         unhealthy: agent.trouble(),
         leaving: agent.leaving.load(Ordering::Acquire),

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
-use api::NodeName;
+use api::{NodeName, Revision};
 use bus::Bus;
 use tokio::sync::Semaphore;
 
@@ -59,6 +59,8 @@ pub struct Node {
     pub epoch: AtomicU64,
     /// The last assignment that was applied; 0 asks for a full one.
     pub assignment: AtomicU64,
+    /// Everything that happened to its pods up to this revision was heard of; 0 if that is not known.
+    pub revision: AtomicU64,
     /// When the heartbeat was sent that was acknowledged last: the lease counts from there.
     pub renewed: Mutex<Instant>,
     /// Unique pods are stopped, for want of a lease.
@@ -80,6 +82,7 @@ impl Node {
             object,
             epoch: AtomicU64::new(0),
             assignment: AtomicU64::new(0),
+            revision: AtomicU64::new(0),
             renewed: Mutex::new(Instant::now()),
             fenced: AtomicBool::new(false),
             registering: AtomicBool::new(false),
@@ -96,6 +99,18 @@ impl Node {
     /// The lease epoch, if it is registered.
     pub fn epoch(&self) -> Option<u64> {
         Some(self.epoch.load(Ordering::Acquire)).filter(|epoch| *epoch > 0)
+    }
+
+    /// An assignment was applied that was made of this revision.
+    pub fn applied(&self, seq: u64, revision: Revision) {
+        self.assignment.store(seq, Ordering::Release);
+        self.revision.fetch_max(revision.0, Ordering::AcqRel);
+    }
+
+    /// What the node runs may not be what it shall run: it needs everything.
+    pub fn forget_assignment(&self) {
+        self.assignment.store(0, Ordering::Release);
+        self.revision.store(0, Ordering::Release);
     }
 
     /// The lease was renewed by a heartbeat that was sent then.

@@ -44,7 +44,7 @@ async fn attempt<R: ContainerRuntime>(agent: &Agent<R>, node: &Node) -> bool {
             false
         }
         Ok(Registered { epoch, refused: None }) => {
-            node.assignment.store(0, Ordering::Release);
+            node.forget_assignment();
             node.epoch.store(epoch, Ordering::Release);
             node.renew(sent);
             tracing::info!(node = %node.name, epoch, running = question.running.len(), "registered");

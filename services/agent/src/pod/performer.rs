@@ -147,6 +147,12 @@ impl<R: ContainerRuntime> Pods<R> {
         self.remove(&surplus, now);
     }
 
+    /// Whether the node has all of these pods.
+    pub fn has_all(&self, node: &NodeName, uids: &[Uid]) -> bool {
+        self.inner.by_node.get(node).is_some_and(|own| uids.iter().all(|uid| own.contains(uid)))
+            || uids.is_empty()
+    }
+
     /// The keeper knows that a pod is gone.
     pub fn forget(&self, uid: &Uid) {
         self.inner.drop_slot(uid, |slot| slot.state.cleared);

@@ -91,7 +91,7 @@ impl Keeper {
                 }
                 let epoch = epoch.load(Ordering::SeqCst);
                 if let (Some(reply), false) = (delivery.reply, silent.load(Ordering::SeqCst)) {
-                    let _ = reply.send(&HeartbeatAck { epoch }).await;
+                    let _ = reply.send(&HeartbeatAck { epoch, assignment: 0, revision: Revision(0) }).await;
                 }
             }
         });
@@ -154,13 +154,23 @@ impl Keeper {
     pub async fn assign_all(&self, pods: Vec<AssignedPod>) {
         let seq = self.seq.fetch_add(1, Ordering::SeqCst) + 1;
         let epoch = self.epoch.load(Ordering::SeqCst);
-        self.bus.publish(&self.subject("assign"), &Assign::Full { epoch, seq, pods }).await.unwrap();
+        self.bus
+            .publish(&self.subject("assign"), &Assign::Full { epoch, seq, revision: Revision(seq), pods })
+            .await
+            .unwrap();
     }
 
     pub async fn assign(&self, upserts: Vec<AssignedPod>, removed: Vec<Uid>) {
         let previous = self.seq.fetch_add(1, Ordering::SeqCst);
         let epoch = self.epoch.load(Ordering::SeqCst);
-        let delta = Assign::Delta { epoch, previous, seq: previous + 1, upserts, removed };
+        let delta = Assign::Delta {
+            epoch,
+            previous,
+            seq: previous + 1,
+            revision: Revision(previous + 1),
+            upserts,
+            removed,
+        };
         self.bus.publish(&self.subject("assign"), &delta).await.unwrap();
     }
 

@@ -42,6 +42,12 @@ impl AnyActor for Collector {
             || stranded::is_bound(&change.object) != stranded::is_bound(previous)
     }
 
+    fn is_due(me: &Arc<Stored>, reader: &Reader<'_>, now: Timestamp) -> bool {
+        me.metadata.is_terminating()
+            || keep_or_collect(me, reader).is_some()
+            || stranded::judge(me, reader, now) != (None, None)
+    }
+
     fn wakes() -> Vec<Wake> {
         vec![
             Wake::By { resource: None, keys: left_behind },

@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use api::journal::JournalEntry;
 use api::messages::{Applied, Assign, AssignedPod};
 use api::views::{ConfigMap, EndpointSlice, Pod, Secret, Service};
 use api::{NodeName, ObjectKey, Resource, Revision, Uid};
-use bus::{BusError, Change, ChangeKind, Changes, Stored};
+use bus::{BusError, Change, ChangeKind, Changes, Reader, Stored};
 use telemetry::clock;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -17,17 +18,20 @@ use tracing::{debug, warn};
 
 use super::Keeper;
 use super::assignment::{assigned, is_news};
+use super::config_refs::config_refs;
 use super::drain::{Gate, Offer, PROXY_ALIVE, gate, offers};
 
-/// An assignment that was sent so lately may still be on its way: its node is not behind yet.
-const ON_ITS_WAY: Duration = Duration::from_millis(300);
+/// An assignment that was sent so lately may still be on its way, or wait for its agent: its node is not behind yet. Messages are
+/// seldom lost without the agent noticing by itself, so this can be long; it doubles while nothing helps.
+const ON_ITS_WAY: Duration = Duration::from_secs(2);
+const LONG_ON_ITS_WAY: Duration = Duration::from_secs(16);
 /// Without pods that drain there is nothing to look at.
 const NOTHING_DRAINS: Duration = Duration::from_secs(3600);
 
 /// Starts assigning.
 pub async fn start(
     keeper: &Arc<Keeper>,
-    inbox: mpsc::UnboundedReceiver<NodeName>,
+    inbox: mpsc::UnboundedReceiver<Behind>,
     shells: &mut JoinSet<()>,
     shutdown: &CancellationToken,
 ) -> Result<(), BusError> {
@@ -59,7 +63,7 @@ struct Assigner {
     /// The table that each proxy serves, and when it said so.
     proxies: HashMap<NodeName, (Revision, Instant)>,
     /// Pods by the ConfigMaps and Secrets that they use.
-    users: HashMap<ObjectKey, HashSet<ObjectKey>>,
+    users: Users,
     /// Namespaces whose Services or slices changed since the gates were last looked at.
     moved: HashSet<Arc<str>>,
 }
@@ -68,6 +72,17 @@ struct Sent {
     epoch: u64,
     seq: u64,
     at: Instant,
+    /// How long it may be on its way.
+    patience: Duration,
+}
+
+/// A node whose agent is not where we are.
+#[derive(Debug)]
+pub struct Behind {
+    /// Which node.
+    pub node: NodeName,
+    /// Its agent has heard of everything up to here; zero if it needs everything.
+    pub since: Revision,
 }
 
 struct Draining {
@@ -86,27 +101,33 @@ struct News {
     removed: Vec<Uid>,
 }
 
+/// Pods by what they use.
+type Users = HashMap<ObjectKey, HashSet<ObjectKey>>;
+
 type AllNews = HashMap<NodeName, News>;
 
 impl Assigner {
     async fn assign(
         mut self,
-        mut inbox: mpsc::UnboundedReceiver<NodeName>,
+        mut inbox: mpsc::UnboundedReceiver<Behind>,
         mut applied: bus::Subscription<Applied>,
     ) {
-        let mut changes = self.restart();
+        let (mut changes, mut read) = self.restart();
         let mut look_again = NOTHING_DRAINS;
         loop {
             let mut news = AllNews::new();
             tokio::select! {
                 batch = changes.next_batch() => match batch {
-                    Ok(batch) => batch.iter().for_each(|change| self.observe(change, &mut news)),
+                    Ok(batch) => {
+                        batch.iter().for_each(|change| self.observe(change, &mut news));
+                        read = batch.last().map_or(read, |last| last.revision());
+                    }
                     Err(expired) => {
-                        warn!(%expired, "fell behind the view, assigning everything again");
-                        changes = self.restart();
+                        warn!(%expired, "fell behind the view, looking at every node again");
+                        (changes, read) = self.restart();
                     }
                 },
-                Some(node) = inbox.recv() => self.catch_up(&node).await,
+                Some(behind) = inbox.recv() => self.catch_up(&behind).await,
                 Some(delivery) = applied.next() => {
                     let Applied { node, revision } = delivery.message;
                     self.proxies.insert(node, (revision, Instant::now()));
@@ -115,19 +136,21 @@ impl Assigner {
             }
             look_again = self.look_at_gates(&mut news);
             for (node, news) in news {
-                self.send_news(node, news).await;
+                self.send_news(node, news, read).await;
             }
+            self.keeper.told.store(read.0, Ordering::Release);
         }
     }
 
-    /// Forgets what was sent: every node gets everything with its next heartbeat.
-    fn restart(&mut self) -> Changes {
+    /// Forgets what was sent: every node is brought up to date after its next heartbeat. Tells from where changes are read.
+    fn restart(&mut self) -> (Changes, Revision) {
         self.sent.clear();
         self.keeper.sequences.clear();
         self.draining.clear();
         loop {
-            if let Ok(changes) = self.keeper.view.changes(self.keeper.view.revision()) {
-                return changes;
+            let revision = self.keeper.view.revision();
+            if let Ok(changes) = self.keeper.view.changes(revision) {
+                return (changes, revision);
             }
         }
     }
@@ -249,29 +272,53 @@ impl Assigner {
         }
     }
 
-    /// A node says that it is not where we are: it gets everything, unless what it needs is on its way.
-    async fn catch_up(&mut self, node: &NodeName) {
+    /// A node says that it is not where we are: it gets everything, unless what it needs is on its way. What it knows is only named.
+    async fn catch_up(&mut self, behind: &Behind) {
+        let node = &behind.node;
         let Some(presence) = self.keeper.facts.presence(node).filter(|_| self.keeper.owns(node)) else {
             return;
         };
-        let on_its_way = self
-            .sent
-            .get(node)
-            .is_some_and(|sent| sent.epoch == presence.epoch && sent.at.elapsed() < ON_ITS_WAY);
-        if on_its_way && self.keeper.sequences.contains_key(node) {
-            return;
-        }
-        let pods: Vec<Arc<Stored>> = self.keeper.view.read().pods_on(node).cloned().collect();
+        let sent = self.sent.get(node).filter(|sent| sent.epoch == presence.epoch);
+        let waited = sent.map(|sent| (sent.at.elapsed(), sent.patience));
+        let is_known = self.keeper.sequences.contains_key(node);
+        let patience = match waited {
+            Some((waited, patience)) if is_known && waited < patience => return,
+            Some((waited, patience)) if waited < patience * 2 => (patience * 2).min(LONG_ON_ITS_WAY),
+            Some(_) | None => ON_ITS_WAY,
+        };
+        let (revision, pods) = {
+            let reader = self.keeper.view.read();
+            (reader.revision(), reader.pods_on(node).cloned().collect::<Vec<Arc<Stored>>>())
+        };
         for pod in pods.iter().filter(|pod| pod.metadata.is_terminating()) {
             self.begin_draining(pod, node);
         }
-        let seq = self.next_seq(node);
-        let pods = self.build(pods.iter().map(|pod| &pod.key));
-        debug!(%node, pods = pods.len(), seq, "assigning everything");
-        self.send(node, presence.epoch, seq, &Assign::Full { epoch: presence.epoch, seq, pods }).await;
+        let (epoch, seq, since) = (presence.epoch, self.next_seq(node), behind.since);
+        let (known, changed): (Vec<_>, Vec<_>) =
+            pods.iter().partition(|pod| since.0 > 0 && self.is_known_since(pod, since));
+        debug!(%node, known = known.len(), changed = changed.len(), seq, "assigning everything");
+        let upserts = self.build(changed.into_iter().map(|pod| &pod.key));
+        let assign = match since {
+            Revision(0) => Assign::Full { epoch, seq, revision, pods: upserts },
+            since => {
+                let kept = known.iter().map(|pod| pod.metadata.uid.clone()).collect();
+                Assign::Since { epoch, since, seq, revision, upserts, kept }
+            }
+        };
+        self.send(node, Sent { epoch, seq, at: Instant::now(), patience }, &assign).await;
     }
 
-    async fn send_news(&mut self, node: NodeName, news: News) {
+    /// Neither the pod nor a ConfigMap or Secret of its is newer than that. Notes what it uses.
+    fn is_known_since(&mut self, pod: &Stored, since: Revision) -> bool {
+        let refs = config_refs(pod);
+        let reader = self.keeper.view.read();
+        let is_older = |key: &ObjectKey| reader.get(key).is_none_or(|config| config.revision <= since);
+        let known = pod.revision <= since && refs.iter().all(is_older);
+        note_users(&mut self.users, &reader, refs, &pod.key);
+        known
+    }
+
+    async fn send_news(&mut self, node: NodeName, news: News, revision: Revision) {
         let Some(Sent { epoch, seq: previous, .. }) = self.sent.get(&node) else { return };
         let (epoch, previous) = (*epoch, *previous);
         if !self.keeper.owns(&node) {
@@ -281,8 +328,8 @@ impl Assigner {
         }
         let seq = self.next_seq(&node);
         let upserts = self.build(news.upserts.iter());
-        let delta = Assign::Delta { epoch, previous, seq, upserts, removed: news.removed };
-        self.send(&node, epoch, seq, &delta).await;
+        let delta = Assign::Delta { epoch, previous, seq, revision, upserts, removed: news.removed };
+        self.send(&node, Sent { epoch, seq, at: Instant::now(), patience: ON_ITS_WAY }, &delta).await;
     }
 
     /// Pods as they are now; those that are gone meanwhile are left out.
@@ -293,13 +340,7 @@ impl Assigner {
             let open = self.draining.get(&stored.metadata.uid).filter(|pod| pod.open);
             let stop = open.map(|pod| u32::try_from(pod.grace).unwrap_or(0));
             let (pod, refs) = assigned(&reader, stored, stop);
-            for key in refs {
-                let users = self.users.entry(key).or_default();
-                if users.len() > 1024 {
-                    users.retain(|pod| reader.get(pod).is_some());
-                }
-                users.insert(stored.key.clone());
-            }
+            note_users(&mut self.users, &reader, refs, &stored.key);
             pods.push(pod);
         }
         pods
@@ -311,13 +352,24 @@ impl Assigner {
         self.sent.get(node).map_or(now, |sent| now.max(sent.seq + 1))
     }
 
-    async fn send(&mut self, node: &NodeName, epoch: u64, seq: u64, assign: &Assign) {
+    async fn send(&mut self, node: &NodeName, sent: Sent, assign: &Assign) {
         let subject = format!("odeon.node.{}.assign", bus::token(node.as_str()));
-        self.sent.insert(node.clone(), Sent { epoch, seq, at: Instant::now() });
-        self.keeper.sequences.insert(node.clone(), seq);
+        self.keeper.sequences.insert(node.clone(), sent.seq);
+        self.sent.insert(node.clone(), sent);
         if let Err(error) = self.keeper.bus.publish(&subject, assign).await {
             warn!(%node, error = %telemetry::chain(&error), "failed to send an assignment");
         }
+    }
+}
+
+/// Remembers that a pod uses these ConfigMaps and Secrets, and forgets pods that are gone.
+fn note_users(users: &mut Users, reader: &Reader<'_>, refs: BTreeSet<ObjectKey>, pod: &ObjectKey) {
+    for key in refs {
+        let users = users.entry(key).or_default();
+        if users.len() > 1024 {
+            users.retain(|pod| reader.get(pod).is_some());
+        }
+        users.insert(pod.clone());
     }
 }
 

@@ -15,7 +15,7 @@ const DOMAIN: &str = "cluster.local";
 
 /// The pod with the ConfigMaps and Secrets it uses, and the keys of those, whether they exist or not.
 pub fn assigned(reader: &Reader<'_>, pod: &Stored, stop: Option<u32>) -> (AssignedPod, BTreeSet<ObjectKey>) {
-    let refs = config_refs(&pod.value(), pod.key.namespace());
+    let refs = config_refs(pod);
     let config = refs.iter().filter_map(|key| reader.get(key)).map(|stored| ConfigObject {
         resource: stored.key.resource,
         name: stored.key.name.to_string(),

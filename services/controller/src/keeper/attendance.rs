@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{Propagation, Write};
-use api::views::{Node, Pod};
+use api::views::Node;
 use api::{NodeName, Resource, Timestamp};
 use bus::{Change, ChangeKind, Changes, Stored};
 use telemetry::clock;
@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::standing::SILENCE;
-use super::{Keeper, node_key, presence, register};
+use super::{Keeper, node_key};
 
 /// Starts watching.
 pub fn start(
@@ -88,13 +88,10 @@ impl Attendance {
                 let reader = keeper.view.read();
                 let nodes = reader.list(Node::ID, None).filter(|node| keeper.partitions.owns(&node.key));
                 let nodes: Vec<Arc<Stored>> = nodes.cloned().collect();
-                let mut orphaned = HashSet::new();
-                for pod in reader.list(Pod::ID, None) {
-                    let bound = pod.object::<Pod>().spec.node_name.clone();
-                    orphaned.extend(
-                        bound.filter(|node| keeper.owns(node) && reader.get(&node_key(node)).is_none()),
-                    );
-                }
+                let orphaned = reader
+                    .nodes_with_pods()
+                    .filter(|node| keeper.owns(node) && reader.get(&node_key(node)).is_none());
+                let orphaned: Vec<NodeName> = orphaned.cloned().collect();
                 (reader.revision(), nodes, orphaned)
             };
             // Waking their actors reads the view, so not while it is being read.
@@ -109,7 +106,7 @@ impl Attendance {
     fn take_over(&mut self, node: &Stored, now: Timestamp) {
         let name = NodeName::from(&*node.key.name);
         if self.keeper.facts.presence(&name).is_none() {
-            self.keeper.facts.set_presence(name.clone(), presence::taken_over(register::epoch_of(node), now));
+            self.keeper.take_over(&name, now);
             self.keeper.host.wake(&node.key, "taken over");
         }
         self.watch_node(&name);

@@ -65,14 +65,14 @@ impl Census {
     fn count_all(&mut self) -> Changes {
         loop {
             self.counts.clear();
-            let revision = {
+            let (revision, objects) = {
                 let reader = self.keeper.view.read();
                 let objects = reader.list(Pod::ID, None).chain(reader.list(Node::ID, None));
-                for class in objects.filter_map(|stored| class_of(stored)) {
-                    *self.counts.entry(class).or_default() += 1;
-                }
-                reader.revision()
+                (reader.revision(), objects.cloned().collect::<Vec<Arc<Stored>>>())
             };
+            for class in objects.iter().filter_map(|stored| class_of(stored)) {
+                *self.counts.entry(class).or_default() += 1;
+            }
             if let Ok(changes) = self.keeper.view.changes(revision) {
                 return changes;
             }

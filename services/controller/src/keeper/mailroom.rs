@@ -1,10 +1,11 @@
 //! Receives what agents send: registrations, heartbeats and reports.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use api::NodeName;
 use api::journal::{EventView, JournalEntry};
 use api::messages::{Heartbeat, HeartbeatAck, Register, Registered, Report};
+use api::{NodeName, Revision, Timestamp};
 use bus::{Bus, BusError, ChangeTo, Delivery, Expect, Mutation, WriteError};
 use serde_json::Value;
 use telemetry::clock;
@@ -13,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 
+use super::assigner::Behind;
 use super::presence::{self, Heard, hear};
 use super::register::{epoch_of, registered};
 use super::reports::Clerk;
@@ -95,11 +97,14 @@ impl Keeper {
             return;
         }
         let now = clock::now();
-        let mut heard = Heard::Stranger { epoch: 0 };
-        if self.facts.presence(node).is_some() {
-            self.facts
-                .update_presence(node, |presence| heard = hear(presence, &heartbeat, reply.is_some(), now));
+        if self.facts.presence(node).is_none() {
+            self.take_over(node, now);
         }
+        let mut heard = Heard::Stranger { epoch: 0 };
+        self.facts.update_presence(node, |presence| heard = hear(presence, &heartbeat, reply.is_some(), now));
+        // Before the sequence: it is set after it.
+        let revision = Revision(self.told.load(Ordering::Acquire));
+        let current = self.sequences.get(node).map_or(0, |sequence| *sequence);
         let epoch = match heard {
             Heard::Stranger { epoch } => {
                 debug!(%node, session = heartbeat.session, "a heartbeat from an agent that must register");
@@ -110,15 +115,15 @@ impl Keeper {
                     let _ = self.heard.send(node.clone());
                     self.host.wake(&node_key(node), "heard");
                 }
-                let current = self.sequences.get(node).map_or(0, |sequence| *sequence);
                 if current == 0 || current != heartbeat.assignment {
-                    let _ = self.behind.send(node.clone());
+                    let since = if heartbeat.assignment == 0 { Revision(0) } else { heartbeat.revision };
+                    let _ = self.behind.send(Behind { node: node.clone(), since });
                 }
                 heartbeat.epoch
             }
         };
         if let Some(reply) = reply
-            && let Err(error) = reply.send(&HeartbeatAck { epoch }).await
+            && let Err(error) = reply.send(&HeartbeatAck { epoch, assignment: current, revision }).await
         {
             debug!(%node, error = %telemetry::chain(&error), "failed to acknowledge a heartbeat");
         }
@@ -143,7 +148,14 @@ impl Keeper {
             debug!(%node, error = %telemetry::chain(&error), "failed to answer a registration");
         }
         self.sequences.remove(&node);
-        let _ = self.behind.send(node);
+        let _ = self.behind.send(Behind { node, since: Revision(0) });
+    }
+
+    /// A node that is ours now, as its object tells it, so that its agent need not register again.
+    pub(super) fn take_over(&self, node: &NodeName, now: Timestamp) {
+        if let Some(stored) = self.view.get(&node_key(node)) {
+            self.facts.set_presence(node.clone(), presence::taken_over(epoch_of(&stored), now));
+        }
     }
 
     /// Writes the Node object with a new epoch; `None` if it cannot be written now.

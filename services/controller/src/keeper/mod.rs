@@ -25,10 +25,12 @@ mod table;
 mod tests;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use actor::{Facts, Hands, HostHandle, Partitions};
 use api::views::Node;
 use api::{NodeName, ObjectKey, Resource};
+use assigner::Behind;
 use bus::{Bus, BusError, View};
 use dashmap::DashMap;
 use tokio::sync::mpsc;
@@ -47,8 +49,10 @@ pub struct Keeper {
     hands: Hands,
     /// The last assignment that was sent to each node of ours; a node that is not in here needs a full one.
     sequences: DashMap<NodeName, u64>,
-    /// For the assigner: nodes that need a full assignment.
-    behind: mpsc::UnboundedSender<NodeName>,
+    /// What was sent to every node that is not behind tells of everything up to here. Set after `sequences`, so read before.
+    told: AtomicU64,
+    /// For the assigner: nodes that are not where we are.
+    behind: mpsc::UnboundedSender<Behind>,
     /// For the attendance: nodes that were heard after they had been silent, or for the first time.
     heard: mpsc::UnboundedSender<NodeName>,
 }
@@ -84,6 +88,7 @@ impl Keeper {
             host,
             hands,
             sequences: DashMap::new(),
+            told: AtomicU64::new(0),
             behind,
             heard,
         });

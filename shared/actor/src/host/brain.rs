@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use api::{Resource, ResourceId, Timestamp};
-use bus::{Change, Stored};
+use bus::{Change, Reader, Stored};
 use serde_json::Value;
 
 use crate::{AnyActor, Decision, ResourceActor, Thought, Wake, World, Write};
@@ -21,6 +21,11 @@ pub(crate) trait Brain: 'static {
 
     /// Whether a change of one of its bodies wakes it.
     fn stirs(change: &Change) -> bool;
+
+    /// Whether a body needs a turn when the host starts or takes it over.
+    fn is_due(_me: &Arc<Stored>, _reader: &Reader<'_>, _now: Timestamp) -> bool {
+        true
+    }
 
     fn wakes() -> Vec<Wake>;
 
@@ -72,6 +77,10 @@ impl<A: AnyActor> Brain for Any<A> {
 
     fn stirs(change: &Change) -> bool {
         A::stirs(change)
+    }
+
+    fn is_due(me: &Arc<Stored>, reader: &Reader<'_>, now: Timestamp) -> bool {
+        A::is_due(me, reader, now)
     }
 
     fn wakes() -> Vec<Wake> {

@@ -5,8 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use api::journal::Cause;
-use api::{ObjectKey, OwnerReference, ResourceId};
+use api::{ObjectKey, OwnerReference, ResourceId, Timestamp};
 use bus::{Change, ChangeKind, Changes, Expired, Reader, Stored, View};
 
 use super::brain::Brain;
@@ -32,6 +31,9 @@ pub(super) trait Route: Send + Sync {
 
     /// Whether a change of one of its bodies wakes it.
     fn stirs(&self, change: &Change) -> bool;
+
+    /// Whether a body needs a turn when the host starts or takes it over.
+    fn is_due(&self, me: &Arc<Stored>, reader: &Reader<'_>, now: Timestamp) -> bool;
 
     /// Its wakes, asked for once.
     fn wakes(&self) -> Vec<Wake>;
@@ -79,6 +81,10 @@ impl<B: Brain> Route for Stage<Turns<B>> {
 
     fn stirs(&self, change: &Change) -> bool {
         B::stirs(change)
+    }
+
+    fn is_due(&self, me: &Arc<Stored>, reader: &Reader<'_>, now: Timestamp) -> bool {
+        B::is_due(me, reader, now)
     }
 
     fn wakes(&self) -> Vec<Wake> {
@@ -188,10 +194,10 @@ impl Router {
     /// Wakes every body whose key is wanted, no faster than turns are taken: the actors of 150,000 objects need not live at once.
     async fn wake_all(&self, what: &'static str, wanted: impl Fn(&ObjectKey) -> bool) {
         for served in &self.routes {
-            let bodies: Vec<(ObjectKey, Cause)> = self.bodies(served, &wanted);
+            let bodies = self.bodies(served, &wanted);
             for some in bodies.chunks(CHUNK) {
-                for (key, cause) in some {
-                    served.route.wake(key.clone(), Reason { what, about: None, cause: *cause });
+                for body in self.due(served, some) {
+                    served.route.wake(body.key.clone(), Reason { what, about: None, cause: body.cause });
                 }
                 let begun = Instant::now();
                 while served.route.live() > CHUNK && begun.elapsed() < PATIENCE {
@@ -201,16 +207,20 @@ impl Router {
         }
     }
 
-    fn bodies(&self, served: &Served, wanted: impl Fn(&ObjectKey) -> bool) -> Vec<(ObjectKey, Cause)> {
+    /// Those that need a turn; the view is read for a few at a time, so that it need not stand still for all.
+    fn due<'s>(&self, served: &Served, some: &'s [Arc<Stored>]) -> Vec<&'s Arc<Stored>> {
+        let (reader, now) = (self.view.read(), telemetry::clock::now());
+        some.iter().filter(|body| served.route.is_due(body, &reader, now)).collect()
+    }
+
+    fn bodies(&self, served: &Served, wanted: impl Fn(&ObjectKey) -> bool) -> Vec<Arc<Stored>> {
         let reader = self.view.read();
         let resources: Vec<ResourceId> = match served.route.kind() {
             Some(resource) => vec![resource],
             None => reader.resources().collect(),
         };
         let all = resources.into_iter().flat_map(|resource| reader.list(resource, None));
-        all.filter(|stored| wanted(&stored.key) && served.route.is_body(stored))
-            .map(|stored| (stored.key.clone(), stored.cause))
-            .collect()
+        all.filter(|stored| wanted(&stored.key) && served.route.is_body(stored)).cloned().collect()
     }
 
     fn route(&self, batch: &[Arc<Change>]) {

@@ -165,6 +165,7 @@ impl View {
     ) {
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         let mut ring = self.ring();
+        ring.keep_for(state.weight());
         for (kind, object) in changes {
             if let Some(change) = state.apply(kind, object) {
                 ring.push(change);

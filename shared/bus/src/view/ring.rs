@@ -8,9 +8,11 @@ use api::Revision;
 use super::{Change, Expired};
 
 /// At most so many changes are kept.
-const ENTRIES: usize = 65_536;
-/// At most about so many bytes are kept. Who resumes from before reads the stream.
+const ENTRIES: usize = 262_144;
+/// At least about so many bytes are kept, if there are so many. Who resumes from before reads the stream.
 const BYTES: usize = 16 << 20;
+/// Of a large view a part is kept that large: what happens to it at once is large too, and its followers must not fall behind.
+const PART: usize = 4;
 /// Followers of the view are rarely further behind than this: what older changes have replaced is kept encoded only.
 const DECODED: usize = 2_048;
 
@@ -25,9 +27,16 @@ pub(crate) struct Ring {
     /// How many changes at the beginning are from before the last `rebase`.
     incomparable: usize,
     bytes: usize,
+    /// About how many bytes may be kept.
+    allowance: usize,
 }
 
 impl Ring {
+    /// Makes room for the changes of a view of this weight.
+    pub(crate) fn keep_for(&mut self, weight: usize) {
+        self.allowance = BYTES.max(weight / PART);
+    }
+
     pub(crate) fn push(&mut self, change: Change) {
         self.bytes += change.weight();
         self.changes.push_back(Arc::new(change));
@@ -36,7 +45,7 @@ impl Ring {
         {
             aged.forget_decoded();
         }
-        while self.changes.len() > ENTRIES || self.bytes > BYTES {
+        while self.changes.len() > ENTRIES || self.bytes > self.allowance.max(BYTES) {
             let Some(oldest) = self.changes.pop_front() else { break };
             self.bytes = self.bytes.saturating_sub(oldest.weight());
             self.first += 1;

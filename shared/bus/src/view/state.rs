@@ -21,6 +21,8 @@ type Collection = BTreeMap<ObjectKey, Arc<Stored>>;
 pub(crate) struct State {
     pub(crate) revision: Revision,
     collections: BTreeMap<ResourceId, Collection>,
+    /// About how many bytes all objects take.
+    weight: usize,
     owners: HashMap<Uid, BTreeSet<ObjectKey>>,
     nodes: HashMap<NodeName, BTreeSet<ObjectKey>>,
     uids: HashMap<Uid, ObjectKey>,
@@ -85,6 +87,11 @@ impl Reader<'_> {
         self.state.each(self.state.nodes.get(node))
     }
 
+    /// Nodes that pods are bound to, whether they exist or not.
+    pub fn nodes_with_pods(&self) -> impl Iterator<Item = &NodeName> {
+        self.state.nodes.keys()
+    }
+
     /// Objects of a namespace that carry all these labels, ordered by name; pods and ReplicaSets are looked up by their rarest label.
     pub fn labelled<'r>(
         &'r self,
@@ -142,6 +149,11 @@ impl Reader<'_> {
 }
 
 impl State {
+    /// About how many bytes all objects take.
+    pub(crate) fn weight(&self) -> usize {
+        self.weight
+    }
+
     pub(crate) fn get(&self, key: &ObjectKey) -> Option<&Arc<Stored>> {
         self.collections.get(&key.resource)?.get(key)
     }
@@ -201,8 +213,12 @@ impl State {
     /// Replaces an object where all indexes stay as they are (most writes are of a status); the state before.
     fn replace(&mut self, object: &mut Arc<Stored>) -> Option<Arc<Stored>> {
         let place = self.collections.get_mut(&object.key.resource)?.get_mut(&object.key)?;
-        let same = Arc::get_mut(object)?.share_with(place);
-        same.then(|| std::mem::replace(place, Arc::clone(object)))
+        if !Arc::get_mut(object)?.share_with(place) {
+            return None;
+        }
+        let previous = std::mem::replace(place, Arc::clone(object));
+        self.weight = (self.weight + object.weight()).saturating_sub(previous.weight());
+        Some(previous)
     }
 
     fn insert(&mut self, object: Arc<Stored>) {
@@ -217,6 +233,7 @@ impl State {
             self.uids.insert(object.metadata.uid.clone(), key.clone());
         }
         self.labels.insert(&object);
+        self.weight += object.weight();
         self.collections.entry(key.resource).or_default().insert(key.clone(), object);
     }
 
@@ -232,6 +249,7 @@ impl State {
             self.uids.remove(&object.metadata.uid);
         }
         self.labels.remove(&object);
+        self.weight = self.weight.saturating_sub(object.weight());
         Some(object)
     }
 

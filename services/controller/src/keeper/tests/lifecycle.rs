@@ -5,7 +5,7 @@ use std::time::Duration;
 use actor::Presence;
 use api::messages::Heartbeat;
 use api::views::Node;
-use api::{ObjectKey, Resource, Timestamp, Uid};
+use api::{ObjectKey, Resource, Revision, Timestamp, Uid};
 use bus::{Change, ChangeKind, Stored, View};
 use expect_test::expect;
 use serde_json::{Value, json};
@@ -18,7 +18,16 @@ use super::super::register::registered;
 const NOW: Timestamp = Timestamp(1_700_000_000_000_000);
 
 fn heartbeat(session: u64, epoch: u64) -> Heartbeat {
-    Heartbeat { node: "n1".into(), session, epoch, assignment: 1, pods: 0, unhealthy: None, leaving: false }
+    Heartbeat {
+        node: "n1".into(),
+        session,
+        epoch,
+        assignment: 1,
+        revision: Revision(1),
+        pods: 0,
+        unhealthy: None,
+        leaving: false,
+    }
 }
 
 #[test]
@@ -179,7 +188,7 @@ fn pod() -> Value {
 
 #[test]
 fn everything_that_a_pod_uses_goes_with_it() {
-    let refs: Vec<String> = config_refs(&pod(), "default").iter().map(ToString::to_string).collect();
+    let refs: Vec<String> = config_refs(&Stored::test(pod(), 1)).iter().map(ToString::to_string).collect();
     expect![[r#"
         configmaps/default/early
         configmaps/default/files

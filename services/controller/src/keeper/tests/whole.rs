@@ -10,7 +10,7 @@ use api::messages::{
     ReportAck, RouteTable,
 };
 use api::views::{Node, Pod};
-use api::{ObjectKey, Resource, Uid};
+use api::{ObjectKey, Resource, Revision, Uid};
 use bus::testing::NatsServer;
 use bus::{Bus, ChangeTo, Expect, Mutation, Reader, Subscription, View};
 use serde_json::{Value, json};
@@ -151,6 +151,7 @@ impl Agent {
                     session,
                     epoch,
                     assignment: *seen.borrow(),
+                    revision: Revision(0),
                     pods: 0,
                     unhealthy: None,
                     leaving: false,
@@ -177,6 +178,7 @@ impl Agent {
                 .unwrap();
             let (previous, seq) = match &delivery.message {
                 Assign::Full { seq, epoch, .. } if *epoch == self.epoch => (None, *seq),
+                Assign::Since { seq, epoch, .. } if *epoch == self.epoch => (None, *seq),
                 Assign::Delta { previous, seq, epoch, .. } if *epoch == self.epoch => (Some(*previous), *seq),
                 _ => continue,
             };
@@ -190,7 +192,9 @@ impl Agent {
     /// Reads assignments until one names the pod so.
     async fn told(&mut self, name: &str, as_wanted: impl Fn(&AssignedPod) -> bool) -> AssignedPod {
         loop {
-            let (Assign::Full { pods, .. } | Assign::Delta { upserts: pods, .. }) = self.next().await;
+            let (Assign::Full { pods, .. }
+            | Assign::Since { upserts: pods, .. }
+            | Assign::Delta { upserts: pods, .. }) = self.next().await;
             if let Some(pod) = pods.into_iter().find(|pod| &*pod.key.name == name && as_wanted(pod)) {
                 return pod;
             }
