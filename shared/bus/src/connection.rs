@@ -89,7 +89,7 @@ impl Bus {
         let jetstream = jetstream::new(client.clone());
         let view = Arc::new(OnceCell::new());
         let writer = Writer::start(client.clone(), jetstream.clone(), Arc::clone(&view), receiver.clone());
-        let journal = JournalWriter::start(client.clone(), receiver.clone());
+        let journal = JournalWriter::start(client.clone(), jetstream.clone(), receiver.clone());
         let sightings = Sightings::default();
         let inner = Inner {
             client,

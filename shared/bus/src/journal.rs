@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use api::journal::JournalEntry;
 use api::{ObjectKey, ResourceId, Timestamp};
+use async_nats::jetstream::Context;
 use async_nats::{Client, HeaderMap, Request};
 use bytes::Bytes;
 use futures::Stream;
@@ -221,9 +222,10 @@ enum Work {
 }
 
 impl JournalWriter {
-    pub(crate) fn start(client: Client, connected: watch::Receiver<bool>) -> Self {
+    pub(crate) fn start(client: Client, jetstream: Context, connected: watch::Receiver<bool>) -> Self {
         let (queue, waiting) = mpsc::channel(WAITING);
-        tokio::spawn(write(client, connected, waiting));
+        let pen = Pen { client, jetstream, batches: None };
+        tokio::spawn(write(pen, connected, waiting));
         Self { queue }
     }
 
@@ -237,7 +239,7 @@ impl JournalWriter {
 }
 
 /// Gathers entries and sends them, until nobody appends any more.
-async fn write(client: Client, mut connected: watch::Receiver<bool>, mut waiting: mpsc::Receiver<Work>) {
+async fn write(mut pen: Pen, mut connected: watch::Receiver<bool>, mut waiting: mpsc::Receiver<Work>) {
     while let Some(first) = waiting.recv().await {
         let (mut entries, mut flushed) = (Vec::new(), Vec::new());
         sort(first, &mut entries, &mut flushed);
@@ -253,7 +255,7 @@ async fn write(client: Client, mut connected: watch::Receiver<bool>, mut waiting
             }
         }
         if connected.wait_for(|connected| *connected).await.is_ok() && !entries.is_empty() {
-            send(&client, &entries).await;
+            pen.send(&entries).await;
         }
         flushed.into_iter().for_each(|done| {
             let _ = done.send(());
@@ -268,33 +270,50 @@ fn sort(work: Work, entries: &mut Vec<JournalEntry>, flushed: &mut Vec<oneshot::
     }
 }
 
-/// One atomic batch costs one fsync, whatever its size. Lost entries are counted, not sent again: they might appear twice.
-async fn send(client: &Client, entries: &[JournalEntry]) {
-    let id = client.new_inbox().rsplit('.').next().unwrap_or_default().to_owned();
-    let encoded: Vec<(String, Bytes)> = entries
-        .iter()
-        .filter_map(|entry| Some((subject_of(entry), Bytes::from(codec::encode(entry).ok()?))))
-        .collect();
-    let count = encoded.len();
-    let is_batch = count >= FEW;
-    for (sequence, (subject, payload)) in (1..).zip(encoded) {
-        metrics::sent(&subject);
-        let mut headers = HeaderMap::new();
-        if is_batch {
-            headers.insert("Nats-Batch-Id", id.as_str());
-            headers.insert("Nats-Batch-Sequence", sequence.to_string());
+/// What sends entries.
+struct Pen {
+    client: Client,
+    jetstream: Context,
+    /// The stream takes atomic batches: then it flushes with every message or batch. `None` until it was asked.
+    batches: Option<bool>,
+}
+
+impl Pen {
+    /// One atomic batch costs one flush, whatever its size; a stream that does not flush is simply sent to. The last entry's
+    /// acknowledgement speaks for all. Lost entries are counted, not sent again: they might appear twice.
+    async fn send(&mut self, entries: &[JournalEntry]) {
+        let id = self.client.new_inbox().rsplit('.').next().unwrap_or_default().to_owned();
+        let encoded: Vec<(String, Bytes)> = entries
+            .iter()
+            .filter_map(|entry| Some((subject_of(entry), Bytes::from(codec::encode(entry).ok()?))))
+            .collect();
+        let count = encoded.len();
+        let is_batch = count >= FEW && self.takes_batches().await;
+        for (sequence, (subject, payload)) in (1..).zip(encoded) {
+            metrics::sent(&subject);
+            let mut headers = HeaderMap::new();
+            if is_batch {
+                headers.insert("Nats-Batch-Id", id.as_str());
+                headers.insert("Nats-Batch-Sequence", sequence.to_string());
+            }
+            if sequence < count {
+                let _ = self.client.publish_with_headers(subject, headers, payload).await;
+                continue;
+            }
+            if is_batch {
+                headers.insert("Nats-Batch-Commit", "1");
+            }
+            self.finish(subject, headers, payload, count).await;
         }
-        if sequence < count {
-            let _ = client.publish_with_headers(subject, headers, payload).await;
-            continue;
-        }
-        if is_batch {
-            headers.insert("Nats-Batch-Commit", "1");
-        }
+    }
+
+    async fn finish(&mut self, subject: String, headers: HeaderMap, payload: Bytes, count: usize) {
         let request = Request::new().headers(headers).payload(payload).timeout(Some(PATIENCE));
-        match client.send_request(subject, request).await {
+        match self.client.send_request(subject, request).await {
             Ok(answer) if !is_error(&answer.payload) => metrics::journal("written", count),
             Ok(answer) => {
+                // The stream may be another than it was.
+                self.batches = None;
                 metrics::journal("lost", count);
                 warn!(entries = count, answer = %String::from_utf8_lossy(&answer.payload), "journal entries refused");
             }
@@ -303,6 +322,14 @@ async fn send(client: &Client, entries: &[JournalEntry]) {
                 debug!(entries = count, %error, "journal entries may be lost");
             }
         }
+    }
+
+    async fn takes_batches(&mut self) -> bool {
+        if self.batches.is_none() {
+            let stream = self.jetstream.get_stream(JOURNAL_STREAM).await.ok();
+            self.batches = stream.map(|stream| stream.cached_info().config.allow_atomic_publish);
+        }
+        self.batches.unwrap_or(false)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use async_nats::jetstream::context::{CreateStreamErrorKind, GetStreamErrorKind};
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType};
+use async_nats::jetstream::stream::{Config, DiscardPolicy, PersistenceMode, RetentionPolicy, StorageType};
 use async_nats::jetstream::{Context, ErrorCode};
 use tracing::{info, warn};
 
@@ -103,7 +103,11 @@ fn state(layout: &Layout) -> Config {
     }
 }
 
+/// A single server takes entries without a flush each: what a power cut takes of the journal is history, not state, and it must not
+/// stand in the way of the bucket's own flushes. NATS offers that neither for replicated streams nor together with atomic batches;
+/// a cluster therefore gets entries in batches.
 fn journal(layout: &Layout) -> Config {
+    let is_single = layout.replicas == 1;
     Config {
         name: JOURNAL_STREAM.to_owned(),
         description: Some("Every decision with its cause".to_owned()),
@@ -115,7 +119,8 @@ fn journal(layout: &Layout) -> Config {
         storage: StorageType::File,
         num_replicas: layout.replicas,
         allow_direct: true,
-        allow_atomic_publish: true,
+        persist_mode: is_single.then_some(PersistenceMode::Async),
+        allow_atomic_publish: !is_single,
         metadata: metadata(layout),
         ..Config::default()
     }
@@ -209,7 +214,8 @@ fn merged(found: &Config, wanted: Config) -> Config {
         allow_rollup: wanted.allow_rollup,
         allow_direct: wanted.allow_direct,
         allow_message_ttl: wanted.allow_message_ttl,
-        allow_atomic_publish: wanted.allow_atomic_publish,
+        // How a stream persists stays as it was created, and so does what depends on it.
+        allow_atomic_publish: found.allow_atomic_publish,
         metadata,
         ..found.clone()
     }
