@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod autoscaling;
 mod bad_input;
 mod bench;
 mod clients;

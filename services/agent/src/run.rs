@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::config::{Config, RuntimeKind};
 use crate::metrics::Metrics;
 use crate::node::outbox::{self, Outbox};
-use crate::node::{Agent, Node, beat, exec, inbox, logs, object, portforward, register};
+use crate::node::{Agent, Node, beat, exec, inbox, logs, object, portforward, register, usage};
 use crate::pod::fields::Place;
 use crate::pod::hands::Hands;
 use crate::pod::performer::Pods;
@@ -112,6 +112,7 @@ pub async fn perform<R: ContainerRuntime>(
     let log_requests = logs::listen(&agent).await.map_err(Error::Bus)?;
     let exec_requests = exec::listen(&agent).await.map_err(Error::Bus)?;
     let forward_requests = portforward::listen(&agent).await.map_err(Error::Bus)?;
+    let usage_requests = usage::subscribe(&agent).await.map_err(Error::Bus)?;
     let beating = Arc::clone(&agent);
     let heartbeats = agent.bus.express("heartbeats", move |bus| beat::run(beating, bus));
     let heartbeats = heartbeats.await.map_err(Error::Heartbeats)?;
@@ -121,6 +122,7 @@ pub async fn perform<R: ContainerRuntime>(
         spawn(logs::run(Arc::clone(&agent), log_requests)),
         spawn(exec::run(Arc::clone(&agent), exec_requests)),
         spawn(portforward::run(Arc::clone(&agent), forward_requests)),
+        spawn(usage::run(Arc::clone(&agent), usage_requests)),
         spawn(outbox::run(Arc::clone(&agent))),
         spawn(ping(Arc::clone(&agent))),
         spawn(reconnect(Arc::clone(&agent))),

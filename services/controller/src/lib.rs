@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use actor::{Facts, Host, Partitions, partitions};
 use actors::{
-    ClusterRoleActor, Collector, CronJobActor, CustomResourceDefinitionActor, DaemonSetActor,
-    DeploymentActor, DisruptionBudgetActor, JobActor, NamespaceActor, ReleasedPods, ReplicaSetActor,
-    ReplicationControllerActor, ResourceQuotaActor, ServiceActor, StatefulSetActor,
+    AutoscalerActor, ClusterRoleActor, Collector, CronJobActor, CustomResourceDefinitionActor,
+    DaemonSetActor, DeploymentActor, DisruptionBudgetActor, JobActor, NamespaceActor, ReleasedPods,
+    ReplicaSetActor, ReplicationControllerActor, ResourceQuotaActor, ServiceActor, StatefulSetActor,
 };
 use bus::{Bus, BusError};
 use keeper::{Keeper, NodeActor, Parts};
@@ -60,6 +60,7 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
         .serve::<ReplicationControllerActor>()
         .serve::<StatefulSetActor>()
         .serve::<DaemonSetActor>()
+        .serve::<AutoscalerActor>()
         .serve::<JobActor>()
         .serve::<CronJobActor>()
         .serve::<ResourceQuotaActor>()

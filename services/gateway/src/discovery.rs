@@ -13,8 +13,8 @@ use crate::fields::set;
 use crate::negotiate::media_ranges;
 use crate::path::GroupVersion;
 use crate::respond::{self, Response};
-use crate::reviews::{REVIEWS, Review};
 use crate::subresources;
+use crate::unstored::{self, Unstored};
 
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
@@ -94,9 +94,9 @@ pub fn group(kinds: &Kinds, name: &str) -> Result<Response, Failure> {
 /// `/api/v1`, `/apis/<group>/<version>`.
 pub fn resources(kinds: &Kinds, api: &GroupVersion) -> Result<Response, Failure> {
     let of_version = kinds.iter().filter(|kind| kind.group == api.group && kind.version == api.version);
-    let reviews = REVIEWS.iter().filter(|review| review.group == api.group && review.version == api.version);
+    let others = unstored::all().filter(|other| other.group == api.group && other.version == api.version);
     let resources: Vec<Value> =
-        of_version.flat_map(|kind| resource_values(kind)).chain(reviews.map(review_value)).collect();
+        of_version.flat_map(|kind| resource_values(kind)).chain(others.map(unstored_value)).collect();
     if resources.is_empty() {
         return Err(Failure::no_such_path());
     }
@@ -114,7 +114,7 @@ pub fn resources(kinds: &Kinds, api: &GroupVersion) -> Result<Response, Failure>
 fn group_versions(kinds: &Kinds) -> BTreeMap<&'static str, Vec<&'static str>> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let served = kinds.iter().map(|kind| (kind.group, kind.version));
-    for (group, version) in served.chain(REVIEWS.iter().map(|review| (review.group, review.version))) {
+    for (group, version) in served.chain(unstored::all().map(|other| (other.group, other.version))) {
         let versions = groups.entry(group).or_default();
         if !versions.contains(&version) {
             versions.push(version);
@@ -177,18 +177,18 @@ fn resource_values(kind: &KindInfo) -> Vec<Value> {
     std::iter::once(main).chain(below).collect()
 }
 
-fn review_value(review: &Review) -> Value {
+fn unstored_value(other: Unstored) -> Value {
     json!({
-        "name": review.plural, "singularName": review.singular, "namespaced": review.namespaced,
-        "kind": review.kind, "verbs": ["create"],
+        "name": other.plural, "singularName": other.singular, "namespaced": other.namespaced,
+        "kind": other.kind, "verbs": other.verbs,
     })
 }
 
-fn aggregated_review(review: &Review) -> Value {
+fn aggregated_unstored(other: Unstored) -> Value {
     json!({
-        "resource": review.plural, "singularResource": review.singular,
-        "responseKind": {"group": review.group, "version": review.version, "kind": review.kind},
-        "scope": if review.namespaced { "Namespaced" } else { "Cluster" }, "verbs": ["create"],
+        "resource": other.plural, "singularResource": other.singular,
+        "responseKind": {"group": other.group, "version": other.version, "kind": other.kind},
+        "scope": if other.namespaced { "Namespaced" } else { "Cluster" }, "verbs": other.verbs,
     })
 }
 
@@ -225,9 +225,9 @@ fn aggregated(kinds: &Kinds, accept: &str, wanted: impl Fn(&str) -> bool) -> Opt
 
 fn version_value(kinds: &Kinds, group: &str, version: &str) -> Value {
     let served = kinds.iter().filter(|kind| kind.group == group && kind.version == version);
-    let reviews = REVIEWS.iter().filter(|review| review.group == group && review.version == version);
+    let others = unstored::all().filter(|other| other.group == group && other.version == version);
     let resources: Vec<Value> =
-        served.map(|kind| aggregated_resource(kind)).chain(reviews.map(aggregated_review)).collect();
+        served.map(|kind| aggregated_resource(kind)).chain(others.map(aggregated_unstored)).collect();
     json!({"version": version, "freshness": "Current", "resources": resources})
 }
 

@@ -22,7 +22,7 @@ use crate::reviews::{self, Review};
 use crate::upgrade::Upgrade;
 use crate::{
     body, compress, delete, discovery, identify, openapi, options, overload, patch, protobuf, read,
-    subresources, watch, why, write,
+    subresources, usage, watch, why, write,
 };
 
 /// The largest body that is read.
@@ -130,6 +130,9 @@ async fn objects(
 ) -> Result<Response, Failure> {
     if let Some(found) = reviews::by_path(&path.api.group, &path.api.version, &path.plural) {
         return review(context, found, &user, &path, request).await;
+    }
+    if let Some(measured) = usage::by_path(&path) {
+        return usage::answer(context, measured, &path, &query, request.method()).await;
     }
     let kind = context.catalogue.by_path(&path.api.group, &path.api.version, &path.plural);
     let kind = kind.ok_or_else(Failure::no_such_path)?;

@@ -1,8 +1,11 @@
 //! What an actor observes: one consistent moment of the bucket's view, and facts that are kept in memory only.
 
+use std::collections::HashSet;
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
+use api::messages::PodUsage;
 use api::views::Pod;
 use api::{NodeName, Object, ObjectKey, Resource, Timestamp, Uid};
 use bus::{Reader, Stored};
@@ -14,10 +17,23 @@ pub struct World<'a> {
     facts: &'a Facts,
 }
 
-/// What the keeper knows of nodes' agents; never on disk, rebuilt from heartbeats.
+/// What is known of nodes' agents and of what pods use; never on disk, rebuilt from what agents say.
 #[derive(Debug, Default)]
 pub struct Facts {
     presences: DashMap<NodeName, Presence>,
+    /// What autoscalers saw lately, by their uids, the oldest first.
+    readings: DashMap<Uid, Vec<Arc<Reading>>>,
+}
+
+/// What an autoscaler saw at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Reading {
+    /// When.
+    pub at: Timestamp,
+    /// How many pods its target wanted then.
+    pub replicas: i32,
+    /// What they used, as far as it could be measured.
+    pub pods: Vec<PodUsage>,
 }
 
 /// How an agent was last heard.
@@ -63,6 +79,18 @@ impl Facts {
     /// Forgets a node, and returns what was known.
     pub fn forget(&self, node: &NodeName) -> Option<Presence> {
         self.presences.remove(node).map(|(_, presence)| presence)
+    }
+
+    /// Notes what an autoscaler saw, and forgets what it saw longer ago than `kept`.
+    pub fn note_reading(&self, autoscaler: &Uid, reading: Reading, kept: Duration) {
+        let mut readings = self.readings.entry(autoscaler.clone()).or_default();
+        readings.retain(|known| reading.at.since(known.at) <= kept);
+        readings.push(Arc::new(reading));
+    }
+
+    /// Forgets what other autoscalers saw.
+    pub fn keep_readings_of(&self, autoscalers: &HashSet<&Uid>) {
+        self.readings.retain(|autoscaler, _| autoscalers.contains(autoscaler));
     }
 
     /// All nodes that were ever heard and not forgotten.
@@ -123,6 +151,11 @@ impl<'a> World<'a> {
     /// How a node's agent was last heard, if ever.
     pub fn presence(&self, node: &NodeName) -> Option<Presence> {
         self.facts.presence(node)
+    }
+
+    /// What an autoscaler saw lately, the oldest first.
+    pub fn readings(&self, autoscaler: &Uid) -> Vec<Arc<Reading>> {
+        self.facts.readings.get(autoscaler).map(|readings| readings.clone()).unwrap_or_default()
     }
 
     /// An object as it is stored.

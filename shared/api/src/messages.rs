@@ -1,11 +1,12 @@
 //! The messages between controllers, agents and proxies. Every one is a hint or a numbered delta: losing one costs time only.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::{NodeName, ObjectKey, ResourceId, Revision, Uid};
+use crate::{NodeName, ObjectKey, ResourceId, Revision, Timestamp, Uid};
 
 /// How often a performer says that it lives, in milliseconds.
 pub const HEARTBEAT_EVERY_MS: u64 = 500;
@@ -376,4 +377,40 @@ pub struct PortForwardRequest {
     pub uid: Uid,
     /// The port in the pod.
     pub port: u16,
+}
+
+/// Processor time is compared over so long at least, in milliseconds.
+pub const USAGE_WINDOW_MS: u64 = 1_000;
+
+/// Gateway → agent on `odeon.node.<node>.usage` (a request): what do the node's containers use? Answered with [`NodeUsage`].
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct UsageRequest {}
+
+/// What the running containers of a node use.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct NodeUsage {
+    /// When it was measured.
+    pub at: Timestamp,
+    /// By pod.
+    pub pods: Vec<PodUsage>,
+}
+
+/// What the running containers of a pod use.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct PodUsage {
+    /// The pod.
+    pub uid: Uid,
+    /// By container.
+    pub containers: Vec<ContainerUsage>,
+}
+
+/// What a container uses.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct ContainerUsage {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Billionths of a processor.
+    pub cpu_nano: u64,
+    /// Bytes.
+    pub memory: u64,
 }

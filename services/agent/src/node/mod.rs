@@ -9,6 +9,7 @@ pub mod outbox;
 pub mod portforward;
 pub mod register;
 pub mod tokens;
+pub mod usage;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -41,6 +42,8 @@ pub struct Agent<R: ContainerRuntime> {
     pub session: u64,
     /// Bounds requests under way.
     pub requests: Arc<Semaphore>,
+    /// What containers used when they were last measured.
+    pub meter: usage::Meter,
     /// This process stops in order.
     pub leaving: AtomicBool,
     /// What is wrong with the runtime, if anything is.
@@ -131,6 +134,7 @@ impl<R: ContainerRuntime> Agent<R> {
             outbox,
             session: rand::random::<u64>().max(1),
             requests: Arc::new(Semaphore::new(REQUESTS_AT_ONCE)),
+            meter: usage::Meter::default(),
             leaving: AtomicBool::new(false),
             unhealthy: Mutex::new(None),
         }

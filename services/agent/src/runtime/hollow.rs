@@ -30,6 +30,9 @@ use settings::{Part, Span};
 /// Events that a slow reader may be behind; then it lists everything.
 const EVENTS: usize = 65_536;
 
+/// The variable by which a container says how many thousandths of a processor it pretends to use.
+const BURNS: &str = "HOLLOW_CPU_MILLI=";
+
 /// Why something failed that nothing is wrong with.
 const TOLD_TO_FAIL: &str = "the hollow runtime was told to fail some";
 
@@ -45,6 +48,8 @@ struct Inner {
     pods: DashMap<Uid, Mutex<HashMap<ContainerId, Container>>>,
     /// Whose container that is.
     owners: DashMap<ContainerId, Uid>,
+    /// Thousandths of a processor that those pretend to use that say so in their environment.
+    burns: DashMap<ContainerId, u32>,
     /// When those end that end by themselves.
     endings: DashMap<ContainerId, Ending>,
     events: broadcast::Sender<Changed>,
@@ -69,6 +74,7 @@ impl Hollow {
             config,
             pods: DashMap::new(),
             owners: DashMap::new(),
+            burns: DashMap::new(),
             endings: DashMap::new(),
             events: broadcast::channel(EVENTS).0,
             ids: AtomicU64::new(1),
@@ -305,6 +311,10 @@ impl ContainerRuntime for Hollow {
             address: None,
             state: RunState::Created,
         });
+        let burns = spec.env.iter().find_map(|variable| variable.strip_prefix(BURNS)?.parse().ok());
+        if let Some(milli) = burns {
+            self.inner.burns.insert(id.clone(), milli);
+        }
         if let Some(ending) = script::ending(&spec.command, &spec.args) {
             self.inner.endings.insert(id.clone(), ending);
         }
@@ -349,6 +359,7 @@ impl ContainerRuntime for Hollow {
     async fn remove(&self, id: &ContainerId) -> Result<(), RuntimeError> {
         self.answer("remove container of")?;
         self.inner.endings.remove(id);
+        self.inner.burns.remove(id);
         if let Some((_, uid)) = self.inner.owners.remove(id) {
             if let Some(pods) = self.inner.pods.get(&uid) {
                 lock(&pods).remove(id);
@@ -378,8 +389,17 @@ impl ContainerRuntime for Hollow {
         Some(if self.inner.probe_fails() { Err(TOLD_TO_FAIL.to_owned()) } else { Ok(String::new()) })
     }
 
-    async fn stats(&self, _id: &ContainerId) -> Result<Stats, RuntimeError> {
-        self.answer("measure").map(|()| Stats::default())
+    async fn stats(&self, id: &ContainerId) -> Result<Stats, RuntimeError> {
+        self.answer("measure")?;
+        let burns = self.inner.burns.get(id).map(|milli| *milli).unwrap_or_default();
+        let uid = self.inner.owners.get(id).map(|uid| uid.clone());
+        let pods = uid.and_then(|uid| self.inner.pods.get(&uid));
+        let started = pods.and_then(|pods| match lock(&pods).get(id)?.state {
+            RunState::Running { started } => Some(started),
+            RunState::Created | RunState::Exited(_) => None,
+        });
+        let ran = started.map(|started| telemetry::clock::now().since(started)).unwrap_or_default();
+        Ok(Stats { cpu: ran * burns / 1000, ..Stats::default() })
     }
 
     async fn upload(&self, _id: &ContainerId, _path: &str, _tar: Bytes) -> Result<(), RuntimeError> {

@@ -1,5 +1,6 @@
 //! The actors of the controller: one file per kind, each a pure `decide` from what is observed to what is to be written.
 
+pub mod autoscaler;
 mod cluster_role;
 mod collector;
 mod cron_job;
@@ -20,6 +21,7 @@ mod service;
 mod stateful_set;
 mod template;
 
+pub use autoscaler::AutoscalerActor;
 pub use cluster_role::ClusterRoleActor;
 pub use collector::Collector;
 pub use cron_job::CronJobActor;

@@ -2,7 +2,7 @@
 //!
 //! Pure: `node` and `evict` (the Node actor), `standing`, `presence`, `register`, `drain`, `assignment`, `report` (what a report
 //! changes), `routes` and `table`. Shells: `mailroom` (registrations, heartbeats, reports), `attendance` (which nodes are ours, who fell
-//! silent), `assigner`, `broadcast` (the route table) and `census` (metrics).
+//! silent), `assigner`, `broadcast` (the route table), `census` (metrics) and `gauges` (what autoscalers look at).
 
 mod assigner;
 mod assignment;
@@ -12,6 +12,7 @@ mod census;
 mod config_refs;
 mod drain;
 mod evict;
+mod gauges;
 mod mailroom;
 mod node;
 mod presence;
@@ -98,6 +99,7 @@ impl Keeper {
         mailroom::start(&keeper, &mut shells, shutdown).await?;
         broadcast::start(&keeper, &mut shells, shutdown).await?;
         census::start(&keeper, &mut shells, shutdown);
+        gauges::start(&keeper, &mut shells, shutdown);
         Ok(shells)
     }
 

@@ -1,6 +1,7 @@
 //! What `kubectl get` shows of each kind: columns, and the cells of one object.
 
 mod age;
+mod autoscaler;
 mod batch;
 mod classes;
 mod config;
@@ -15,6 +16,7 @@ mod storage;
 mod workload;
 
 pub use age::{ago, human_duration};
+pub use autoscaler::{AUTOSCALER, autoscaler};
 pub use batch::{CRON_JOB, JOB, cron_job, job};
 pub use classes::{
     NAME_AND_TIME, POD_TEMPLATE, PRIORITY_CLASS, RESOURCE_QUOTA, RUNTIME_CLASS, name_and_time, pod_template,

@@ -1,5 +1,6 @@
 //! What Kubernetes fills in where an object says nothing, one function per kind.
 
+mod autoscaler;
 mod batch;
 mod config;
 mod container;
@@ -12,6 +13,7 @@ mod storage;
 mod volume;
 mod workload;
 
+pub use autoscaler::autoscaler;
 pub use batch::{cron_job, job};
 pub use config::{namespace, namespace_label, node, none, secret};
 pub use extension::custom_resource_definition;

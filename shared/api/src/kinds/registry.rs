@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1 as apps;
+use k8s_openapi::api::autoscaling::{v1 as autoscaling_v1, v2 as autoscaling};
 use k8s_openapi::api::batch::v1 as batch;
 use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
@@ -63,6 +64,8 @@ pub(super) const KINDS: &[KindInfo] = &[
     kind!(apps::ControllerRevision, "controllerrevisions.apps", "controllerrevision", [], [], [namespaced], none, controller_revision, CONTROLLER_REVISION, controller_revision),
     kind!(batch::Job, "jobs.batch", "job", [], ["all"], [namespaced status generation], job, job, JOB, job),
     kind!(batch::CronJob, "cronjobs.batch", "cronjob", ["cj"], ["all"], [namespaced status generation], cron_job, cron_job, CRON_JOB, cron_job),
+    kind!(autoscaling::HorizontalPodAutoscaler, "horizontalpodautoscalers.autoscaling", "horizontalpodautoscaler", ["hpa"], ["all"], [namespaced status], autoscaler, autoscaler, AUTOSCALER, autoscaler),
+    kind!(autoscaling_v1::HorizontalPodAutoscaler, "horizontalpodautoscalers.autoscaling", "horizontalpodautoscaler", ["hpa"], ["all"], [namespaced status], autoscaler, autoscaler, AUTOSCALER, autoscaler, stored as autoscaling::HorizontalPodAutoscaler, by AUTOSCALER),
     kind!(core::Service, "services", "service", ["svc"], ["all"], [namespaced status], service, service, SERVICE, service),
     kind!(core::Endpoints, "endpoints", "endpoints", ["ep"], [], [namespaced], endpoints, endpoints, ENDPOINTS, endpoints),
     kind!(discovery::EndpointSlice, "endpointslices.discovery.k8s.io", "endpointslice", [], [], [namespaced generation], endpoint_slice, endpoint_slice, ENDPOINT_SLICE, endpoint_slice),

@@ -355,3 +355,71 @@ fn replication_controllers_and_revisions() {
         expect!["Name: r | Controller: statefulset.apps/db | Revision: 2 | Age: <unknown>"],
     );
 }
+
+fn autoscaler(spec: &str) -> String {
+    format!(
+        "{{apiVersion: autoscaling/v2, kind: HorizontalPodAutoscaler, metadata: {{name: a, creationTimestamp: '2026-01-01T11:00:00Z'}}, spec: {{scaleTargetRef: {{apiVersion: apps/v1, kind: Deployment, name: web}}, {spec}}}}}"
+    )
+}
+
+#[test]
+fn autoscalers() {
+    check_created(
+        &autoscaler("maxReplicas: 3, behavior: {scaleDown: {selectPolicy: Disabled}}"),
+        expect![[r#"
+            labels: null
+            spec:
+              behavior:
+                scaleDown:
+                  policies:
+                  - periodSeconds: 15
+                    type: Percent
+                    value: 100
+                  selectPolicy: Disabled
+                scaleUp:
+                  policies:
+                  - periodSeconds: 15
+                    type: Pods
+                    value: 4
+                  - periodSeconds: 15
+                    type: Percent
+                    value: 100
+                  selectPolicy: Max
+                  stabilizationWindowSeconds: 0
+              maxReplicas: 3
+              metrics:
+              - resource:
+                  name: cpu
+                  target:
+                    averageUtilization: 80
+                    type: Utilization
+                type: Resource
+              minReplicas: 1
+              scaleTargetRef:
+                apiVersion: apps/v1
+                kind: Deployment
+                name: web
+        "#]],
+    );
+    check_wrong(
+        &autoscaler(
+            "minReplicas: 4, maxReplicas: 3, metrics: [{type: Pods, pods: {metric: {name: x}, target: {type: AverageValue, averageValue: 1}}}, {type: Resource, resource: {name: cpu, target: {type: Utilization}}}], behavior: {scaleUp: {stabilizationWindowSeconds: 4000, policies: [{type: Pods, value: 0, periodSeconds: 2000}]}}",
+        ),
+        None,
+        expect![[r#"
+            spec.maxReplicas: Invalid value: 3: must be greater than or equal to `minReplicas`
+            spec.metrics[0].type: Unsupported value: "Pods": supported values: "ContainerResource", "Resource"
+            spec.metrics[1].resource.target.averageUtilization: Required value: must set either a target raw value or a target utilization
+            spec.behavior.scaleUp.stabilizationWindowSeconds: Invalid value: 4000: must be less than or equal to 3600
+            spec.behavior.scaleUp.policies[0].value: Invalid value: 0: must be greater than zero
+            spec.behavior.scaleUp.policies[0].periodSeconds: Invalid value: 2000: must be less than or equal to 1800
+        "#]],
+    );
+    let seen = "maxReplicas: 3, metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 50}}}, {type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}]}, status: {currentReplicas: 2, desiredReplicas: 2, currentMetrics: [{type: Resource, resource: {name: cpu, current: {averageUtilization: 12, averageValue: 12m}}}]";
+    check_row(
+        &autoscaler(seen),
+        expect![
+            "Name: a | Reference: Deployment/web | Targets: cpu: 12%/50%, memory: <unknown>/1Gi | MinPods: <unset> | MaxPods: 3 | Replicas: 2 | Age: 60m"
+        ],
+    );
+}

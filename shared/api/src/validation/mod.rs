@@ -1,6 +1,7 @@
 //! What Kubernetes refuses, with its field paths and in its words. One entry point per kind.
 
 mod affinity;
+mod autoscaler;
 mod batch;
 mod classes;
 mod config;
@@ -24,6 +25,7 @@ mod storage;
 mod volume;
 mod workload;
 
+pub use autoscaler::autoscaler;
 pub use batch::{cron_job, job};
 pub use classes::{limit_range, pod_template, priority_class, resource_quota, runtime_class};
 pub use config::{config_map, event, lease, namespace, secret, service_account};

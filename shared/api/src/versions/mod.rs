@@ -1,7 +1,9 @@
 //! Kinds that are served in more than one group and version: objects are stored in one of them, and converted by pure functions.
 
+mod autoscaler;
 mod event;
 
+pub use autoscaler::AUTOSCALER;
 pub use event::EVENT;
 
 use serde_json::Value;

@@ -1,5 +1,6 @@
 //! Small typed views of the kinds that decisions read: what `decide` needs and nothing else, decoded straight from the stored bytes.
 
+mod autoscaler;
 mod cluster_role;
 mod config;
 mod controller_revision;
@@ -18,6 +19,10 @@ mod resource_quota;
 mod service;
 mod stateful_set;
 
+pub use autoscaler::{
+    AutoscalerSpec, AutoscalerStatus, Behavior, HorizontalPodAutoscaler, Metric, MetricTarget,
+    ResourceMetric, ScaleTarget, ScalingPolicy, ScalingRules,
+};
 pub use cluster_role::{AggregationRule, ClusterRole};
 pub use config::{ConfigMap, Secret};
 pub use controller_revision::ControllerRevision;

@@ -1,0 +1,165 @@
+//! `metrics.k8s.io`: what pods and nodes use now, asked of the nodes' agents whenever a client asks. Nothing of it is stored.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::messages::{NodeUsage, PodUsage, USAGE_WINDOW_MS, UsageRequest};
+use api::selector::Selector;
+use api::views::{Node, Pod};
+use api::{NodeName, Resource, Timestamp};
+use bus::Stored;
+use futures::StreamExt;
+use futures::stream;
+use hyper::Method;
+use serde_json::{Value, json};
+
+use crate::context::Context;
+use crate::failure::Failure;
+use crate::path::{ObjectPath, Query};
+use crate::respond::{self, Response};
+use crate::unstored::Unstored;
+
+/// How long a node may take to measure.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Nodes that are asked at the same time.
+const AT_ONCE: usize = 64;
+const GROUP: &str = "metrics.k8s.io";
+const VERSION: &str = "v1beta1";
+
+/// What is measured.
+#[rustfmt::skip]
+pub const MEASURED: &[Unstored] = &[
+    Unstored { group: GROUP, version: VERSION, plural: "nodes", singular: "node", kind: "NodeMetrics", namespaced: false, verbs: &["get", "list"] },
+    Unstored { group: GROUP, version: VERSION, plural: "pods", singular: "pod", kind: "PodMetrics", namespaced: true, verbs: &["get", "list"] },
+];
+
+/// What a path asks to measure, if it asks for that.
+pub fn by_path(path: &ObjectPath) -> Option<&'static Unstored> {
+    let asked = (path.api.group.as_str(), path.api.version.as_str(), path.plural.as_str());
+    MEASURED.iter().find(|one| (one.group, one.version, one.plural) == asked)
+}
+
+/// Answers `get` and `list`.
+pub async fn answer(
+    context: &Context,
+    measured: &Unstored,
+    path: &ObjectPath,
+    query: &Query,
+    method: &Method,
+) -> Result<Response, Failure> {
+    if !matches!(method.as_str(), "GET" | "HEAD") || path.subresource.is_some() {
+        return Err(Failure::method_not_allowed());
+    }
+    let wanted = wanted(context, measured, path, query)?;
+    let items = measure(context, measured, &wanted).await;
+    match &path.name {
+        None => Ok(respond::value(
+            200,
+            &json!({
+                "kind": format!("{}List", measured.kind), "apiVersion": format!("{GROUP}/{VERSION}"),
+                "metadata": {}, "items": items,
+            }),
+        )),
+        Some(name) => match items.into_iter().next() {
+            Some(item) => Ok(respond::value(200, &item)),
+            None => {
+                let place =
+                    path.namespace.as_ref().map(|namespace| format!("{namespace}/")).unwrap_or_default();
+                let resource = measured.kind.to_lowercase();
+                let message = format!("{resource}.{GROUP} \"{place}{name}\" not found");
+                Err(Failure::new(404, "NotFound", message))
+            }
+        },
+    }
+}
+
+/// The nodes or pods that are asked about.
+fn wanted(
+    context: &Context,
+    measured: &Unstored,
+    path: &ObjectPath,
+    query: &Query,
+) -> Result<Vec<Arc<Stored>>, Failure> {
+    let labels = Selector::parse(query.text("labelSelector"))?;
+    let resource = if measured.namespaced { Pod::ID } else { Node::ID };
+    let reader = context.view.read();
+    let named = |stored: &&Arc<Stored>| path.name.as_deref().is_none_or(|name| *stored.key.name == *name);
+    let all = reader.list(resource, path.namespace.as_deref()).filter(named);
+    Ok(all.filter(|stored| labels.matches(&stored.metadata.labels)).cloned().collect())
+}
+
+/// The figures of those whose nodes answer.
+async fn measure(context: &Context, measured: &Unstored, wanted: &[Arc<Stored>]) -> Vec<Value> {
+    let node_of = |stored: &Arc<Stored>| match measured.namespaced {
+        true => stored.object::<Pod>().spec.node_name.clone(),
+        false => Some(NodeName::from(&*stored.key.name)),
+    };
+    let nodes: BTreeSet<NodeName> = wanted.iter().filter_map(node_of).collect();
+    let usages: Vec<(NodeName, NodeUsage)> = stream::iter(nodes)
+        .map(|node| async move { ask(context, &node).await.map(|usage| (node, usage)) })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(std::future::ready)
+        .collect()
+        .await;
+    if !measured.namespaced {
+        let usages: HashMap<NodeName, NodeUsage> = usages.into_iter().collect();
+        let figures = |node: &Arc<Stored>| {
+            usages.get(&NodeName::from(&*node.key.name)).map(|usage| node_metrics(node, usage))
+        };
+        return wanted.iter().filter_map(figures).collect();
+    }
+    let pods: HashMap<_, _> = usages
+        .iter()
+        .flat_map(|(_, usage)| usage.pods.iter().map(|pod| (&pod.uid, (usage.at, pod))))
+        .collect();
+    let of = |pod: &Arc<Stored>| pods.get(&pod.metadata.uid).map(|(at, usage)| pod_metrics(pod, *at, usage));
+    wanted.iter().filter_map(of).collect()
+}
+
+async fn ask(context: &Context, node: &NodeName) -> Option<NodeUsage> {
+    let subject = format!("odeon.node.{}.usage", bus::token(node.as_str()));
+    let answer = context.bus.request(&subject, &UsageRequest::default(), PATIENCE).await;
+    answer.inspect_err(|error| tracing::debug!(%node, %error, "usage not measured")).ok()
+}
+
+/// A node uses what its containers use.
+fn node_metrics(node: &Stored, usage: &NodeUsage) -> Value {
+    let containers = || usage.pods.iter().flat_map(|pod| &pod.containers);
+    let cpu = containers().map(|container| container.cpu_nano).sum();
+    let memory = containers().map(|container| container.memory).sum();
+    let mut object = metrics("NodeMetrics", node, usage.at);
+    crate::fields::set(&mut object, "usage", amounts(cpu, memory));
+    object
+}
+
+fn pod_metrics(pod: &Stored, at: Timestamp, usage: &PodUsage) -> Value {
+    let containers: Vec<Value> = usage
+        .containers
+        .iter()
+        .map(|container| {
+            json!({"name": container.name, "usage": amounts(container.cpu_nano, container.memory)})
+        })
+        .collect();
+    let mut object = metrics("PodMetrics", pod, at);
+    crate::fields::set(&mut object, "containers", json!(containers));
+    object
+}
+
+fn metrics(kind: &str, of: &Stored, at: Timestamp) -> Value {
+    let mut metadata = json!({
+        "name": of.key.name, "creationTimestamp": of.metadata.creation_timestamp, "labels": of.metadata.labels,
+    });
+    if let Some(namespace) = &of.key.namespace {
+        crate::fields::set(&mut metadata, "namespace", json!(namespace));
+    }
+    json!({
+        "kind": kind, "apiVersion": format!("{GROUP}/{VERSION}"), "metadata": metadata, "timestamp": at,
+        "window": format!("{}s", USAGE_WINDOW_MS / 1000),
+    })
+}
+
+/// Quantities, as the kubelet's figures are written.
+fn amounts(cpu_nano: u64, memory: u64) -> Value {
+    json!({"cpu": format!("{cpu_nano}n"), "memory": format!("{}Ki", memory / 1024)})
+}
