@@ -58,6 +58,7 @@ fn a_pod_has_its_identity() {
         .collect();
     expect![[r#"
         {"apiVersion":"apps/v1","data":{"spec":{"template":{"$patch":"replace","metadata":{"labels":{"app":"db"}},"spec":{"containers":[{"image":"image","name":"app"}],"restartPolicy":"Always"}}}},"kind":"ControllerRevision","metadata":{"annotations":{},"labels":{"app":"db","controller-revision-hash":"6658fcbc4f","controller.kubernetes.io/hash":"6658fcbc4f"},"name":"db-6658fcbc4f","namespace":"default","ownerReferences":[{"apiVersion":"apps/v1","blockOwnerDeletion":true,"controller":true,"kind":"StatefulSet","name":"db","uid":"statefulset-db"}]},"revision":1}
+        {"apiVersion":"v1","kind":"PersistentVolumeClaim","metadata":{"labels":{"app":"db"},"name":"data-db-0","namespace":"default"},"spec":{"accessModes":["ReadWriteOnce"]}}
         {"apiVersion":"v1","kind":"Pod","metadata":{"generateName":"db-","labels":{"app":"db","apps.kubernetes.io/pod-index":"0","controller-revision-hash":"db-6658fcbc4f","statefulset.kubernetes.io/pod-name":"db-0"},"name":"db-0","namespace":"default","ownerReferences":[{"apiVersion":"apps/v1","blockOwnerDeletion":true,"controller":true,"kind":"StatefulSet","name":"db","uid":"statefulset-db"}]},"spec":{"containers":[{"image":"image","name":"app"}],"hostname":"db-0","restartPolicy":"Always","subdomain":"db","volumes":[{"name":"data","persistentVolumeClaim":{"claimName":"data-db-0"}}]}}"#]].assert_eq(&shown.join("\n"));
 }
 
