@@ -19,6 +19,9 @@ use crate::server::Error;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
+/// The ConfigMap with the certificate of the cluster's authority.
+const ROOT_CA: &str = "kube-root-ca.crt";
+
 /// How often it is looked whether all of that is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
@@ -43,6 +46,12 @@ pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Erro
         )
         .await?;
     }
+    create(
+        context,
+        ObjectKey::namespaced(ResourceId::new("configmaps"), "kube-system", ROOT_CA),
+        authority(context),
+    )
+    .await?;
     let services = ResourceId::new("services");
     create(context, ObjectKey::namespaced(services, "default", "kubernetes"), kubernetes_service(context))
         .await?;
@@ -63,6 +72,14 @@ pub async fn keep(context: Arc<Context>, shutdown: CancellationToken) {
             warn!(%error, "failed to create what every cluster has");
         }
     }
+}
+
+/// What clients in pods check the gateways by; controllers copy it into every namespace.
+fn authority(context: &Context) -> Value {
+    value!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ROOT_CA, "namespace": "kube-system"},
+        "data": {"ca.crt": context.authority},
+    })
 }
 
 fn kubernetes_service(context: &Context) -> Value {

@@ -15,6 +15,7 @@ use crate::events::EventTable;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
 use crate::overload::Desk;
+use crate::pki::Pki;
 use crate::tokens::Signer;
 
 /// How long a read waits for the view to hold what was written.
@@ -38,6 +39,8 @@ pub struct Context {
     pub events: Arc<EventTable>,
     /// Counters and histograms.
     pub metrics: Metrics,
+    /// The certificate of the cluster's authority, in PEM.
+    pub authority: String,
     /// The bearer token of `admin`.
     pub admin_token: String,
     /// Who may do what.
@@ -58,7 +61,7 @@ impl Context {
         config: Config,
         bus: Bus,
         view: Arc<View>,
-        admin_token: String,
+        pki: &Pki,
         tokens: Signer,
         address: SocketAddr,
     ) -> Self {
@@ -71,7 +74,8 @@ impl Context {
             view,
             events: Arc::new(EventTable::default()),
             metrics: Metrics::register(),
-            admin_token,
+            authority: pki.ca_certificate.clone(),
+            admin_token: pki.admin_token.clone(),
             access: Access::default(),
             tokens,
             address,

@@ -85,7 +85,7 @@ impl Gateway {
         let address = listener.local_addr().map_err(listen_failed)?;
         let view = bus.view().await.map_err(Error::Bus)?;
         let tokens = Signer::from_pem(&pki.token_key).map_err(Error::Tokens)?;
-        let context = Arc::new(Context::new(config, bus, view, pki.admin_token.clone(), tokens, address));
+        let context = Arc::new(Context::new(config, bus, view, &pki, tokens, address));
         bootstrap::create_what_every_cluster_has(&context).await?;
         bootstrap::create_roles(&context).await?;
         context.access.load(&context.view);

@@ -237,3 +237,10 @@ async fn pods_run_as_accounts_that_are_there_and_mount_their_tokens() {
     let plain = cluster.post(PODS, &crate::cluster::pod("q")).await.ok();
     assert_eq!(plain["spec"]["volumes"], Value::Null, "the default account has to say that it wants it");
 }
+
+#[tokio::test]
+async fn the_authority_is_published_for_pods() {
+    let cluster = Cluster::start().await;
+    let published = cluster.get("/api/v1/namespaces/kube-system/configmaps/kube-root-ca.crt").await.ok();
+    assert_eq!(published["data"]["ca.crt"], cluster.pki.ca_certificate);
+}
