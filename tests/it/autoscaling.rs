@@ -49,7 +49,7 @@ fn pods_are_measured_and_workloads_grow_with_their_use() {
     let older = cluster
         .kubectl(&[
             "get",
-            "hpa.v1.autoscaling",
+            "horizontalpodautoscalers.v1.autoscaling",
             "busy",
             "-o",
             "jsonpath={.spec.targetCPUUtilizationPercentage}",

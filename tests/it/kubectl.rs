@@ -240,6 +240,6 @@ fn verbs_answer_in_kubernetes_words() {
     assert!(edited.contains(r#""containers":[{"image":"nginx:3","name":"c"}]"#), "{edited}");
     says(&cluster, "events --for deployment/web", "Scaled up replica set");
     says(&cluster, "api-versions", "authorization.k8s.io/v1");
-    refuses(&cluster, "top nodes", "Metrics API not available");
+    says(&cluster, "top nodes", "CPU(cores)");
     says(&cluster, "delete deployment web", "deployment.apps \"web\" deleted");
 }

@@ -76,7 +76,8 @@ pub struct HeartbeatAck {
     pub revision: Revision,
 }
 
-/// Keeper → performer on `odeon.node.<node>.assign`. A full one follows every registration at once: listen before registering.
+/// Keeper → performer on `odeon.node.<node>.assign`. A full one answers the first heartbeat after a
+/// registration.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Assign {
     /// Everything the node shall run. What is not in it is surplus.

@@ -147,8 +147,8 @@ impl Keeper {
         {
             debug!(%node, error = %telemetry::chain(&error), "failed to answer a registration");
         }
+        // The agent asks for its assignments when it has read the answer: what is sent before could overtake it.
         self.sequences.remove(&node);
-        let _ = self.behind.send(Behind { node, since: Revision(0) });
     }
 
     /// A node that is ours now, as its object tells it, so that its agent need not register again.

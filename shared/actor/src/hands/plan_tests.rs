@@ -176,7 +176,7 @@ fn the_last_finalizer_ends_a_deletion_and_finish_ends_any() {
             ]
         },
         expect![[r#"
-            delete configmap held At(r1) {"creationTimestamp":"2025-12-31T23:00:00Z","deletionGracePeriodSeconds":0,"deletionTimestamp":"2026-01-01T00:00:00Z","name":"held","namespace":"default","uid":"configmap-held"} null
+            delete configmap held At(r1) {"creationTimestamp":"2025-12-31T23:00:00Z","deletionGracePeriodSeconds":0,"deletionTimestamp":"2026-01-01T00:00:00Z","generation":1,"name":"held","namespace":"default","uid":"configmap-held"} null
             delete pod ending At(r2) {"creationTimestamp":"2025-12-31T23:00:00Z","deletionGracePeriodSeconds":30,"deletionTimestamp":"2026-01-01T00:00:30Z","generation":1,"name":"ending","namespace":"default","uid":"pod-ending"} {"containers":[{"image":"image","name":"app"}],"nodeName":"n1","restartPolicy":"Always"}
             Written
             Written
