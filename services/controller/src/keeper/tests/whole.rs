@@ -134,6 +134,8 @@ struct Agent {
     assignments: Subscription<Assign>,
     /// The assignment that its heartbeats name.
     applied: watch::Sender<u64>,
+    /// What the keeper says that it has heard of.
+    heard: watch::Receiver<Revision>,
     beating: JoinHandle<()>,
 }
 
@@ -143,6 +145,7 @@ impl Agent {
         let assignments = bus.subscribe::<Assign>("odeon.node.n1.assign").await.unwrap();
         let epoch = register(&bus, session).await;
         let applied = watch::Sender::new(0);
+        let (told, heard) = watch::channel(Revision(0));
         let (beats, seen) = (bus.clone(), applied.subscribe());
         let beating = tokio::spawn(async move {
             loop {
@@ -151,22 +154,23 @@ impl Agent {
                     session,
                     epoch,
                     assignment: *seen.borrow(),
-                    revision: Revision(0),
+                    revision: *told.borrow(),
                     pods: 0,
                     unhealthy: None,
                     leaving: false,
                 };
-                let _ = beats
-                    .request::<_, HeartbeatAck>(
-                        "odeon.node.n1.heartbeat",
-                        &heartbeat,
-                        Duration::from_millis(500),
-                    )
-                    .await;
+                let subject = "odeon.node.n1.heartbeat";
+                let answer =
+                    beats.request::<_, HeartbeatAck>(subject, &heartbeat, Duration::from_millis(500)).await;
+                if let Ok(ack) = answer
+                    && ack.assignment == heartbeat.assignment
+                {
+                    told.send_replace(ack.revision);
+                }
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
         });
-        Self { bus, session, epoch, assignments, applied, beating }
+        Self { bus, session, epoch, assignments, applied, heard, beating }
     }
 
     /// The next assignment that builds on what this agent has; others are skipped, as an agent does.
@@ -308,6 +312,30 @@ async fn a_lost_nodes_pods_are_given_up_and_a_returning_agent_has_a_new_epoch() 
     let stale = agent.report("web-1", &json!({"phase": "Running"}), false).await;
     assert_eq!(stale.retry, [Uid::from("web-1")], "an older session writes nothing");
     controller.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_keeper_that_takes_over_names_what_the_agent_knows() {
+    let cluster = Cluster::start().await;
+    let first = cluster.controller("a");
+    let mut agent = Agent::start(&cluster, 7).await;
+    cluster.eventually_ready("True").await;
+    cluster.create(pod("web-1")).await;
+    agent.told("web-1", |_| true).await;
+    let assigned = cluster.view.get(&pod_key("web-1")).unwrap().revision;
+    let heard = agent.heard.clone().wait_for(|heard| *heard >= assigned).await.map(|heard| *heard);
+    assert!(heard.is_ok(), "the agent hears how far its assignments reach");
+    let second = cluster.controller("b");
+    first.kill();
+    loop {
+        if let Assign::Since { kept, upserts, .. } = agent.next().await {
+            assert_eq!((kept, upserts.len()), (vec![Uid::from("web-1")], 0));
+            break;
+        }
+    }
+    cluster.create(pod("web-2")).await;
+    agent.told("web-2", |_| true).await;
+    second.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
