@@ -8,12 +8,9 @@ use super::LARGEST_BATCH;
 use super::unit::Unit;
 
 /// A batch costs the server several times what one message costs: up to so many writes go out one by one.
-const FEW: usize = 6;
+const FEW: usize = 10;
 /// While a batch is on its way, a second one is worth its cost from so many writes on.
 const MANY: usize = 64;
-/// Of those whose writes went out together, this part is waited for before the next batch goes: they ask again at about the same
-/// time, and a batch costs much the same whether it has a few writes or many. Three quarters: some have gone.
-const CROWD: (usize, usize) = (3, 4);
 /// At most about so many bytes go out together.
 const LARGEST_BYTES: usize = 4 << 20;
 
@@ -25,8 +22,6 @@ pub(super) struct Queue {
     busy: HashSet<ObjectKey>,
     singles: usize,
     batches: usize,
-    /// So many writes are expected to come together again, after a batch of them has landed.
-    crowd: usize,
 }
 
 /// What goes out together.
@@ -75,21 +70,8 @@ impl Queue {
         self.waiting.is_empty()
     }
 
-    /// Whether what waits should wait a moment longer for others.
-    pub(super) fn expects_more(&self) -> bool {
-        self.batches == 0 && self.singles == 0 && self.waiting.len() < self.crowd
-    }
-
-    /// Nobody else has come in time.
-    pub(super) fn expect_no_more(&mut self) {
-        self.crowd = 0;
-    }
-
     /// What can go out now.
     pub(super) fn depart(&mut self) -> Vec<Departure> {
-        if self.expects_more() {
-            return Vec::new();
-        }
         let is_worth_it = match self.batches {
             0 => true,
             1 => self.waiting.len() >= MANY || self.waiting.front().is_some_and(|unit| unit.alone),
@@ -106,7 +88,6 @@ impl Queue {
         let mutations: usize = picked.iter().map(|unit| unit.writes.len()).sum();
         let all_single = picked.iter().all(|unit| unit.writes.len() == 1);
         if picked.first().is_some_and(|unit| unit.alone) || (all_single && self.may_go_singly(mutations)) {
-            self.crowd = 0;
             return picked.into_iter().map(|unit| self.send_off(unit)).collect();
         }
         let may_batch = match self.batches {
@@ -120,7 +101,6 @@ impl Queue {
             return Vec::new();
         }
         self.batches += 1;
-        self.crowd = mutations * CROWD.0 / CROWD.1;
         picked.iter().for_each(|unit| self.busy.extend(unit.keys().cloned()));
         vec![Departure::Batch(picked)]
     }
@@ -197,8 +177,7 @@ mod tests {
         unit.keys().map(|key| key.name.to_string()).collect::<Vec<_>>().join("+")
     }
 
-    /// One line per step: `ask a b+c` (units), `land single|batch a` (their objects are free again), `time` (waited long enough);
-    /// departures are printed.
+    /// One line per step: `ask a b+c` (units), `land single|batch a` (their objects are free again); departures are printed.
     fn check(script: &str, expect: Expect) {
         let (mut queue, mut told) = (Queue::default(), String::new());
         for line in script.lines().map(str::trim) {
@@ -212,7 +191,6 @@ mod tests {
                     unit.alone = true;
                     queue.push_again(unit);
                 }
-                "time" => queue.expect_no_more(),
                 "land" => {
                     queue.landed(words.next() == Some("batch"));
                     words.for_each(|it| queue.release(&unit(&it.split('+').collect::<Vec<_>>())));
@@ -254,8 +232,8 @@ mod tests {
             expect![[r#"
                 ask a: a
                 ask b c: b c
-                ask d e f g:
-                land single a: d e f g
+                ask d e f g: d e f g
+                land single a:
                 land single b:
                 land single c:
                 ask h i j k l m n o p q r s: [12 units]
@@ -277,30 +255,6 @@ mod tests {
                 ask x y:
                 many 300: [202 units]
                 ask z:
-            "#]],
-        );
-    }
-
-    #[test]
-    fn who_went_together_is_expected_together_again_for_a_moment() {
-        check(
-            "ask a b c d e f g h i j k l
-             land batch
-             ask m n o p q r s t
-             ask u
-             land batch
-             ask v
-             time
-             ask w",
-            expect![[r#"
-                ask a b c d e f g h i j k l: [12 units]
-                land batch:
-                ask m n o p q r s t:
-                ask u: [m n o p q r s t u]
-                land batch:
-                ask v:
-                time: v
-                ask w: w
             "#]],
         );
     }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use tokio::sync::{OnceCell, mpsc, watch};
-use tokio::time::{sleep, sleep_until};
+use tokio::time::sleep;
 use tracing::debug;
 
 use super::WriteError;
@@ -26,8 +26,6 @@ use crate::view::Following;
 const WAITING: usize = 8_192;
 /// How often the writer looks for writes that have waited too long.
 const CHECK_EVERY: Duration = Duration::from_millis(500);
-/// How long writes wait for others that are expected. Longer than callers take to ask again, shorter than a batch takes.
-const GATHER: Duration = Duration::from_millis(1);
 /// How often a writer marks the time in the stream.
 const TICK_EVERY: Duration = Duration::from_secs(300);
 
@@ -54,8 +52,6 @@ struct Task {
     /// Units that pause before they are tried again.
     pauses: FuturesUnordered<Pin<Box<dyn Future<Output = Unit> + Send>>>,
     ticked: Option<Instant>,
-    /// How long writes that wait for others do so.
-    gather_until: tokio::time::Instant,
 }
 
 impl Writer {
@@ -75,7 +71,6 @@ impl Writer {
             flights: FuturesUnordered::new(),
             pauses: FuturesUnordered::new(),
             ticked: None,
-            gather_until: tokio::time::Instant::now(),
         };
         tokio::spawn(task.run(waiting));
         Self { units, ids: Arc::new(Ids { prefix, next: AtomicU64::new(0) }) }
@@ -96,18 +91,13 @@ impl Task {
         let mut check = tokio::time::interval(CHECK_EVERY);
         let mut connected = self.line.connected.clone();
         loop {
-            let gathering = self.queue.expects_more() && !self.queue.is_empty();
             tokio::select! {
-                () = sleep_until(self.gather_until), if gathering => self.queue.expect_no_more(),
                 unit = waiting.recv() => match unit {
                     Some(unit) => self.gather(unit, &mut waiting).await,
                     None => return,
                 },
                 Some((was_batch, landed)) = self.flights.next() => {
                     self.queue.landed(was_batch);
-                    if was_batch {
-                        self.gather_until = tokio::time::Instant::now() + GATHER;
-                    }
                     landed.into_iter().for_each(|landed| self.land(landed));
                     while let Ok(unit) = waiting.try_recv() {
                         self.queue.push(unit);
