@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Config;
 use crate::access::Access;
 use crate::catalogue::Catalogue;
+use crate::dial::Dialer;
 use crate::events::EventTable;
 use crate::failure::Failure;
 use crate::metrics::Metrics;
@@ -49,6 +50,8 @@ pub struct Context {
     pub tokens: Signer,
     /// Where the gateway listens.
     pub address: SocketAddr,
+    /// The way into the cluster.
+    pub dialer: Dialer,
     /// Who may run now.
     pub desk: Desk,
     /// Cancelled when the gateway stops: streams end.
@@ -69,6 +72,7 @@ impl Context {
             config,
             store: bus.store(),
             journal: bus.journal(),
+            dialer: Dialer::new(bus.clone(), Arc::clone(&view)),
             bus,
             catalogue: Catalogue::of(Arc::clone(&view)),
             view,

@@ -13,6 +13,7 @@ mod compress;
 mod config;
 mod context;
 mod delete;
+mod dial;
 mod discovery;
 mod events;
 mod explain_write;

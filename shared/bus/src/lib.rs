@@ -29,6 +29,6 @@ pub use messages::{Delivery, Reply, RequestError, Subscription};
 pub use provision::Layout;
 pub use store::{ChangeTo, Expect, Mutation, Store, WriteError};
 pub use stored::Stored;
-pub use stream::{ByteStream, Incoming, StreamClosed, StreamReceiver, StreamSender};
+pub use stream::{ByteStream, Incoming, StreamClosed, StreamIo, StreamReceiver, StreamSender};
 pub use subject::token;
 pub use view::{Change, ChangeKind, Changes, Expired, Reader, View};

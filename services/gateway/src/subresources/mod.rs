@@ -7,7 +7,7 @@ mod exec;
 mod log;
 mod portforward;
 mod scale;
-mod target;
+pub mod target;
 pub mod token;
 
 use std::sync::Arc;

@@ -2,12 +2,16 @@
 
 mod engine;
 mod frame;
+mod io;
 mod open;
+
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use tokio::sync::mpsc;
 
 use engine::{Command, Credit};
+pub use io::StreamIo;
 pub use open::Incoming;
 
 /// The largest piece that goes out as one message.
@@ -83,17 +87,22 @@ impl StreamSender {
 impl StreamReceiver {
     /// The next bytes; `None` when the other side has closed in order, an error text (and then `None`) if it has not.
     pub async fn recv(&mut self) -> Option<Result<Bytes, String>> {
+        std::future::poll_fn(|context| self.poll_recv(context)).await
+    }
+
+    /// The same for those who poll.
+    fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, String>>> {
         if self.ended {
-            return None;
+            return Poll::Ready(None);
         }
-        let received = self.incoming.recv().await;
+        let received = ready!(self.incoming.poll_recv(context));
         match &received {
             Some(Ok(bytes)) => {
                 let _ = self.commands.send(Command::Consumed(bytes.len()));
             }
             Some(Err(_)) | None => self.ended = true,
         }
-        received
+        Poll::Ready(received)
     }
 }
 

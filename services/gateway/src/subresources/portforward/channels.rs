@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use api::messages::PortForwardRequest;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::future::join_all;
 use futures::{SinkExt, StreamExt};
@@ -97,14 +96,7 @@ async fn forward(
     from_client: mpsc::Receiver<Bytes>,
     messages: mpsc::Sender<Message>,
 ) {
-    let request = PortForwardRequest {
-        namespace: target.namespace.clone(),
-        pod: target.pod.clone(),
-        uid: target.uid.clone(),
-        port,
-    };
-    let opened = context.bus.open_stream(&target.subject("portforward"), &request).await;
-    let failed = match opened {
+    let failed = match context.dialer.pod(target, port).await {
         Ok(stream) => {
             let (to_pod, mut from_pod) = stream.split();
             let answer = async {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use api::messages::PortForwardRequest;
 use bus::{StreamReceiver, StreamSender};
 use bytes::Bytes;
 use tokio::sync::mpsc;
@@ -120,13 +119,7 @@ impl Task {
 
     /// Connects and passes bytes on until the pod ends the connection.
     async fn forward(&self, from_client: mpsc::Receiver<Bytes>) -> Result<(), String> {
-        let request = PortForwardRequest {
-            namespace: self.target.namespace.clone(),
-            pod: self.target.pod.clone(),
-            uid: self.target.uid.clone(),
-            port: self.connection.port,
-        };
-        let opened = self.context.bus.open_stream(&self.target.subject("portforward"), &request).await;
+        let opened = self.context.dialer.pod(&self.target, self.connection.port).await;
         let stream = opened.map_err(|error| self.target.unreachable(&error).status.message)?;
         let (to_pod, from_pod) = stream.split();
         tokio::select! {
