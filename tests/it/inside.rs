@@ -1,4 +1,4 @@
-//! Looking out of a pod and into one: the token that it is given, and containers that are added to it.
+//! Looking out of a pod and into one: the token that it is given, containers that are added to it, what they may do and get.
 
 use std::process::Command;
 use std::time::Duration;
@@ -58,6 +58,75 @@ fn a_pod_shows_the_token_of_its_account() {
     // A token dies with the pod that it was minted for.
     cluster.kubectl(&["delete", "pod", "app"]).ok();
     assert!(with_token(&["get", "pods"]).err().contains("Unauthorized"));
+}
+
+/// What a pod's status says at a path.
+fn seen(cluster: &Cluster, pod: &str, path: &str) -> String {
+    cluster.kubectl(&["get", "pod", pod, "-o", &format!("jsonpath={path}")]).ok()
+}
+
+#[test]
+fn containers_that_run_are_resized_in_place() {
+    let cluster = cluster();
+    let manifest = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: app}}\nspec:\n  terminationGracePeriodSeconds: 0\n  \
+         containers: [{{name: app, image: '{BUSYBOX}', command: [sleep, '4321'], resources: {{requests: {{memory: 32Mi}}, \
+         limits: {{memory: 64Mi}}}}}}]\n"
+    );
+    cluster.kubectl_with(&["apply", "-f", "-"], &manifest).ok();
+    cluster.kubectl(&["wait", "pod/app", "--for=condition=Ready", "--timeout=60s"]).ok();
+    let resize = |limit: &str| {
+        let patch = format!(
+            "{{\"spec\":{{\"containers\":[{{\"name\":\"app\",\"resources\":{{\"limits\":{{\"memory\":\"{limit}\"}}}}}}]}}}}"
+        );
+        cluster.kubectl(&["patch", "pod", "app", "--subresource=resize", "-p", &patch])
+    };
+    resize("128Mi").ok();
+    let resources = "{.status.containerStatuses[0].resources.limits.memory}";
+    eventually("the container has more memory", PATIENCE, || {
+        match seen(&cluster, "app", resources).as_str() {
+            "128Mi" => Ok(()),
+            other => Err(other.to_owned()),
+        }
+    });
+    let limit =
+        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes 2>/dev/null || cat /sys/fs/cgroup/memory.max";
+    assert_eq!(cluster.kubectl(&["exec", "app", "--", "sh", "-c", limit]).ok().trim(), "134217728");
+    assert_eq!(seen(&cluster, "app", "{.status.containerStatuses[0].restartCount}"), "0");
+    let refused = resize("32Mi").ok();
+    assert!(refused.contains("patched"), "{refused}");
+    let class = resize("16Mi").err();
+    assert!(class.contains("must be less than or equal to memory limit of 16Mi"), "{class}");
+}
+
+#[test]
+fn root_is_refused_and_the_machine_is_seen_where_pods_say_so() {
+    let cluster = cluster();
+    let pod = |name: &str, spec: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  terminationGracePeriodSeconds: 0\n  {spec}\n  \
+             containers: [{{name: app, image: '{BUSYBOX}', command: [sleep, '4321']}}]\n---\n"
+        )
+    };
+    let manifests = [
+        pod("rootless", "securityContext: {runAsNonRoot: true}"),
+        pod("user", "securityContext: {runAsNonRoot: true, runAsUser: 65534}"),
+        pod("host", "hostPID: true"),
+    ];
+    cluster.kubectl_with(&["apply", "-f", "-"], &manifests.concat()).ok();
+    cluster.kubectl(&["wait", "pod/user", "pod/host", "--for=condition=Ready", "--timeout=60s"]).ok();
+    let waiting = "{.status.containerStatuses[0].state.waiting}";
+    eventually("root is refused", PATIENCE, || {
+        let state = seen(&cluster, "rootless", waiting);
+        let told = "container has runAsNonRoot and image will run as root (pod: \\\"rootless_default(";
+        match state.contains(told) && state.contains("CreateContainerConfigError") {
+            true => Ok(()),
+            false => Err(state),
+        }
+    });
+    let first = |pod: &str| cluster.kubectl(&["exec", pod, "--", "cat", "/proc/1/cmdline"]).ok();
+    assert_eq!(first("user"), "sleep\x004321\0");
+    assert_ne!(first("host"), "sleep\x004321\0");
 }
 
 #[test]

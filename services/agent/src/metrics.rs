@@ -47,6 +47,7 @@ impl Metrics {
             PodOp::Start { .. } => "start",
             PodOp::PostStart { .. } => "post_start",
             PodOp::Probe { .. } => "probe",
+            PodOp::Resize { .. } => "resize",
             PodOp::PreStop { .. } => "pre_stop",
             PodOp::Terminate { .. } => "terminate",
             PodOp::Kill { .. } => "kill",

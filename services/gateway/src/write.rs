@@ -29,6 +29,8 @@ pub enum Part {
     Status,
     /// Ephemeral containers of a pod.
     EphemeralContainers,
+    /// Resources of a pod's containers.
+    Resources,
 }
 
 /// `POST` to a collection.
@@ -191,26 +193,32 @@ fn prepare_modification(
     old: &Value,
 ) -> Result<Vec<Reservation>, Failure> {
     let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
-    match part {
+    let errors = match part {
+        Part::Object => return prepare_object(context, call, new, owners, old),
         Part::Status => {
             lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
-            owners.of_changed(call, new, old);
-            let errors = call.kind.validate_status(new, old);
-            return match errors.is_empty() {
-                true => Ok(Vec::new()),
-                false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
-            };
+            call.kind.validate_status(new, old)
         }
         Part::EphemeralContainers => {
-            let errors = subresources::ephemeral::prepare(new, old, &call.kind).map_err(refused)?;
-            owners.of_changed(call, new, old);
-            return match errors.is_empty() {
-                true => Ok(Vec::new()),
-                false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
-            };
+            subresources::ephemeral::prepare(new, old, &call.kind).map_err(refused)?
         }
-        Part::Object => {}
+        Part::Resources => subresources::resize::prepare(new, old, &call.kind).map_err(refused)?,
+    };
+    owners.of_changed(call, new, old);
+    match errors.is_empty() {
+        true => Ok(Vec::new()),
+        false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
     }
+}
+
+fn prepare_object(
+    context: &Context,
+    call: &Call,
+    new: &mut Value,
+    owners: &Owners,
+    old: &Value,
+) -> Result<Vec<Reservation>, Failure> {
+    let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
     allocate::inherit(new, old);
     call.kind.default(new);
     lifecycle::prepare_update(new, old, &call.kind).map_err(refused)?;

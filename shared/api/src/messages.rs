@@ -193,6 +193,10 @@ pub struct Report {
     pub pods: Vec<PodReport>,
 }
 
+/// Conditions of pods that their agents decide: what a report leaves out of them has ended.
+pub const AGENT_CONDITIONS: [&str; 5] =
+    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodResizeInProgress"];
+
 /// How one pod is.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct PodReport {

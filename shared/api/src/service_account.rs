@@ -14,12 +14,11 @@ pub const DEFAULT: &str = "default";
 const LASTS: i64 = 3607;
 
 /// Adds the volume to a new pod, and mounts it where nothing else is mounted, if the pod and its account (`None`: not there yet)
-/// want it. Unlike in Kubernetes, the default account has to say so: it has no rights, and its pods need no token.
+/// want it.
 pub fn mount_token(pod: &mut Value, account: Option<&Value>, uid: &Uid) {
     let own = pod.pointer("/spec/automountServiceAccountToken").and_then(Value::as_bool);
     let of_account = || account?.get("automountServiceAccountToken").and_then(Value::as_bool);
-    let by_name = !matches!(text(pod, "/spec/serviceAccountName"), "" | DEFAULT);
-    if !own.or_else(of_account).unwrap_or(by_name) {
+    if !own.or_else(of_account).unwrap_or(true) {
         return;
     }
     let name = free_name(pod, uid);
@@ -107,8 +106,9 @@ mod tests {
             let account = account.map(|wants| json!({"automountServiceAccountToken": wants}));
             !items(&mounted(spec, account), "/spec/volumes").is_empty()
         };
-        assert!(!wants(json!({"serviceAccountName": "default"}), None));
-        assert!(wants(json!({"serviceAccountName": "default"}), Some(true)));
+        assert!(wants(json!({}), None));
+        assert!(wants(json!({"serviceAccountName": "default"}), None));
+        assert!(!wants(json!({"serviceAccountName": "default"}), Some(false)));
         assert!(wants(json!({"automountServiceAccountToken": true}), Some(false)));
         assert!(!wants(json!({"serviceAccountName": "robot"}), Some(false)));
         assert!(!wants(

@@ -23,7 +23,7 @@ pub async fn ask<R: ContainerRuntime>(
     timeout: Duration,
 ) -> Outcome {
     let answer = async {
-        let over_network = matches!(question, Ask::Http { .. } | Ask::Tcp { .. });
+        let over_network = matches!(question, Ask::Http { .. } | Ask::Tcp { .. } | Ask::Grpc { .. });
         if let Some(answer) = over_network.then(|| runtime.pretended_answer()).flatten() {
             return answer;
         }
@@ -42,6 +42,14 @@ pub async fn ask<R: ContainerRuntime>(
             }
             Ask::Tcp { host, port } => {
                 connect(&host_of(host.as_deref(), address)?, *port).await.map(|_| String::new())
+            }
+            Ask::Grpc { port, service } => {
+                let host = host_of(None, address)?;
+                let target = format!("{host}:{port}");
+                let stream = TcpStream::connect((host.as_str(), *port)).await;
+                let stream = stream
+                    .map_err(|error| format!("error: failed to connect service at \"{target}\": {error}"))?;
+                super::grpc::check(stream, &target, service).await
             }
             Ask::Sleep(duration) => {
                 tokio::time::sleep(*duration).await;

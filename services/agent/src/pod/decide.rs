@@ -12,7 +12,7 @@ use super::plan::{ContainerKind, ContainerPlan, PodPlan};
 use super::probe::ProbeKind;
 use super::state::{ContainerMemory, Ended, PodState, Sandbox, Stop};
 use super::status;
-use crate::runtime::{ContainerId, RunState};
+use crate::runtime::{ContainerId, Limits, RunState};
 
 /// One thing to do. Complete and idempotent: the executor chooses nothing, and doing it twice is doing it once.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,6 +63,15 @@ pub enum PodOp {
         id: ContainerId,
         /// Which probe.
         kind: ProbeKind,
+    },
+    /// Change what an instance gets of the machine.
+    Resize {
+        /// The container.
+        container: Arc<str>,
+        /// The instance.
+        id: ContainerId,
+        /// What it is to get.
+        limits: Limits,
     },
     /// Run the hook before the end.
     PreStop {
@@ -122,6 +131,7 @@ impl Step {
             PodOp::Probe { container, kind, .. } => {
                 format!("ask {} probe of {container}: {because}", kind.name())
             }
+            PodOp::Resize { container, .. } => format!("resize {container}: {because}"),
             PodOp::PreStop { container, .. } => format!("run preStop hook of {container}: {because}"),
             PodOp::Terminate { container, .. } => format!("terminate {container}: {because}"),
             PodOp::Kill { container, .. } => format!("kill {container}: {because}"),

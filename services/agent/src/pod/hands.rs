@@ -16,7 +16,8 @@ use super::probe;
 use super::spec::{self, ClusterDns};
 use crate::metrics::Metrics;
 use crate::runtime::{
-    Container, ContainerId, ContainerRuntime, FailureKind, LogOptions, Role, RunState, RuntimeError, Scope,
+    Container, ContainerId, ContainerRuntime, FailureKind, Image, LogOptions, Processes, Role, RunState,
+    RuntimeError, Scope,
 };
 
 /// The largest message that a container may leave behind.
@@ -66,6 +67,7 @@ impl<R: ContainerRuntime> Hands<R> {
                 Ok(self.hook(container, id, here, Hook::PreStop(*grace)).await)
             }
             PodOp::Probe { container, id, kind } => Ok(self.probe(container, id, *kind, here).await),
+            PodOp::Resize { id, limits, .. } => done(self.runtime.update(id, limits).await, "ResizeError"),
             PodOp::Terminate { id, .. } => done(self.runtime.terminate(id).await, "FailedKillPod"),
             PodOp::Kill { id, .. } => done(self.runtime.kill(id).await, "FailedKillPod"),
             PodOp::Clear => self.clear(here).await,
@@ -155,18 +157,17 @@ impl<R: ContainerRuntime> Hands<R> {
         let mut spec = spec::container(&here.plan, &full, container, (attempt, sandbox), &here.place)
             .map_err(|missing| Trouble("CreateContainerConfigError", missing))?;
         if let Some(target) = spec::target(&full, container) {
-            spec.processes_of = Some(self.running(target, here).await?);
+            spec.processes = Processes::Of(self.running(target, here).await?);
         }
         let policy = spec::pull_policy(&full, container);
-        let pulled = tokio::select! {
-            pulled = self.image(&policy, &spec.image) => pulled?,
+        let (image, pulled) = tokio::select! {
+            image = self.image(&policy, &spec.image) => image?,
             () = here.ending.cancelled() => return Err(Trouble("ErrImagePull", "the pod is being ended".to_owned())),
         };
-        let id = self
-            .runtime
-            .create_container(&spec)
-            .await
-            .map_err(|error| Trouble("CreateContainerError", error.text()))?;
+        spec::refuse_root(&here.plan, &full, container, &image.user)
+            .map_err(|why| Trouble("CreateContainerConfigError", why))?;
+        let created = self.runtime.create_container(&spec).await;
+        let id = created.map_err(|error| Trouble("CreateContainerError", error.text()))?;
         if attempt > 0 {
             self.metrics.restarts.with_label_values::<&str>(&[]).inc();
         }
@@ -193,27 +194,29 @@ impl<R: ContainerRuntime> Hands<R> {
         found.ok_or_else(|| trouble(format!("target container \"{name}\" does not run")))
     }
 
-    /// `Some(duration)` if it was fetched.
-    async fn image(&self, policy: &str, image: &str) -> Result<Option<Duration>, Trouble> {
+    /// The image, and how long it took if it was fetched.
+    async fn image(&self, policy: &str, image: &str) -> Result<(Image, Option<Duration>), Trouble> {
         let present = match policy {
-            "Always" => false,
+            "Always" => None,
             _ => {
                 let found = self.runtime.image(image).await;
-                found.map_err(|error| Trouble("ErrImagePull", error.text()))?.is_some()
+                found.map_err(|error| Trouble("ErrImagePull", error.text()))?
             }
         };
         match (policy, present) {
-            (_, true) => Ok(None),
-            ("Never", false) => {
+            (_, Some(image)) => Ok((image, None)),
+            ("Never", None) => {
                 let message = format!("Container image \"{image}\" is not present with pull policy of Never");
                 Err(Trouble("ErrImageNeverPull", message))
             }
-            (_, false) => {
+            (_, None) => {
                 let begun = Instant::now();
                 let pulled = self.runtime.pull(image).await;
                 let outcome = if pulled.is_ok() { "done" } else { "failed" };
                 self.metrics.pulls.with_label_values(&[outcome]).inc();
-                pulled.map(|_| Some(begun.elapsed())).map_err(|error| Trouble("ErrImagePull", error.text()))
+                pulled
+                    .map(|image| (image, Some(begun.elapsed())))
+                    .map_err(|error| Trouble("ErrImagePull", error.text()))
             }
         }
     }

@@ -126,6 +126,12 @@ impl Here<'_> {
         if instance.hash != self.container.hash {
             return self.stop(instance, self.plan.grace, None, "its definition has changed", steps);
         }
+        if self.container.restarts_for.between(&instance.limits, &self.container.limits) {
+            return self.stop(instance, self.plan.grace, None, "its resources have changed", steps);
+        }
+        if instance.limits != self.container.limits {
+            self.resize(instance, steps);
+        }
         match self.memory.post_start {
             HookState::Pending if self.container.post_start => {
                 let op = PodOp::PostStart { container: self.name(), id: instance.id.clone() };
@@ -156,6 +162,20 @@ impl Here<'_> {
             );
         }
         self.ask(instance, started, steps);
+    }
+
+    /// What it gets of the machine changes while it runs. What the engine took without doing it is not asked for again.
+    fn resize(&self, instance: &Instance, steps: &mut Steps) {
+        let limits = self.container.limits;
+        let last = self.memory.resize.as_ref().filter(|last| last.to == limits);
+        match (self.memory.busy, last.map(|last| &last.failure)) {
+            (Some(_), _) | (None, Some(None)) => {}
+            (None, Some(Some(failure))) if failure.retry_at > self.now => steps.wake_at(failure.retry_at),
+            (None, Some(Some(_)) | None) => {
+                let op = PodOp::Resize { container: self.name(), id: instance.id.clone(), limits };
+                steps.push(op, "its resources have changed");
+            }
+        }
     }
 
     /// Probes that are due. Until the startup probe has passed, it is the only one.

@@ -76,6 +76,7 @@ impl ContainerMemory {
             self.probes.clear();
             self.stopping = None;
             self.last_words = None;
+            self.resize = None;
             // The agent that started it has run its hook, or was killed while it did.
             self.post_start = if adopted { HookState::Done } else { HookState::Pending };
         }
@@ -109,6 +110,7 @@ impl From<Container> for Instance {
             sandbox: container.sandbox,
             image: container.image,
             image_id: container.image_id,
+            limits: container.limits,
             state: container.state,
         }
     }

@@ -8,7 +8,7 @@ use api::Timestamp;
 use super::decide::{PodOp, Step};
 use super::lifecycle::AFTER_HOOK;
 use super::plan::PodPlan;
-use super::state::{Busy, ContainerMemory, Failure, HookState, PodState, Stopping};
+use super::state::{Busy, ContainerMemory, Failure, HookState, PodState, Resize, Stopping};
 
 /// What came of a thing that was done.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,6 +55,13 @@ impl PodState {
             PodOp::Probe { container, kind, .. } => {
                 self.memory(container).probes.entry(*kind).or_default().begin(now)
             }
+            PodOp::Resize { container, limits, .. } => {
+                let memory = self.memory(container);
+                let failure =
+                    memory.resize.take().filter(|last| last.to == *limits).and_then(|last| last.failure);
+                memory.resize = Some(Resize { to: *limits, failure });
+                memory.busy = Some(Busy::Resizing);
+            }
             PodOp::PreStop { container, grace, .. } => {
                 let deadline = now.plus(*grace).plus(AFTER_HOOK);
                 let memory = self.memory(container);
@@ -100,6 +107,7 @@ impl PodState {
                     self.probe_outcome(container, *kind, outcome, plan, now);
                 }
             }
+            PodOp::Resize { container, .. } => self.resize_outcome(container, outcome, plan, now),
             PodOp::PreStop { container, .. } => {
                 let memory = self.memory(container);
                 memory.busy = None;
@@ -175,6 +183,26 @@ impl PodState {
                 self.note("Started", format!("Started container {container}"));
             }
             Outcome::Done | Outcome::Filled(_) | Outcome::Answered { .. } => memory.failure = None,
+        }
+    }
+
+    fn resize_outcome(&mut self, container: &Arc<str>, outcome: &Outcome, plan: &PodPlan, now: Timestamp) {
+        let memory = self.memory(container);
+        memory.busy = None;
+        let Some(resize) = &mut memory.resize else { return };
+        let before = resize.failure.take();
+        match outcome {
+            Outcome::Failed { reason, message } => {
+                let known = before.as_ref().is_some_and(|before| before.message == *message);
+                let failure = Failure::after(before.as_ref(), reason, message.clone(), now, plan.config_hash);
+                resize.failure = Some(failure);
+                if !known {
+                    self.warn(reason, format!("Resize of container {container} failed: {message}"));
+                }
+            }
+            Outcome::Done | Outcome::Started { .. } | Outcome::Filled(_) | Outcome::Answered { .. } => {
+                self.note("ResizeCompleted", format!("Resized container {container}"));
+            }
         }
     }
 

@@ -10,9 +10,10 @@ use api::{NodeName, ObjectKey, ResourceId, Revision};
 use bytes::Bytes;
 use k8s_openapi::api::core::v1 as k8s;
 
+use super::limits::{self, RestartsFor};
 use super::probe::{self, ProbePlan};
 use super::spec;
-use crate::runtime::PodRef;
+use crate::runtime::{Limits, PodRef};
 
 /// The grace period of pods that name none.
 const DEFAULT_GRACE: u64 = 30;
@@ -75,6 +76,12 @@ pub struct ContainerPlan {
     pub pre_stop: bool,
     /// Its log's end is its message when it fails.
     pub fallback_to_logs: bool,
+    /// What it gets of the machine.
+    pub limits: Limits,
+    /// Which changes of that it is restarted for.
+    pub restarts_for: RestartsFor,
+    /// What it asks for, for its status; `None`: nothing.
+    pub resources: Option<Box<k8s::ResourceRequirements>>,
 }
 
 /// When a container runs.
@@ -235,6 +242,9 @@ impl PodPlan {
             post_start: false,
             pre_stop: false,
             fallback_to_logs: false,
+            limits: Limits::default(),
+            restarts_for: RestartsFor::default(),
+            resources: None,
         });
         Self {
             key: ObjectKey::namespaced(ResourceId::new("pods"), &pod.namespace, &pod.name),
@@ -308,13 +318,20 @@ impl ContainerPlan {
             name: container.name.as_str().into(),
             kind,
             image: container.image.as_deref().unwrap_or_default().into(),
-            // Of a container that runs only the image may change; resources change in place or not at all.
+            // Of a container that runs only the image may change, and its resources, which change in place.
             hash: format!("{:016x}", hash_of(&(&container.name, &container.image))),
             probes: probe::plans(container),
             post_start: hook(|lifecycle| &lifecycle.post_start),
             pre_stop: hook(|lifecycle| &lifecycle.pre_stop),
             fallback_to_logs: container.termination_message_policy.as_deref()
                 == Some("FallbackToLogsOnError"),
+            limits: limits::of(container),
+            restarts_for: RestartsFor::of(container),
+            resources: container
+                .resources
+                .clone()
+                .filter(|resources| resources.requests.is_some() || resources.limits.is_some())
+                .map(Box::new),
         }
     }
 }

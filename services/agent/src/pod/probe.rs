@@ -67,6 +67,13 @@ pub enum Ask {
         /// The port.
         port: u16,
     },
+    /// A health check (`grpc.health.v1.Health`) that must be answered with `SERVING`.
+    Grpc {
+        /// The port.
+        port: u16,
+        /// Whose health; empty: the server's.
+        service: String,
+    },
     /// Nothing but time (hooks only).
     Sleep(Duration),
     /// Something this agent cannot ask; fails with this explanation.
@@ -165,9 +172,10 @@ fn plan(kind: ProbeKind, probe: &k8s::Probe, container: &k8s::Container) -> Prob
         (Some(exec), _, _, _) => Ask::Exec(exec.command.clone().unwrap_or_default()),
         (_, Some(get), _, _) => http(get, container),
         (_, _, Some(tcp), _) => Ask::Tcp { host: tcp.host.clone(), port: port(&tcp.port, container) },
-        (_, _, _, Some(_)) => {
-            Ask::Unsupported("this agent cannot ask over gRPC; use httpGet, tcpSocket or exec")
-        }
+        (_, _, _, Some(grpc)) => Ask::Grpc {
+            port: u16::try_from(grpc.port).unwrap_or(0),
+            service: grpc.service.clone().unwrap_or_default(),
+        },
         (None, None, None, None) => Ask::Unsupported("the probe asks nothing"),
     };
     ProbePlan {

@@ -10,6 +10,7 @@ use super::content::VOLUMES;
 use super::env::Environment;
 use super::fields::Place;
 use super::plan::{ContainerPlan, FullPod, PodPlan};
+use super::{limits, security};
 use crate::runtime::{ContainerId, ContainerSpec, HostPort, Mount, MountSource, SandboxSpec, VolumeSpec};
 
 /// Names, for pods that use the cluster's DNS.
@@ -126,12 +127,23 @@ pub fn container(
         tty: spec.tty.unwrap_or(false),
         stdin: spec.stdin.unwrap_or(false),
         stdin_once: spec.stdin_once.unwrap_or(false),
-        share_processes: pod.share_process_namespace.unwrap_or(false),
+        limits: limits::of(spec),
         ..Default::default()
     };
-    restrict(&mut made, &pod, spec);
-    limit(&mut made, spec);
+    security::restrict(&mut made, &pod, spec)?;
     Ok(made)
+}
+
+/// Refuses a container whose image would run as root where its pod forbids that.
+pub fn refuse_root(
+    plan: &PodPlan,
+    full: &FullPod,
+    container: &ContainerPlan,
+    image_user: &str,
+) -> Result<(), String> {
+    let Some(pod) = &full.pod.spec else { return Ok(()) };
+    let own = declared(pod).find(|spec| spec.name == *container.name);
+    own.map_or(Ok(()), |own| security::refuse_root(&plan.pod, pod, &own, image_user))
 }
 
 /// How an image is fetched: `Always`, `IfNotPresent`, `Never`.
@@ -261,44 +273,6 @@ fn mounts(
         mounts.push(Mount { source, path: mount.mount_path.clone(), read_only });
     }
     Ok(mounts)
-}
-
-fn restrict(made: &mut ContainerSpec, pod: &k8s::PodSpec, container: &k8s::Container) {
-    let (own, shared) = (container.security_context.as_ref(), pod.security_context.as_ref());
-    let user = own.and_then(|own| own.run_as_user).or(shared.and_then(|shared| shared.run_as_user));
-    let group = own.and_then(|own| own.run_as_group).or(shared.and_then(|shared| shared.run_as_group));
-    made.user = match (user, group) {
-        (Some(user), Some(group)) => Some(format!("{user}:{group}")),
-        (Some(user), None) => Some(user.to_string()),
-        (None, Some(group)) => Some(format!("0:{group}")),
-        (None, None) => None,
-    };
-    if let Some(shared) = shared {
-        let extra = shared.supplemental_groups.iter().flatten().chain(&shared.fs_group);
-        made.groups = extra.map(i64::to_string).collect();
-    }
-    let Some(own) = own else { return };
-    made.privileged = own.privileged.unwrap_or(false);
-    made.read_only = own.read_only_root_filesystem.unwrap_or(false);
-    made.no_new_privileges = own.allow_privilege_escalation == Some(false);
-    if let Some(capabilities) = &own.capabilities {
-        made.capabilities_add = capabilities.add.clone().unwrap_or_default();
-        made.capabilities_drop = capabilities.drop.clone().unwrap_or_default();
-    }
-}
-
-fn limit(made: &mut ContainerSpec, container: &k8s::Container) {
-    let Some(resources) = &container.resources else { return };
-    let amount = |map: &Option<std::collections::BTreeMap<String, _>>, name: &str| {
-        let quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity = map.as_ref()?.get(name)?;
-        Quantity::parse(&quantity.0).map(|quantity| quantity.milli).filter(|milli| *milli > 0)
-    };
-    let number = |value: i128| i64::try_from(value).unwrap_or(i64::MAX);
-    made.nano_cpus = amount(&resources.limits, "cpu").map(|milli| number(milli.saturating_mul(1_000_000)));
-    let share = amount(&resources.requests, "cpu").or_else(|| amount(&resources.limits, "cpu"));
-    made.cpu_shares =
-        Some(share.map_or(2, |milli| number(milli.saturating_mul(1024) / 1000).clamp(2, 262_144)));
-    made.memory = amount(&resources.limits, "memory").map(|milli| number(milli / 1000));
 }
 
 /// How long a hook or probe may take at most when its own limit is gone.

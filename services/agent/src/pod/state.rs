@@ -9,7 +9,7 @@ use api::Timestamp;
 use k8s_openapi::api::core::v1 as k8s;
 
 use super::probe::{ProbeKind, ProbeMemory};
-use crate::runtime::{ContainerId, Exit, RunState};
+use crate::runtime::{ContainerId, Exit, Limits, RunState};
 
 /// The first wait of containers that keep failing, after one immediate restart.
 const BACK_OFF_FIRST: Duration = Duration::from_secs(10);
@@ -124,6 +124,17 @@ pub struct ContainerMemory {
     pub probes: BTreeMap<ProbeKind, ProbeMemory>,
     /// The last exit's message for its status.
     pub last_words: Option<String>,
+    /// The last change of what it gets of the machine.
+    pub resize: Option<Resize>,
+}
+
+/// A change of what a running container gets of the machine.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resize {
+    /// What it is to get.
+    pub to: Limits,
+    /// Why it could not be done.
+    pub failure: Option<Failure>,
 }
 
 /// One instance of a container.
@@ -141,6 +152,8 @@ pub struct Instance {
     pub image: String,
     /// Its image's content.
     pub image_id: String,
+    /// What it gets of the machine.
+    pub limits: Limits,
     /// What it does.
     pub state: RunState,
 }
@@ -150,6 +163,8 @@ pub struct Instance {
 pub enum Busy {
     /// Pulled, made and started.
     Running,
+    /// Being given something else of the machine.
+    Resizing,
     /// Its hook or signal is on the way.
     Stopping,
     /// It is being removed.

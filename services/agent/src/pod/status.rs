@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::Timestamp;
+use api::messages::AGENT_CONDITIONS;
 use k8s_openapi::api::core::v1 as k8s;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff;
@@ -15,9 +16,6 @@ use crate::runtime::{Exit, RunState};
 
 /// A failed pull is shown as what it was for a moment, and then as what follows from it.
 const ERROR_SHOWN_FOR: Duration = Duration::from_secs(1);
-/// Conditions that this agent decides; all others are kept as they are.
-const OWN_CONDITIONS: [&str; 5] =
-    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodScheduled"];
 
 /// The status, and when it changes by itself.
 pub fn compute(
@@ -122,9 +120,26 @@ impl Container<'_> {
             started: Some(phase::has_started(self.container, memory)),
             restart_count: i32::try_from(restarts).unwrap_or(i32::MAX),
             state: Some(state),
-            last_state: last,
+            last_state: Some(last.unwrap_or_default()),
+            resources: Some(self.resources(memory)),
+            allocated_resources: self
+                .container
+                .resources
+                .as_ref()
+                .and_then(|resources| resources.requests.clone()),
             ..Default::default()
         }
+    }
+
+    /// What it gets of the machine now: until a change is done, what it got before.
+    fn resources(&self, memory: &ContainerMemory) -> k8s::ResourceRequirements {
+        let pending = is_resizing(self.container, memory).then(|| {
+            let status = &self.plan.status;
+            let mut all = status.container_statuses.iter().chain(&status.init_container_statuses).flatten();
+            all.find(|known| known.name == *self.container.name)?.resources.clone()
+        });
+        let wanted = || self.container.resources.as_deref().cloned().unwrap_or_default();
+        pending.flatten().unwrap_or_else(wanted)
     }
 
     /// It has never run, or cannot.
@@ -239,10 +254,10 @@ fn conditions(
         ("Ready", ready),
         ("ContainersReady", containers),
     ];
-    let kept = plan.status.conditions.iter().flatten().filter(|condition| {
-        condition.type_ == "PodScheduled" || !OWN_CONDITIONS.contains(&condition.type_.as_str())
-    });
-    let own = own.into_iter().map(|(kind, judgement)| condition(plan, state, kind, judgement, now));
+    let kept = plan.status.conditions.iter().flatten();
+    let kept = kept.filter(|condition| !AGENT_CONDITIONS.contains(&condition.type_.as_str()));
+    let own = own.into_iter().chain(resizing(plan, state));
+    let own = own.map(|(kind, judgement)| condition(plan, state, kind, judgement, now));
     own.chain(kept.cloned()).collect()
 }
 
@@ -272,6 +287,20 @@ fn condition(
         observed_generation: (plan.generation > 0).then_some(plan.generation),
         ..Default::default()
     }
+}
+
+fn is_resizing(container: &ContainerPlan, memory: &ContainerMemory) -> bool {
+    let current = memory.current.as_ref().filter(|_| memory.running_since().is_some());
+    current.is_some_and(|instance| instance.limits != container.limits)
+}
+
+/// Running containers that do not get what they ask for yet.
+fn resizing(plan: &PodPlan, state: &PodState) -> Option<(&'static str, Judgement)> {
+    let mut pending = plan.containers.iter().map(|container| (container, memory(state, container)));
+    let (_, memory) = pending.find(|(container, memory)| is_resizing(container, memory))?;
+    let failure = memory.resize.as_ref().and_then(|resize| resize.failure.as_ref());
+    let message = failure.map(|failure| failure.message.clone());
+    Some(("PodResizeInProgress", (true, failure.map(|_| "Error"), message)))
 }
 
 fn initialized(plan: &PodPlan, state: &PodState, succeeded: bool) -> Judgement {

@@ -20,9 +20,8 @@ use tokio_stream::wrappers::BroadcastStream;
 use self::script::Ending;
 use super::process::{Process, ProcessId, Processes, Wish};
 use super::{
-    Changed, Container, ContainerId, ContainerRuntime, ContainerSpec, ExecOutcome, Exit, FailureKind,
-    ImageId, LogOptions, Machine, PodRef, Role, RunState, RuntimeError, SandboxSpec, Scope, Stats,
-    VolumeSpec,
+    Changed, Container, ContainerId, ContainerRuntime, ContainerSpec, ExecOutcome, Exit, FailureKind, Image,
+    Limits, LogOptions, Machine, PodRef, Role, RunState, RuntimeError, SandboxSpec, Scope, Stats, VolumeSpec,
 };
 pub use settings::{HollowConfig, MOST_AGENTS};
 use settings::{Part, Span};
@@ -109,6 +108,11 @@ impl Hollow {
             )),
         }
     }
+}
+
+/// Nothing runs in it, so least of all root.
+fn hollow_image() -> Image {
+    Image { user: "65534".to_owned() }
 }
 
 impl Inner {
@@ -253,21 +257,21 @@ impl ContainerRuntime for Hollow {
             .boxed()
     }
 
-    async fn image(&self, name: &str) -> Result<Option<ImageId>, RuntimeError> {
+    async fn image(&self, _name: &str) -> Result<Option<Image>, RuntimeError> {
         self.answer("inspect image of")?;
         // Where fetching is to take time or to fail, nothing is there before it was fetched.
         let config = &self.inner.config;
         let there = config.hollow_pull_ms.is_zero() && config.hollow_pull_failures == Part::default();
-        Ok(there.then(|| ImageId(format!("hollow:{name}"))))
+        Ok(there.then(hollow_image))
     }
 
-    async fn pull(&self, name: &str) -> Result<ImageId, RuntimeError> {
+    async fn pull(&self, name: &str) -> Result<Image, RuntimeError> {
         self.answer("pull image of")?;
         self.inner.pause(self.inner.config.hollow_pull_ms).await;
         if self.inner.pull_fails() {
             return Err(RuntimeError::new("pull image", name, FailureKind::Refused, TOLD_TO_FAIL));
         }
-        Ok(ImageId(format!("hollow:{name}")))
+        Ok(hollow_image())
     }
 
     async fn create_sandbox(&self, spec: &SandboxSpec) -> Result<ContainerId, RuntimeError> {
@@ -280,6 +284,7 @@ impl ContainerRuntime for Hollow {
             attempt: spec.attempt,
             spec_hash: String::new(),
             grace: spec.grace,
+            limits: Limits::default(),
             sandbox: None,
             image: String::new(),
             image_id: String::new(),
@@ -305,6 +310,7 @@ impl ContainerRuntime for Hollow {
             attempt: spec.attempt,
             spec_hash: spec.spec_hash.clone(),
             grace: spec.grace,
+            limits: spec.limits,
             sandbox: spec.sandbox.clone(),
             image: spec.image.clone(),
             image_id: format!("hollow:{}", spec.image),
@@ -335,6 +341,16 @@ impl ContainerRuntime for Hollow {
         if let Some(ending) = self.inner.endings.get(id).map(|ending| *ending) {
             self.inner.exit_later(id, ending.after, ending.code);
         }
+        Ok(())
+    }
+
+    async fn update(&self, id: &ContainerId, limits: &Limits) -> Result<(), RuntimeError> {
+        self.answer("update container of")?;
+        let changed = self.inner.change(id, |container| {
+            container.limits = *limits;
+            true
+        });
+        self.inner.tell(changed);
         Ok(())
     }
 

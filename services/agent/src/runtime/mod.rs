@@ -22,9 +22,9 @@ pub trait ContainerRuntime: process::Processes {
     /// Tells whose containers changed. Ends when the engine's connection ends; then everything must be listed again.
     fn events(&self, node: Option<&NodeName>) -> BoxStream<'static, Result<Changed, RuntimeError>>;
     /// The id of an image that the engine has.
-    fn image(&self, name: &str) -> impl Future<Output = Result<Option<ImageId>, RuntimeError>> + Send;
+    fn image(&self, name: &str) -> impl Future<Output = Result<Option<Image>, RuntimeError>> + Send;
     /// Fetches an image from its registry.
-    fn pull(&self, name: &str) -> impl Future<Output = Result<ImageId, RuntimeError>> + Send;
+    fn pull(&self, name: &str) -> impl Future<Output = Result<Image, RuntimeError>> + Send;
     /// Creates the container that holds a pod's network. Doing it twice gives the same container.
     fn create_sandbox(
         &self,
@@ -41,6 +41,12 @@ pub trait ContainerRuntime: process::Processes {
     fn terminate(&self, id: &ContainerId) -> impl Future<Output = Result<(), RuntimeError>> + Send;
     /// Sends SIGKILL.
     fn kill(&self, id: &ContainerId) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+    /// Gives a running container other limits. Limits that are `None` stay as they are.
+    fn update(
+        &self,
+        id: &ContainerId,
+        limits: &Limits,
+    ) -> impl Future<Output = Result<(), RuntimeError>> + Send;
     /// Removes a container, running or not. Removing nothing is fine.
     fn remove(&self, id: &ContainerId) -> impl Future<Output = Result<(), RuntimeError>> + Send;
     /// What a container wrote to its standard output and error.
@@ -98,9 +104,12 @@ impl fmt::Debug for ContainerId {
     }
 }
 
-/// An engine's name for an image's content.
+/// An image that the engine has.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageId(pub String);
+pub struct Image {
+    /// Whom its containers run as, `user` or `user:group` by name or number; empty: root.
+    pub user: String,
+}
 
 /// One pod on one node, as containers' labels name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -157,6 +166,8 @@ pub struct Container {
     pub spec_hash: String,
     /// The pod's grace period when it was made, for pods that nobody knows any more.
     pub grace: Duration,
+    /// What it gets of the machine.
+    pub limits: Limits,
     /// Whose network it uses; `None` for a sandbox.
     pub sandbox: Option<ContainerId>,
     /// The image's name.
@@ -279,24 +290,47 @@ pub struct ContainerSpec {
     pub capabilities_drop: Vec<String>,
     /// The root file system cannot be written.
     pub read_only: bool,
-    /// May not gain privileges.
-    pub no_new_privileges: bool,
-    /// Share of the processors under contention (1024 is one processor).
-    pub cpu_shares: Option<i64>,
-    /// Limit, in billionths of a processor.
-    pub nano_cpus: Option<i64>,
-    /// Limit, in bytes.
-    pub memory: Option<i64>,
+    /// What the engine shall ask of the kernel's guards: `no-new-privileges`, `seccomp=…`, `apparmor=…`, `label=…`.
+    pub security_options: Vec<String>,
+    /// Sees all of `/proc`.
+    pub unmasked: bool,
+    /// What it gets of the machine.
+    pub limits: Limits,
     /// A terminal.
     pub tty: bool,
     /// Standard input stays open.
     pub stdin: bool,
     /// Standard input ends with the first client that attaches to it and goes.
     pub stdin_once: bool,
-    /// Sees the processes of the sandbox's other containers.
-    pub share_processes: bool,
-    /// Sees the processes of this container.
-    pub processes_of: Option<ContainerId>,
+    /// Whose processes it sees.
+    pub processes: Processes,
+    /// Shares the machine's shared memory and semaphores rather than the sandbox's.
+    pub host_ipc: bool,
+}
+
+/// What a container gets of the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Limits {
+    /// Share of the processors under contention (1024 is one processor).
+    pub cpu_shares: Option<i64>,
+    /// In billionths of a processor.
+    pub nano_cpus: Option<i64>,
+    /// In bytes.
+    pub memory: Option<i64>,
+}
+
+/// Whose processes a container sees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Processes {
+    /// Its own.
+    #[default]
+    Own,
+    /// Those of all containers of its sandbox.
+    OfSandbox,
+    /// Those of this container.
+    Of(ContainerId),
+    /// All of the machine's.
+    OfHost,
 }
 
 /// One mount of a container.

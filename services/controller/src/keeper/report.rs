@@ -1,6 +1,7 @@
 //! What a report about a pod changes in its object.
 
-use api::messages::PodReport;
+use api::json::text;
+use api::messages::{AGENT_CONDITIONS, PodReport};
 use api::{NodeName, Timestamp};
 use bus::Stored;
 use serde_json::{Map, Value, json};
@@ -60,8 +61,9 @@ fn put_status(pod: &mut Value, mut status: Map<String, Value>) -> bool {
     }
     let own = status.remove("conditions").and_then(|own| own.as_array().cloned()).unwrap_or_default();
     let foreign = old.get("conditions").and_then(Value::as_array).into_iter().flatten();
+    let is_agents = |known: &Value| AGENT_CONDITIONS.contains(&text(known, "/type"));
     let mut conditions: Vec<Value> = foreign
-        .filter(|known| !own.iter().any(|own| own.get("type") == known.get("type")))
+        .filter(|known| !is_agents(known) && !own.iter().any(|own| own.get("type") == known.get("type")))
         .cloned()
         .collect();
     conditions.extend(own);
@@ -73,4 +75,21 @@ fn put_status(pod: &mut Value, mut status: Map<String, Value>) -> bool {
     let changed = old != status;
     object.insert("status".to_owned(), status);
     changed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn conditions_of_others_stay_and_the_agents_end_with_its_word() {
+        let conditions = |kinds: &[&str]| json!({"conditions": kinds.iter().map(|kind| json!({"type": kind})).collect::<Vec<_>>()});
+        let mut pod = json!({"status": conditions(&["PodScheduled", "example.com/gate", "PodResizeInProgress", "Ready"])});
+        let Value::Object(report) = conditions(&["Ready", "ContainersReady"]) else { unreachable!() };
+        assert!(put_status(&mut pod, report));
+        assert_eq!(
+            pod["status"],
+            conditions(&["PodScheduled", "example.com/gate", "Ready", "ContainersReady"])
+        );
+    }
 }

@@ -6,6 +6,7 @@ mod eviction;
 mod exec;
 mod log;
 mod portforward;
+pub mod resize;
 mod scale;
 pub mod target;
 pub mod token;
@@ -40,6 +41,9 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
             ephemeral::may_patch(&call)?;
             patch::part(context, &call, Part::EphemeralContainers).await
         }
+        ("resize", "GET") if is_pod(&call) => read::get(context, &call).await,
+        ("resize", "PUT") if is_pod(&call) => write::replace(context, &call, Part::Resources).await,
+        ("resize", "PATCH") if is_pod(&call) => patch::part(context, &call, Part::Resources).await,
         ("finalize", "PUT") if call.kind.id.as_str() == "namespaces" => finalize(context, &call).await,
         ("binding", "POST") if is_pod(&call) => binding::create(context, &call).await,
         ("eviction", "POST") if is_pod(&call) => eviction::create(context, &call).await,
@@ -62,6 +66,7 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
             | "exec"
             | "attach"
             | "portforward"
+            | "resize"
             | "token",
             _,
         ) => Err(Failure::method_not_allowed()),
@@ -104,6 +109,7 @@ pub fn of_kind(kind: &api::KindInfo) -> Vec<Subresource> {
             conversation("exec", "PodExecOptions"),
             Subresource { name: "log", group: "", version: "v1", kind: "Pod", verbs: &["get"] },
             conversation("portforward", "PodPortForwardOptions"),
+            own("resize", &["get", "patch", "update"]),
         ]),
         _ => {}
     }

@@ -19,6 +19,7 @@ mod pod;
 mod policy;
 mod probe;
 mod rbac;
+mod resize;
 mod resources;
 mod stateful_set;
 mod storage;
@@ -39,6 +40,7 @@ pub use node::node;
 pub use pod::pod;
 pub use policy::disruption_budget;
 pub use rbac::{cluster_role, cluster_role_binding, role, role_binding};
+pub use resize::resize;
 pub use stateful_set::{controller_revision, daemon_set, stateful_set};
 pub use storage::{
     csi_driver, csi_node, persistent_volume, persistent_volume_claim, storage_class, volume_attachment,

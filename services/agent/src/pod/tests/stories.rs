@@ -320,3 +320,45 @@ fn a_pod_is_not_active_for_longer_than_its_deadline() {
            "#]],
     );
 }
+
+#[test]
+fn running_containers_are_given_other_resources() {
+    check(
+        "container web
+           container db restarts-for-memory
+           settle
+           resize web 64Mi
+           resize db 1Gi
+           status
+           web has ResizeError
+           resize web 1Mi
+           status
+           wait 3s
+           web is mended
+           wait 3s
+           status",
+        expect![[r#"
+            0.0s    create sandbox: the pod has no sandbox
+            0.0s    run web: it has never run
+            0.0s    run db: it has never run
+            0.0s    resize web: its resources have changed
+            0.0s    (ResizeCompleted: Resized container web)
+            0.0s    terminate db: its resources have changed
+            0.0s    run db again (1): it has exited with code 143
+            0.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+            0.0s      web: running, ready, 0 restarts
+            0.0s      db: running, ready, 1 restarts, before: 143
+            0.0s    resize web: its resources have changed
+            0.0s    (ResizeError: Resize of container web failed: it needs more than that)
+            0.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady +PodResizeInProgress
+            0.0s      web: running, ready, 0 restarts
+            0.0s      db: running, ready, 1 restarts, before: 143
+            2.0s    resize web: its resources have changed
+            4.0s    resize web: its resources have changed
+            4.0s    (ResizeCompleted: Resized container web)
+            6.0s    Running +PodReadyToStartContainers +Initialized +Ready +ContainersReady
+            6.0s      web: running, ready, 0 restarts
+            6.0s      db: running, ready, 1 restarts, before: 143
+        "#]],
+    );
+}

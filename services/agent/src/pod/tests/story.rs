@@ -13,7 +13,7 @@ use crate::pod::decide::{Decision, PodOp, decide};
 use crate::pod::outcome::Outcome;
 use crate::pod::plan::PodPlan;
 use crate::pod::state::{PodState, Stop};
-use crate::runtime::{Container, ContainerId, Exit, Role, RunState};
+use crate::runtime::{Container, ContainerId, Exit, Limits, Role, RunState};
 
 /// What has been told so far, and the world that it is told of.
 #[derive(Default)]
@@ -72,6 +72,7 @@ impl Story {
         match words {
             ["settle"] => {}
             ["exit", name, code] => self.exit(name, code.parse().unwrap()),
+            ["resize", name, memory] => self.resize(name, memory),
             ["sandbox", "dies"] => {
                 let now = self.now;
                 self.engine
@@ -102,11 +103,14 @@ impl Story {
                 return;
             }
             [name, "has", reason] => {
-                let reason =
-                    ["ErrImagePull", "CreateContainerConfigError", "FailedMount", "ErrImageNeverPull"]
-                        .into_iter()
-                        .find(|known| known == reason)
-                        .unwrap();
+                let known = [
+                    "ErrImagePull",
+                    "CreateContainerConfigError",
+                    "FailedMount",
+                    "ErrImageNeverPull",
+                    "ResizeError",
+                ];
+                let reason = known.into_iter().find(|known| known == reason).unwrap();
                 self.broken.insert((*name).to_owned(), reason);
                 return;
             }
@@ -121,7 +125,21 @@ impl Story {
     }
 
     fn begin(&mut self) {
-        let mut spec = std::mem::take(&mut self.spec.spec);
+        self.assign();
+        self.state.started = Some(self.now);
+        self.state.host_address = Some("10.0.0.1".to_owned());
+    }
+
+    /// Somebody has given a container another limit of memory.
+    fn resize(&mut self, name: &str, memory: &str) {
+        let mut containers = self.spec.containers.iter_mut();
+        let container = containers.find(|container| container["name"] == name).expect("it is there");
+        container["resources"] = json!({ "limits": { "memory": memory } });
+        self.assign();
+    }
+
+    fn assign(&mut self) {
+        let mut spec = self.spec.spec.clone();
         spec.insert("containers".to_owned(), json!(self.spec.containers));
         spec.insert("initContainers".to_owned(), json!(self.spec.inits));
         let object =
@@ -136,8 +154,6 @@ impl Story {
             cluster_domain: "cluster.local".to_owned(),
         };
         self.plan = Some(Arc::new(PodPlan::read(&NodeName::from("node-a"), assigned).unwrap()));
-        self.state.started = Some(self.now);
-        self.state.host_address = Some("10.0.0.1".to_owned());
     }
 
     /// Decides and performs until there is nothing to do now. What an actor never does here is to want the same for ever.
@@ -230,6 +246,14 @@ impl Story {
                 found.unwrap().state = RunState::Running { started: now };
                 Outcome::Done
             }
+            PodOp::Resize { container, id, limits } => {
+                if let Some(reason) = self.broken.get(&**container) {
+                    return Outcome::Failed { reason, message: "it needs more than that".to_owned() };
+                }
+                let found = self.engine.iter_mut().find(|container| container.id == *id);
+                found.unwrap().limits = *limits;
+                Outcome::Done
+            }
             PodOp::FillVolumes { .. } | PodOp::PreStop { .. } => Outcome::Done,
         }
     }
@@ -237,9 +261,12 @@ impl Story {
     fn add(&mut self, role: Role, attempt: u32, sandbox: Option<ContainerId>) {
         self.ids += 1;
         let plan = self.plan.as_ref().unwrap();
-        let hash = match &role {
-            Role::Member(name) => plan.container(name).unwrap().hash.clone(),
-            Role::Sandbox => String::new(),
+        let (hash, limits) = match &role {
+            Role::Member(name) => {
+                let container = plan.container(name).unwrap();
+                (container.hash.clone(), container.limits)
+            }
+            Role::Sandbox => (String::new(), Limits::default()),
         };
         self.engine.push(Container {
             id: ContainerId(format!("c{}", self.ids).into()),
@@ -248,6 +275,7 @@ impl Story {
             attempt,
             spec_hash: hash,
             grace: plan.grace,
+            limits,
             address: sandbox.is_none().then(|| "10.1.0.7".parse().unwrap()),
             sandbox,
             image: "web:1".to_owned(),
@@ -324,6 +352,10 @@ fn container(name: &str, extras: &[&str]) -> Value {
             "startup" => container["startupProbe"] = probe,
             "poststart" => container["lifecycle"]["postStart"] = json!({ "exec": { "command": ["a"] } }),
             "prestop" => container["lifecycle"]["preStop"] = json!({ "exec": { "command": ["a"] } }),
+            "restarts-for-memory" => {
+                container["resizePolicy"] =
+                    json!([{ "resourceName": "memory", "restartPolicy": "RestartContainer" }]);
+            }
             other => panic!("no such extra: {other}"),
         }
     }

@@ -18,8 +18,8 @@ use futures::{StreamExt, TryStreamExt};
 use tokio::sync::Semaphore;
 
 use super::{
-    Changed, Container, ContainerId, ContainerRuntime, ContainerSpec, ExecOutcome, FailureKind, ImageId,
-    LogOptions, Machine, PodRef, RuntimeError, SandboxSpec, Scope, Stats, VolumeSpec,
+    Changed, Container, ContainerId, ContainerRuntime, ContainerSpec, ExecOutcome, FailureKind, Image,
+    Limits, LogOptions, Machine, PodRef, RuntimeError, SandboxSpec, Scope, Stats, VolumeSpec,
 };
 
 pub use image::StaticBinary;
@@ -226,15 +226,15 @@ impl ContainerRuntime for DockerEngine {
             .boxed()
     }
 
-    async fn image(&self, name: &str) -> Result<Option<ImageId>, RuntimeError> {
+    async fn image(&self, name: &str) -> Result<Option<Image>, RuntimeError> {
         match self.client.inspect_image(name).await {
-            Ok(image) => Ok(Some(ImageId(image.id.unwrap_or_default()))),
+            Ok(image) => Ok(Some(wire::image(image))),
             Err(error) if kind_of(&error) == FailureKind::NotFound => Ok(None),
             Err(error) => Err(failed("inspect image", name, error)),
         }
     }
 
-    async fn pull(&self, name: &str) -> Result<ImageId, RuntimeError> {
+    async fn pull(&self, name: &str) -> Result<Image, RuntimeError> {
         let options =
             query::CreateImageOptions { from_image: Some(wire::with_tag(name)), ..Default::default() };
         let mut progress = std::pin::pin!(self.client.create_image(Some(options), None, None));
@@ -268,6 +268,11 @@ impl ContainerRuntime for DockerEngine {
             .start_container(id.as_str(), None::<query::StartContainerOptions>)
             .await
             .map_err(|error| failed("start container", id.as_str(), error))
+    }
+
+    async fn update(&self, id: &ContainerId, limits: &Limits) -> Result<(), RuntimeError> {
+        let updated = self.client.update_container(id.as_str(), wire::update_body(limits)).await;
+        updated.map_err(|error| failed("update container", id.as_str(), error))
     }
 
     async fn terminate(&self, id: &ContainerId) -> Result<(), RuntimeError> {

@@ -9,8 +9,8 @@ use bollard::query_parameters as query;
 
 use super::{Filters, PodNetwork};
 use crate::runtime::{
-    Changed, Container, ContainerId, ContainerSpec, Exit, LogOptions, Machine, Mount, MountSource, PodRef,
-    Role, RunState, SandboxSpec, Scope, Stats, VolumeSpec,
+    Changed, Container, ContainerId, ContainerSpec, Exit, Image, Limits, LogOptions, Machine, Mount,
+    MountSource, PodRef, Processes, Role, RunState, SandboxSpec, Scope, Stats, VolumeSpec,
 };
 
 const CLUSTER: &str = "odeon.dev/cluster";
@@ -179,10 +179,12 @@ pub(super) fn container_body(
         labels,
         host_config: Some(engine::HostConfig {
             network_mode: joined.clone(),
-            ipc_mode: joined.clone(),
-            pid_mode: match &spec.processes_of {
-                Some(other) => Some(format!("container:{other}")),
-                None => joined.filter(|_| spec.share_processes),
+            ipc_mode: if spec.host_ipc { Some("host".to_owned()) } else { joined.clone() },
+            pid_mode: match &spec.processes {
+                Processes::Own => None,
+                Processes::OfSandbox => joined,
+                Processes::Of(other) => Some(format!("container:{other}")),
+                Processes::OfHost => Some("host".to_owned()),
             },
             mounts: Some(volumes),
             binds: Some(binds),
@@ -191,11 +193,13 @@ pub(super) fn container_body(
             cap_drop: some(&spec.capabilities_drop),
             group_add: some(&spec.groups),
             readonly_rootfs: Some(spec.read_only),
-            security_opt: spec.no_new_privileges.then(|| vec!["no-new-privileges".to_owned()]),
-            cpu_shares: spec.cpu_shares,
-            nano_cpus: spec.nano_cpus,
-            memory: spec.memory,
-            memory_swap: spec.memory,
+            security_opt: some(&spec.security_options),
+            masked_paths: spec.unmasked.then(Vec::new),
+            readonly_paths: spec.unmasked.then(Vec::new),
+            cpu_shares: spec.limits.cpu_shares,
+            nano_cpus: spec.limits.nano_cpus,
+            memory: spec.limits.memory,
+            memory_swap: spec.limits.memory,
             log_config: Some(log_config()),
             ..Default::default()
         }),
@@ -261,7 +265,9 @@ pub(super) fn container(found: engine::ContainerInspectResponse) -> Option<Conta
         SANDBOX => Role::Sandbox,
         name => Role::Member(name.into()),
     };
-    let mode = found.host_config.and_then(|host| host.network_mode).unwrap_or_default();
+    let host = found.host_config.unwrap_or_default();
+    let limits = limits(&host);
+    let mode = host.network_mode.unwrap_or_default();
     let networks = found.network_settings.and_then(|settings| settings.networks).unwrap_or_default();
     let created = found.created.as_deref().and_then(Timestamp::parse).unwrap_or_default();
     Some(Container {
@@ -275,11 +281,29 @@ pub(super) fn container(found: engine::ContainerInspectResponse) -> Option<Conta
         attempt: number(ATTEMPT),
         spec_hash: labels.get(SPEC_HASH).cloned().unwrap_or_default(),
         grace: Duration::from_secs(number(GRACE).into()),
+        limits,
         image: config.image.unwrap_or_default(),
         image_id: found.image.unwrap_or_default(),
         address: networks.values().find_map(|endpoint| endpoint.ip_address.as_ref()?.parse().ok()),
         state: run_state(found.state.unwrap_or_default(), created),
     })
+}
+
+/// To the engine, none is zero.
+fn limits(host: &engine::HostConfig) -> Limits {
+    let some = |number: Option<i64>| number.filter(|number| *number > 0);
+    Limits { cpu_shares: some(host.cpu_shares), nano_cpus: some(host.nano_cpus), memory: some(host.memory) }
+}
+
+/// What changes a container's limits.
+pub(super) fn update_body(limits: &Limits) -> engine::ContainerUpdateBody {
+    engine::ContainerUpdateBody {
+        cpu_shares: limits.cpu_shares,
+        nano_cpus: limits.nano_cpus,
+        memory: limits.memory,
+        memory_swap: limits.memory,
+        ..Default::default()
+    }
 }
 
 fn pod_of(labels: &HashMap<String, String>) -> Option<PodRef> {
@@ -352,6 +376,11 @@ pub(super) fn stats(answer: &engine::ContainerStatsResponse) -> Stats {
         .copied()
         .unwrap_or(0);
     Stats { cpu: Duration::from_nanos(cpu), memory: used.saturating_sub(cache) }
+}
+
+/// An image.
+pub(super) fn image(found: engine::ImageInspect) -> Image {
+    Image { user: found.config.and_then(|config| config.user).unwrap_or_default() }
 }
 
 /// What the machine has.
