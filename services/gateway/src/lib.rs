@@ -19,6 +19,7 @@ mod events;
 mod explain_write;
 mod failure;
 mod fields;
+mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
 mod identify;

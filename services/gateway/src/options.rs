@@ -85,7 +85,7 @@ fn list(call: &Call) -> Result<(), Failure> {
 fn refuse(kind: &str, errors: &[FieldError]) -> Result<(), Failure> {
     match errors {
         [] => Ok(()),
-        errors => Err(status::invalid_options(kind, errors).into()),
+        errors => Err(status::invalid_options("meta.k8s.io", kind, "", errors).into()),
     }
 }
 

@@ -91,10 +91,23 @@ fn objects(api: GroupVersion, rest: &[&str]) -> Result<Place, Failure> {
     let (plural, name, subresource) = match rest {
         [plural] => (*plural, None, None),
         [plural, name] => (*plural, owned(name), None),
+        // What follows is for the server behind it.
+        [plural, name, "proxy", ..] => (*plural, owned(name), owned("proxy")),
         [plural, name, subresource] => (*plural, owned(name), owned(subresource)),
         _ => return Err(Failure::no_such_path()),
     };
     Ok(Place::Objects(ObjectPath { api, namespace, plural: plural.to_owned(), name, subresource }))
+}
+
+/// What follows the first so many segments of a path, as it was written; begins with a slash if it is not empty.
+pub fn below(path: &str, segments: usize) -> &str {
+    let (mut rest, mut left) = (path, segments);
+    while left > 0 {
+        let segment = rest.trim_start_matches('/');
+        rest = segment.get(segment.find('/').unwrap_or(segment.len())..).unwrap_or_default();
+        left -= 1;
+    }
+    rest
 }
 
 fn group_version(group: &str, version: &str) -> GroupVersion {
@@ -223,6 +236,7 @@ mod tests {
                 "/healthz/ping",
                 "/openapi/v3/apis/apps/v1",
                 "/api/v1/nodes/a/proxy/metrics",
+                "/api/v1/namespaces/web/services/https:a:443/proxy/b%20c/proxy/d/",
                 "/what",
             ],
             expect![[r#"
@@ -238,10 +252,19 @@ mod tests {
                 /apis/apps/v1/: Resources(GroupVersion { group: "apps", version: "v1" })
                 /healthz/ping: Health
                 /openapi/v3/apis/apps/v1: OpenApi("v3/apis/apps/v1")
-                /api/v1/nodes/a/proxy/metrics: 404
+                /api/v1/nodes/a/proxy/metrics: /v1 ns=- nodes name=a sub=proxy
+                /api/v1/namespaces/web/services/https:a:443/proxy/b%20c/proxy/d/: /v1 ns=web services name=https:a:443 sub=proxy
                 /what: 404
             "#]],
         );
+    }
+
+    #[test]
+    fn what_follows_is_left_as_it_is() {
+        assert_eq!(below("/api/v1/nodes/a/proxy/b%20c/proxy//d/", 5), "/b%20c/proxy//d/");
+        assert_eq!(below("/api/v1/nodes/a/proxy/", 5), "/");
+        assert_eq!(below("/api/v1/nodes/a/proxy", 5), "");
+        assert_eq!(below("/api", 3), "");
     }
 
     #[test]

@@ -19,6 +19,7 @@ use crate::failure::Failure;
 use crate::path::{self, ObjectPath, Place, Query};
 use crate::respond::{self, Response};
 use crate::reviews::{self, Review};
+use crate::subresources::proxy;
 use crate::upgrade::Upgrade;
 use crate::{
     body, compress, delete, discovery, identify, openapi, options, overload, patch, protobuf, read,
@@ -144,6 +145,11 @@ async fn objects(
     {
         return Err(Failure::no_such_path());
     }
+    if proxy::is_asked(&kind, &path) {
+        let open = context.desk.stream()?;
+        let response = proxy::answer(context, &kind, &path, Request::from_parts(parts, body)).await?;
+        return Ok(respond::holding(response, open));
+    }
     let upgrade = Upgrade::of(&mut parts);
     let call = Call { upgrade, ..call_of(kind, user, path, query, &parts) };
     match seen.verb {
@@ -243,7 +249,9 @@ fn verb_of(method: &Method) -> &'static str {
 fn precise_verb(method: &Method, path: &ObjectPath, query: &Query) -> &'static str {
     match (verb_of(method), path.name.is_some(), path.subresource.as_deref()) {
         ("GET", true, Some("log")) => "LOG",
-        ("GET" | "POST", true, Some("exec" | "attach" | "portforward")) => "CONNECT",
+        ("GET" | "POST", true, Some("exec" | "attach" | "portforward")) | (_, true, Some("proxy")) => {
+            "CONNECT"
+        }
         ("GET", _, None) if query.flag("watch") => "WATCH",
         ("GET", false, None) => "LIST",
         ("DELETE", false, None) => "DELETECOLLECTION",

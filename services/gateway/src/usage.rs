@@ -4,11 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::messages::{NodeUsage, PodUsage, USAGE_WINDOW_MS, UsageRequest};
+use api::messages::{ContainerUsage, NodeUsage, PodUsage, USAGE_WINDOW_MS, UsageRequest};
 use api::selector::Selector;
 use api::views::{Node, Pod};
 use api::{NodeName, Resource, Timestamp};
-use bus::Stored;
+use bus::{RequestError, Stored};
 use futures::StreamExt;
 use futures::stream;
 use hyper::Method;
@@ -97,7 +97,13 @@ async fn measure(context: &Context, measured: &Unstored, wanted: &[Arc<Stored>])
     };
     let nodes: BTreeSet<NodeName> = wanted.iter().filter_map(node_of).collect();
     let usages: Vec<(NodeName, NodeUsage)> = stream::iter(nodes)
-        .map(|node| async move { ask(context, &node).await.map(|usage| (node, usage)) })
+        .map(|node| async move {
+            let asked = ask(context, &node).await;
+            asked
+                .inspect_err(|error| tracing::debug!(%node, %error, "usage not measured"))
+                .ok()
+                .map(|usage| (node, usage))
+        })
         .buffer_unordered(AT_ONCE)
         .filter_map(std::future::ready)
         .collect()
@@ -117,17 +123,20 @@ async fn measure(context: &Context, measured: &Unstored, wanted: &[Arc<Stored>])
     wanted.iter().filter_map(of).collect()
 }
 
-async fn ask(context: &Context, node: &NodeName) -> Option<NodeUsage> {
+/// What the containers of a node use now.
+pub async fn ask(context: &Context, node: &NodeName) -> Result<NodeUsage, RequestError> {
     let subject = format!("odeon.node.{}.usage", bus::token(node.as_str()));
-    let answer = context.bus.request(&subject, &UsageRequest::default(), PATIENCE).await;
-    answer.inspect_err(|error| tracing::debug!(%node, %error, "usage not measured")).ok()
+    context.bus.request(&subject, &UsageRequest::default(), PATIENCE).await
+}
+
+/// Billionths of a processor and bytes of memory that containers use together.
+pub fn total<'a>(containers: impl IntoIterator<Item = &'a ContainerUsage>) -> (u64, u64) {
+    containers.into_iter().fold((0, 0), |(cpu, memory), one| (cpu + one.cpu_nano, memory + one.memory))
 }
 
 /// A node uses what its containers use.
 fn node_metrics(node: &Stored, usage: &NodeUsage) -> Value {
-    let containers = || usage.pods.iter().flat_map(|pod| &pod.containers);
-    let cpu = containers().map(|container| container.cpu_nano).sum();
-    let memory = containers().map(|container| container.memory).sum();
+    let (cpu, memory) = total(usage.pods.iter().flat_map(|pod| &pod.containers));
     let mut object = metrics("NodeMetrics", node, usage.at);
     crate::fields::set(&mut object, "usage", amounts(cpu, memory));
     object

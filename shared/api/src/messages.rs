@@ -346,6 +346,17 @@ pub struct LogsRequest {
     pub since_micros: Option<i64>,
     /// Stop after so many bytes.
     pub limit_bytes: Option<u64>,
+    /// Only what was written to this one; `None`: to either.
+    pub only: Option<Output>,
+}
+
+/// Where a container writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Output {
+    /// Standard output, and everything that goes over a terminal.
+    Stdout,
+    /// Standard error.
+    Stderr,
 }
 
 /// Gateway → agent on `odeon.node.<node>.exec` (a stream of `conversation::Said`): `kubectl exec` and `attach`.

@@ -94,9 +94,9 @@ pub fn invalid(kind: &KindInfo, name: &str, errors: &[FieldError]) -> Status {
     invalid_of(kind.group, kind.kind, name, errors)
 }
 
-/// 422 about options of a request: `CreateOptions`, `PatchOptions`, `DeleteOptions`.
-pub fn invalid_options(kind: &str, errors: &[FieldError]) -> Status {
-    invalid_of("meta.k8s.io", kind, "", errors)
+/// 422 about options of a request: `CreateOptions`, `PatchOptions`, `DeleteOptions`, `PodLogOptions`.
+pub fn invalid_options(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Status {
+    invalid_of(group, kind, name, errors)
 }
 
 fn invalid_of(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Status {

@@ -80,6 +80,7 @@ async fn send<R: ContainerRuntime>(
         follow: request.follow,
         timestamps: request.timestamps,
         tail: request.tail_lines,
+        only: request.only,
         since: request.since_micros.map(Timestamp).or_else(|| request.since_seconds.map(ago)),
     };
     let mut left = request.limit_bytes.unwrap_or(u64::MAX);

@@ -11,6 +11,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::messages::Output;
 use api::{NodeName, Timestamp, Uid};
 use bytes::Bytes;
 use futures::stream::BoxStream;
@@ -380,6 +381,8 @@ pub struct LogOptions {
     pub tail: Option<u64>,
     /// Only what is newer.
     pub since: Option<Timestamp>,
+    /// Only what was written to this one; `None`: to either.
+    pub only: Option<Output>,
 }
 
 /// How a command in a container ended.

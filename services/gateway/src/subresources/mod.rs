@@ -6,6 +6,7 @@ mod eviction;
 mod exec;
 mod log;
 mod portforward;
+pub mod proxy;
 pub mod resize;
 mod scale;
 pub mod target;
@@ -109,8 +110,11 @@ pub fn of_kind(kind: &api::KindInfo) -> Vec<Subresource> {
             conversation("exec", "PodExecOptions"),
             Subresource { name: "log", group: "", version: "v1", kind: "Pod", verbs: &["get"] },
             conversation("portforward", "PodPortForwardOptions"),
+            proxied("PodProxyOptions"),
             own("resize", &["get", "patch", "update"]),
         ]),
+        "services" => found.push(proxied("ServiceProxyOptions")),
+        "nodes" => found.push(proxied("NodeProxyOptions")),
         _ => {}
     }
     found
@@ -133,6 +137,11 @@ pub struct Subresource {
 
 fn conversation(name: &'static str, kind: &'static str) -> Subresource {
     Subresource { name, group: "", version: "v1", kind, verbs: &["create", "get"] }
+}
+
+fn proxied(kind: &'static str) -> Subresource {
+    let verbs = &["create", "delete", "get", "patch", "update"];
+    Subresource { name: "proxy", group: "", version: "v1", kind, verbs }
 }
 
 fn is_pod(call: &Call) -> bool {

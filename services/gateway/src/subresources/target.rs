@@ -30,18 +30,21 @@ impl Target {
     /// The pod that the path names, with where it runs; a failure if it runs nowhere.
     pub fn of(context: &Context, call: &Call) -> Result<(Self, Value), Failure> {
         let pod = read::find(context, call)?.value();
-        let node = text(&pod, "/spec/nodeName");
+        Ok((Self::of_pod(&pod)?, pod))
+    }
+
+    /// Where a pod runs; a failure if it runs nowhere.
+    pub fn of_pod(pod: &Value) -> Result<Self, Failure> {
+        let (node, name) = (text(pod, "/spec/nodeName"), text(pod, "/metadata/name"));
         if node.is_empty() {
-            let name = text(&pod, "/metadata/name");
             return Err(Failure::bad_request(format!("pod {name} does not have a host assigned")));
         }
-        let target = Self {
-            namespace: text(&pod, "/metadata/namespace").to_owned(),
-            pod: text(&pod, "/metadata/name").to_owned(),
-            uid: Uid::from(text(&pod, "/metadata/uid")),
+        Ok(Self {
+            namespace: text(pod, "/metadata/namespace").to_owned(),
+            pod: name.to_owned(),
+            uid: Uid::from(text(pod, "/metadata/uid")),
             node: node.into(),
-        };
-        Ok((target, pod))
+        })
     }
 
     /// Where its agent listens for `verb`.
@@ -89,14 +92,11 @@ pub fn container(pod: &Value, asked: &str) -> Result<String, Failure> {
     match (asked, main.as_slice()) {
         ("", [only]) => Ok((*only).to_owned()),
         ("", _) => {
-            let mut message = format!(
+            let all: Vec<&str> = init.iter().chain(&main).chain(&debug).copied().collect();
+            Err(Failure::bad_request(format!(
                 "a container name must be specified for pod {pod_name}, choose one of: [{}]",
-                main.join(" ")
-            );
-            if !init.is_empty() {
-                message += &format!(" or one of the init containers: [{}]", init.join(" "));
-            }
-            Err(Failure::bad_request(message))
+                all.join(" ")
+            )))
         }
         (asked, _) if main.iter().chain(&init).chain(&debug).any(|name| *name == asked) => {
             Ok(asked.to_owned())

@@ -147,7 +147,7 @@ impl Client {
             .unwrap_or_else(|_| panic!("{method} {path} took too long"))
     }
 
-    async fn send(
+    pub async fn send(
         &self,
         certified: bool,
         method: &str,
@@ -160,7 +160,7 @@ impl Client {
         let tls = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await.unwrap();
         let (mut sender, connection) =
             hyper::client::conn::http1::handshake(TokioIo::new(tls)).await.unwrap();
-        tokio::spawn(connection);
+        tokio::spawn(connection.with_upgrades());
         let mut request = hyper::Request::builder().method(method).uri(path).header("host", "localhost");
         for (name, value) in headers {
             request = request.header(*name, *value);

@@ -16,6 +16,7 @@ mod discovery;
 mod events;
 mod furnishings;
 mod kubectl;
+mod proxying;
 mod reading;
 mod services;
 mod watching;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use api::messages::Output;
 use api::{NodeName, Timestamp, Uid};
 use bollard::models as engine;
 use bollard::query_parameters as query;
@@ -356,8 +357,8 @@ pub(super) fn changed(event: engine::EventMessage) -> Option<Changed> {
 pub(super) fn log_options(options: &LogOptions) -> query::LogsOptions {
     query::LogsOptions {
         follow: options.follow,
-        stdout: true,
-        stderr: true,
+        stdout: options.only != Some(Output::Stderr),
+        stderr: options.only != Some(Output::Stdout),
         timestamps: options.timestamps,
         tail: options.tail.map_or_else(|| "all".to_owned(), |lines| lines.to_string()),
         since: options.since.map_or(0, |time| i32::try_from(time.0 / 1_000_000).unwrap_or(i32::MAX)),
