@@ -10,7 +10,8 @@ use actor::{Facts, Host, Partitions, partitions};
 use actors::{
     AutoscalerActor, ClusterRoleActor, Collector, CronJobActor, CustomResourceDefinitionActor,
     DaemonSetActor, DeploymentActor, DisruptionBudgetActor, JobActor, NamespaceActor, ReleasedPods,
-    ReplicaSetActor, ReplicationControllerActor, ResourceQuotaActor, ServiceActor, StatefulSetActor,
+    ReplicaSetActor, ReplicationControllerActor, ResourceQuotaActor, ServiceActor, SigningRequestActor,
+    StatefulSetActor,
 };
 use bus::{Bus, BusError};
 use keeper::{Keeper, NodeActor, Parts};
@@ -70,6 +71,7 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
         .serve::<NodeActor>()
         .serve::<DisruptionBudgetActor>()
         .serve::<ClusterRoleActor>()
+        .serve::<SigningRequestActor>()
         .serve_any::<ReleasedPods>()
         .serve_any::<Collector>()
         .start()

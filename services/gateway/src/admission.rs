@@ -6,6 +6,7 @@ use api::{ObjectKey, ResourceId, Uid, service_account};
 use serde_json::{Value, json};
 
 use crate::call::Call;
+use crate::certificates;
 use crate::context::Context;
 use crate::failure::Failure;
 
@@ -61,6 +62,7 @@ pub fn service_account(context: &Context, call: &Call, object: &mut Value, uid: 
 pub fn completion(context: &Context, call: &Call, object: &mut Value) -> Result<(), Failure> {
     let name = text(object, "/metadata/name").to_owned();
     one_default_priority(context, call, object)?;
+    certificates::creation(call, object)?;
     api::admission::admit(object, call.kind.id, &context.view.read(), &[])
         .map_err(|why| Failure::forbidden(&call.kind, &name, &why))
 }

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Config;
 use crate::access::Access;
 use crate::catalogue::Catalogue;
+use crate::certificates::Authority;
 use crate::dial::Dialer;
 use crate::events::EventTable;
 use crate::failure::Failure;
@@ -46,6 +47,8 @@ pub struct Context {
     pub admin_token: String,
     /// Who may do what.
     pub access: Access,
+    /// Signs certificates.
+    pub authority_key: Authority,
     /// Signs and checks the tokens of service accounts.
     pub tokens: Signer,
     /// Where the gateway listens.
@@ -65,7 +68,7 @@ impl Context {
         bus: Bus,
         view: Arc<View>,
         pki: &Pki,
-        tokens: Signer,
+        (tokens, authority_key): (Signer, Authority),
         address: SocketAddr,
     ) -> Self {
         Self {
@@ -78,6 +81,7 @@ impl Context {
             view,
             events: Arc::new(EventTable::default()),
             metrics: Metrics::register(),
+            authority_key,
             authority: pki.ca_certificate.clone(),
             admin_token: pki.admin_token.clone(),
             access: Access::default(),

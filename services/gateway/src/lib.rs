@@ -9,6 +9,7 @@ mod body;
 mod bootstrap;
 mod call;
 mod catalogue;
+mod certificates;
 mod compress;
 mod config;
 mod context;

@@ -21,6 +21,8 @@ const YEARS: i32 = 10;
 pub struct Pki {
     /// The authority's certificate.
     pub ca_certificate: String,
+    /// Its key.
+    pub ca_key: String,
     /// The certificate that this process shows to clients. It lives in memory only, so its names always fit.
     pub serving_certificate: String,
     /// Its key.
@@ -73,6 +75,7 @@ impl Pki {
         let (serving_certificate, serving_key) = make_serving(&issuer, advertise)?;
         Ok(Self {
             ca_certificate,
+            ca_key,
             serving_certificate,
             serving_key,
             admin_certificate,

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tracing::{debug, info, warn};
 
 use crate::auth::User;
+use crate::certificates::{Authority, AuthorityError};
 use crate::context::Context;
 use crate::pki::{Pki, PkiError};
 use crate::tokens::{Signer, SignerError};
@@ -36,6 +37,9 @@ pub enum Error {
     /// Its key for service account tokens.
     #[error("failed to prepare the tokens of service accounts")]
     Tokens(#[source] SignerError),
+    /// Its authority, as a signer of certificates.
+    #[error("failed to prepare the authority")]
+    Authority(#[source] AuthorityError),
     /// Its TLS configuration.
     #[error("failed to configure TLS")]
     Tls(#[source] tls::TlsError),
@@ -85,7 +89,8 @@ impl Gateway {
         let address = listener.local_addr().map_err(listen_failed)?;
         let view = bus.view().await.map_err(Error::Bus)?;
         let tokens = Signer::from_pem(&pki.token_key).map_err(Error::Tokens)?;
-        let context = Arc::new(Context::new(config, bus, view, &pki, tokens, address));
+        let authority = Authority::of(&pki).map_err(Error::Authority)?;
+        let context = Arc::new(Context::new(config, bus, view, &pki, (tokens, authority), address));
         bootstrap::create_what_every_cluster_has(&context).await?;
         bootstrap::create_roles(&context).await?;
         context.access.load(&context.view);

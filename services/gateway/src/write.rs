@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::owners::Owners;
 use crate::respond::{self, Response};
 use crate::table::Shape;
-use crate::{access, admission, events, explain_write, subresources};
+use crate::{access, admission, certificates, events, explain_write, subresources};
 
 /// How often a write is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -31,6 +31,8 @@ pub enum Part {
     EphemeralContainers,
     /// Resources of a pod's containers.
     Resources,
+    /// What is decided about a request for a certificate.
+    Approval,
 }
 
 /// `POST` to a collection.
@@ -197,7 +199,13 @@ fn prepare_modification(
         Part::Object => return prepare_object(context, call, new, owners, old),
         Part::Status => {
             lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
+            certificates::status(context, call, new, old)?;
             call.kind.validate_status(new, old)
+        }
+        Part::Approval => {
+            certificates::decided(context, call, new, old)?;
+            lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
+            Vec::new()
         }
         Part::EphemeralContainers => {
             subresources::ephemeral::prepare(new, old, &call.kind).map_err(refused)?
@@ -220,6 +228,7 @@ fn prepare_object(
 ) -> Result<Vec<Reservation>, Failure> {
     let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
     allocate::inherit(new, old);
+    certificates::kept(call, new, old);
     call.kind.default(new);
     lifecycle::prepare_update(new, old, &call.kind).map_err(refused)?;
     owners.of_changed(call, new, old);

@@ -18,6 +18,7 @@ mod replica_set;
 mod resource_quota;
 mod selecting;
 mod service;
+mod signing_request;
 mod stateful_set;
 mod template;
 
@@ -34,6 +35,7 @@ pub use namespace::NamespaceActor;
 pub use replica_set::{ReplicaSetActor, ReplicationControllerActor};
 pub use resource_quota::ResourceQuotaActor;
 pub use service::ServiceActor;
+pub use signing_request::SigningRequestActor;
 pub use stateful_set::StatefulSetActor;
 
 use std::time::Duration;

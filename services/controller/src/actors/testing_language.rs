@@ -60,6 +60,7 @@ pub(super) fn object(line: &str) -> Value {
         "configmap" => ("v1", "ConfigMap", json!({})),
         "poddisruptionbudget" => ("policy/v1", "PodDisruptionBudget", json!({})),
         "clusterrole" => ("rbac.authorization.k8s.io/v1", "ClusterRole", json!({})),
+        "certificatesigningrequest" => ("certificates.k8s.io/v1", "CertificateSigningRequest", json!({})),
         "serviceaccount" => ("v1", "ServiceAccount", json!({})),
         "resourcequota" => ("v1", "ResourceQuota", json!({})),
         "customresourcedefinition" => ("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({})),
@@ -84,7 +85,10 @@ fn metadata(kind: &str, name: &str, words: &Words<'_>, labels: Value) -> Value {
         "labels": words.map("labels", labels),
         "annotations": words.map("annotations", json!({})),
     });
-    if !matches!(kind, "Namespace" | "Node" | "ClusterRole" | "CustomResourceDefinition") {
+    if !matches!(
+        kind,
+        "Namespace" | "Node" | "ClusterRole" | "CustomResourceDefinition" | "CertificateSigningRequest"
+    ) {
         metadata["namespace"] = json!(words.get("in").unwrap_or("default"));
     }
     if let Some(finalizers) = words.get("finalizers") {

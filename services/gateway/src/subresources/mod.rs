@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::respond::{self, Response};
 use crate::write::{self, Part};
-use crate::{body, patch, read};
+use crate::{body, certificates, patch, read};
 
 /// Answers a request about a subresource.
 pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
@@ -33,6 +33,13 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
         ("status", "PATCH") if call.kind.has_status => patch::part(context, &call, Part::Status).await,
         ("scale", "GET" | "PUT" | "PATCH") if call.kind.has_scale => {
             scale::answer(context, &call, method).await
+        }
+        ("approval", "GET") if call.kind.id == certificates::ID => read::get(context, &call).await,
+        ("approval", "PUT") if call.kind.id == certificates::ID => {
+            write::replace(context, &call, Part::Approval).await
+        }
+        ("approval", "PATCH") if call.kind.id == certificates::ID => {
+            patch::part(context, &call, Part::Approval).await
         }
         ("ephemeralcontainers", "GET") if is_pod(&call) => read::get(context, &call).await,
         ("ephemeralcontainers", "PUT") if is_pod(&call) => {
@@ -60,6 +67,7 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
             "status"
             | "scale"
             | "finalize"
+            | "approval"
             | "binding"
             | "ephemeralcontainers"
             | "eviction"
@@ -89,6 +97,9 @@ pub fn of_kind(kind: &api::KindInfo) -> Vec<Subresource> {
     }
     match kind.id.as_str() {
         "namespaces" => found.push(own("finalize", &["update"])),
+        "certificatesigningrequests.certificates.k8s.io" => {
+            found.push(own("approval", &["get", "patch", "update"]));
+        }
         "serviceaccounts" => found.push(Subresource {
             name: "token",
             group: "authentication.k8s.io",

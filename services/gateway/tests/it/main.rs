@@ -9,6 +9,7 @@
 
 mod access;
 mod applying;
+mod certificates;
 mod cluster;
 mod custom;
 mod deleting;

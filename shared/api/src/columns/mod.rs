@@ -3,6 +3,7 @@
 mod age;
 mod autoscaler;
 mod batch;
+mod certificates;
 mod classes;
 mod config;
 mod extension;
@@ -18,6 +19,7 @@ mod workload;
 pub use age::{ago, human_duration};
 pub use autoscaler::{AUTOSCALER, autoscaler};
 pub use batch::{CRON_JOB, JOB, cron_job, job};
+pub use certificates::{SIGNING_REQUEST, signing_request};
 pub use classes::{
     NAME_AND_TIME, POD_TEMPLATE, PRIORITY_CLASS, RESOURCE_QUOTA, RUNTIME_CLASS, name_and_time, pod_template,
     priority_class, resource_quota, runtime_class,

@@ -6,6 +6,7 @@ use k8s_openapi::Resource;
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::autoscaling::{v1 as autoscaling_v1, v2 as autoscaling};
 use k8s_openapi::api::batch::v1 as batch;
+use k8s_openapi::api::certificates::v1 as certificates;
 use k8s_openapi::api::coordination::v1 as coordination;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
@@ -80,6 +81,7 @@ pub(super) const KINDS: &[KindInfo] = &[
     kind!(rbac::ClusterRole, "clusterroles.rbac.authorization.k8s.io", "clusterrole", [], [], [], none, cluster_role, ROLE, role),
     kind!(rbac::RoleBinding, "rolebindings.rbac.authorization.k8s.io", "rolebinding", [], [], [namespaced], binding, role_binding, BINDING, binding),
     kind!(rbac::ClusterRoleBinding, "clusterrolebindings.rbac.authorization.k8s.io", "clusterrolebinding", [], [], [], binding, cluster_role_binding, BINDING, binding),
+    kind!(certificates::CertificateSigningRequest, "certificatesigningrequests.certificates.k8s.io", "certificatesigningrequest", ["csr"], [], [status], none, signing_request, SIGNING_REQUEST, signing_request),
     kind!(core::PodTemplate, "podtemplates", "podtemplate", [], [], [namespaced generation], template, pod_template, POD_TEMPLATE, pod_template),
     kind!(core::ResourceQuota, "resourcequotas", "resourcequota", ["quota"], [], [namespaced status], none, resource_quota, RESOURCE_QUOTA, resource_quota),
     kind!(core::LimitRange, "limitranges", "limitrange", ["limits"], [], [namespaced], limit_range, limit_range, NAME_AND_TIME, name_and_time),

@@ -3,6 +3,7 @@
 mod affinity;
 mod autoscaler;
 mod batch;
+mod certificates;
 mod classes;
 mod config;
 mod container;
@@ -28,6 +29,7 @@ mod workload;
 
 pub use autoscaler::autoscaler;
 pub use batch::{cron_job, job};
+pub use certificates::{signing_conditions, signing_request};
 pub use classes::{limit_range, pod_template, priority_class, resource_quota, runtime_class};
 pub use config::{config_map, event, lease, namespace, secret, service_account};
 pub use ephemeral::ephemeral_containers;

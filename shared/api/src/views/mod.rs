@@ -17,6 +17,7 @@ mod replica_set;
 mod replication_controller;
 mod resource_quota;
 mod service;
+mod signing_request;
 mod stateful_set;
 
 pub use autoscaler::{
@@ -46,6 +47,7 @@ pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 pub use replication_controller::ReplicationController;
 pub use resource_quota::{ResourceQuota, ResourceQuotaSpec, ResourceQuotaStatus};
 pub use service::{Service, ServicePort, ServiceSpec, ServiceStatus};
+pub use signing_request::{CertificateSigningRequest, CertificateSigningRequestStatus};
 pub use stateful_set::{
     ClaimRetention, Ordinals, PartitionedUpdate, StatefulSet, StatefulSetSpec, StatefulSetStatus,
     StatefulSetUpdateStrategy,
