@@ -1,7 +1,12 @@
 //! Reads request bodies: JSON, YAML or protobuf in, a checked object of the right kind out.
 
+use std::time::Duration;
+
 use api::custom::CustomResource;
 use api::{KindInfo, json, managed};
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::Incoming;
 use serde_json::{Value, json as json_value};
 
 use crate::call::Call;
@@ -9,6 +14,10 @@ use crate::failure::Failure;
 use crate::owners::Owners;
 
 const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
+/// The largest body that is read.
+const BODY_LIMIT: usize = 3 * 1024 * 1024;
+/// How long a client may take to send its body.
+const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// An object that its kind's type understands.
 #[derive(Clone, Debug)]
@@ -19,6 +28,19 @@ pub struct Checked {
     pub owners: Owners,
     /// For `Warning` headers.
     pub warnings: Vec<String>,
+}
+
+/// Receives a body whole.
+pub async fn receive(body: Incoming) -> Result<Bytes, Failure> {
+    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect()).await;
+    match collected {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(api::status::too_large(format!("Request entity too large: limit is {BODY_LIMIT}")).into())
+        }
+        Ok(Err(error)) => Err(Failure::bad_request(format!("failed to read the body: {error}"))),
+        Err(_) => Err(Failure::timeout("the body did not arrive in time")),
+    }
 }
 
 /// The body as it was sent, whatever it is. An empty one is `null`.

@@ -177,19 +177,27 @@ fn resource_values(kind: &KindInfo) -> Vec<Value> {
     std::iter::once(main).chain(below).collect()
 }
 
-fn unstored_value(other: Unstored) -> Value {
-    json!({
+fn unstored_value(other: &Unstored) -> Value {
+    let mut value = json!({
         "name": other.plural, "singularName": other.singular, "namespaced": other.namespaced,
         "kind": other.kind, "verbs": other.verbs,
-    })
+    });
+    if !other.short_names.is_empty() {
+        set(&mut value, "shortNames", json!(other.short_names));
+    }
+    value
 }
 
-fn aggregated_unstored(other: Unstored) -> Value {
-    json!({
+fn aggregated_unstored(other: &Unstored) -> Value {
+    let mut value = json!({
         "resource": other.plural, "singularResource": other.singular,
         "responseKind": {"group": other.group, "version": other.version, "kind": other.kind},
         "scope": if other.namespaced { "Namespaced" } else { "Cluster" }, "verbs": other.verbs,
-    })
+    });
+    if !other.short_names.is_empty() {
+        set(&mut value, "shortNames", json!(other.short_names));
+    }
+    value
 }
 
 /// Everything at once, for clients that ask for it (kubectl 1.27 and newer).

@@ -14,6 +14,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::events;
 use crate::failure::Failure;
+use crate::node_leases;
 use crate::respond::{self, Response};
 use crate::selection::{Selection, Snapshot};
 use crate::table::Shape;
@@ -44,7 +45,13 @@ pub fn find(context: &Context, call: &Call) -> Result<Arc<Stored>, Failure> {
 pub async fn get(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     not_older_than(context, call).await?;
-    let object = find(context, call)?;
+    let object = match node_leases::shown(context, call).await {
+        Some(leases) => {
+            let lease = leases.get(&call.key(call.name()));
+            lease.ok_or_else(|| Failure::not_found(&call.kind, call.name()))?
+        }
+        None => find(context, call)?,
+    };
     Ok(respond::json(200, shape.one(&object, telemetry::clock::now())))
 }
 
@@ -53,7 +60,8 @@ pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let selection = Selection::of(call)?;
     let limit = call.query.number::<usize>("limit")?.filter(|limit| *limit > 0);
-    let view = view_of(context, call);
+    let leases = node_leases::shown(context, call).await;
+    let view = leases.as_ref().unwrap_or_else(|| view_of(context, call));
     let (snapshot, start) = match call.query.text("continue") {
         "" => {
             let exact = not_older_than(context, call).await?;

@@ -1,11 +1,10 @@
 //! Takes a request to the module that answers it: who asks, what is asked, is there room.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use api::journal::Cause;
 use bytes::Bytes;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use hyper::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderName, IF_NONE_MATCH, USER_AGENT};
 use hyper::http::request::Parts;
@@ -18,18 +17,13 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::path::{self, ObjectPath, Place, Query};
 use crate::respond::{self, Response};
-use crate::reviews::{self, Review};
 use crate::subresources::proxy;
+use crate::unstored::{self, Question};
 use crate::upgrade::Upgrade;
 use crate::{
     body, compress, delete, discovery, identify, openapi, options, overload, patch, protobuf, read,
-    subresources, usage, watch, why, write,
+    subresources, watch, why, write,
 };
-
-/// The largest body that is read.
-const BODY_LIMIT: usize = 3 * 1024 * 1024;
-/// How long a client may take to send its body.
-const BODY_TIME: Duration = Duration::from_secs(30);
 
 /// What a request turned out to be, for its metrics.
 #[derive(Clone, Copy, Default)]
@@ -106,20 +100,6 @@ fn wish(request: &Request<Incoming>, place: &Place, query: &Query) -> Wish {
     }
 }
 
-/// Reads a review whole, then answers it.
-async fn review(
-    context: &Context,
-    review: &Review,
-    user: &User,
-    path: &ObjectPath,
-    request: Request<Incoming>,
-) -> Result<Response, Failure> {
-    let (parts, body) = request.into_parts();
-    let _seat = context.desk.seat(user, false).await?;
-    let asked = body::parse(header(&parts.headers, &CONTENT_TYPE), &read_body(body).await?)?;
-    reviews::answer(context, review, user, path, &parts.method, asked)
-}
-
 /// Reads the request whole, then answers it.
 async fn objects(
     context: &Arc<Context>,
@@ -129,11 +109,9 @@ async fn objects(
     query: Query,
     seen: &mut Seen,
 ) -> Result<Response, Failure> {
-    if let Some(found) = reviews::by_path(&path.api.group, &path.api.version, &path.plural) {
-        return review(context, found, &user, &path, request).await;
-    }
-    if let Some(measured) = usage::by_path(&path) {
-        return usage::answer(context, measured, &path, &query, request.method()).await;
+    if let Some(about) = unstored::by_path(&path) {
+        let question = Question { about, user: &user, path: &path, query: &query };
+        return unstored::answer(context, question, request).await;
     }
     let kind = context.catalogue.by_path(&path.api.group, &path.api.version, &path.plural);
     let kind = kind.ok_or_else(Failure::no_such_path)?;
@@ -174,7 +152,7 @@ async fn seated(
 ) -> Result<Response, Failure> {
     let mutates = !matches!(*method, Method::GET | Method::HEAD);
     let _seat = context.desk.seat(&call.user, mutates).await?;
-    let body = read_body(body).await?;
+    let body = body::receive(body).await?;
     dispatch(context, Call { body, ..call }, method).await
 }
 
@@ -209,18 +187,6 @@ fn call_of(kind: Arc<api::KindInfo>, user: User, path: ObjectPath, query: Query,
         cause: parent.map_or_else(telemetry::clock::fresh_cause, telemetry::clock::child_of),
         body: Bytes::new(),
         upgrade: None,
-    }
-}
-
-async fn read_body(body: Incoming) -> Result<Bytes, Failure> {
-    let collected = tokio::time::timeout(BODY_TIME, Limited::new(body, BODY_LIMIT).collect()).await;
-    match collected {
-        Ok(Ok(body)) => Ok(body.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(api::status::too_large(format!("Request entity too large: limit is {BODY_LIMIT}")).into())
-        }
-        Ok(Err(error)) => Err(Failure::bad_request(format!("failed to read the body: {error}"))),
-        Err(_) => Err(Failure::timeout("the body did not arrive in time")),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::path::{ObjectPath, Query};
 use crate::respond::{self, Response};
-use crate::unstored::Unstored;
+use crate::unstored::{By, Question, Unstored};
 
 /// How long a node may take to measure.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -30,24 +30,13 @@ const VERSION: &str = "v1beta1";
 /// What is measured.
 #[rustfmt::skip]
 pub const MEASURED: &[Unstored] = &[
-    Unstored { group: GROUP, version: VERSION, plural: "nodes", singular: "node", kind: "NodeMetrics", namespaced: false, verbs: &["get", "list"] },
-    Unstored { group: GROUP, version: VERSION, plural: "pods", singular: "pod", kind: "PodMetrics", namespaced: true, verbs: &["get", "list"] },
+    Unstored { group: GROUP, version: VERSION, plural: "nodes", singular: "node", kind: "NodeMetrics", short_names: &[], namespaced: false, verbs: &["get", "list"], by: By::Usage },
+    Unstored { group: GROUP, version: VERSION, plural: "pods", singular: "pod", kind: "PodMetrics", short_names: &[], namespaced: true, verbs: &["get", "list"], by: By::Usage },
 ];
 
-/// What a path asks to measure, if it asks for that.
-pub fn by_path(path: &ObjectPath) -> Option<&'static Unstored> {
-    let asked = (path.api.group.as_str(), path.api.version.as_str(), path.plural.as_str());
-    MEASURED.iter().find(|one| (one.group, one.version, one.plural) == asked)
-}
-
 /// Answers `get` and `list`.
-pub async fn answer(
-    context: &Context,
-    measured: &Unstored,
-    path: &ObjectPath,
-    query: &Query,
-    method: &Method,
-) -> Result<Response, Failure> {
+pub async fn answer(context: &Context, question: Question<'_>, method: &Method) -> Result<Response, Failure> {
+    let Question { about: measured, path, query, .. } = question;
     if !matches!(method.as_str(), "GET" | "HEAD") || path.subresource.is_some() {
         return Err(Failure::method_not_allowed());
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use api::{KindInfo, Kinds};
 
-use crate::reviews::REVIEWS;
+use crate::unstored::{self, By};
 use crate::{discovery, subresources};
 
 /// A group (empty for the core one) and a version.
@@ -97,7 +97,7 @@ pub fn resources(kinds: &Kinds) -> Vec<Resource> {
         });
         std::iter::once(main).chain(below).collect::<Vec<_>>()
     });
-    let reviews = REVIEWS.iter().map(|review| {
+    let reviews = unstored::all().filter(|one| one.by == By::Review).map(|review| {
         let version = GroupVersion { group: review.group, version: review.version };
         Resource {
             version,

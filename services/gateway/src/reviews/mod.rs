@@ -1,71 +1,66 @@
 //! Reviews: resources that are only ever created and never stored; the answer is the object with its status filled in.
 
 use api::json;
-use hyper::Method;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::{Method, Request};
 use serde_json::{Value, json as value};
 
 use crate::access::{ResourceWish, Verdict, Wish};
 use crate::auth::User;
+use crate::body;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fields::set;
 use crate::identify;
-use crate::path::ObjectPath;
 use crate::respond::{self, Response};
 use crate::tokens::ISSUER;
+use crate::unstored::{By, Question, Unstored};
 
-/// A resource of reviews.
-#[derive(Clone, Copy, Debug)]
-pub struct Review {
-    /// `authorization.k8s.io`.
-    pub group: &'static str,
-    /// `v1`.
-    pub version: &'static str,
-    /// `selfsubjectaccessreviews`.
-    pub plural: &'static str,
-    /// `selfsubjectaccessreview`.
-    pub singular: &'static str,
-    /// `SelfSubjectAccessReview`.
-    pub kind: &'static str,
-    /// Is created in a namespace.
-    pub namespaced: bool,
-}
-
+/// Nothing else can be done with one.
+const CREATE: &[&str] = &["create"];
 const AUTHENTICATION: &str = "authentication.k8s.io";
 const AUTHORIZATION: &str = "authorization.k8s.io";
 
 /// Every resource of reviews.
 #[rustfmt::skip]
-pub const REVIEWS: &[Review] = &[
-    Review { group: AUTHENTICATION, version: "v1", plural: "selfsubjectreviews", singular: "selfsubjectreview", kind: "SelfSubjectReview", namespaced: false },
-    Review { group: AUTHENTICATION, version: "v1", plural: "tokenreviews", singular: "tokenreview", kind: "TokenReview", namespaced: false },
-    Review { group: AUTHORIZATION, version: "v1", plural: "localsubjectaccessreviews", singular: "localsubjectaccessreview", kind: "LocalSubjectAccessReview", namespaced: true },
-    Review { group: AUTHORIZATION, version: "v1", plural: "selfsubjectaccessreviews", singular: "selfsubjectaccessreview", kind: "SelfSubjectAccessReview", namespaced: false },
-    Review { group: AUTHORIZATION, version: "v1", plural: "selfsubjectrulesreviews", singular: "selfsubjectrulesreview", kind: "SelfSubjectRulesReview", namespaced: false },
-    Review { group: AUTHORIZATION, version: "v1", plural: "subjectaccessreviews", singular: "subjectaccessreview", kind: "SubjectAccessReview", namespaced: false },
+pub const REVIEWS: &[Unstored] = &[
+    Unstored { group: AUTHENTICATION, version: "v1", plural: "selfsubjectreviews", singular: "selfsubjectreview", kind: "SelfSubjectReview", short_names: &[], namespaced: false, verbs: CREATE, by: By::Review },
+    Unstored { group: AUTHENTICATION, version: "v1", plural: "tokenreviews", singular: "tokenreview", kind: "TokenReview", short_names: &[], namespaced: false, verbs: CREATE, by: By::Review },
+    Unstored { group: AUTHORIZATION, version: "v1", plural: "localsubjectaccessreviews", singular: "localsubjectaccessreview", kind: "LocalSubjectAccessReview", short_names: &[], namespaced: true, verbs: CREATE, by: By::Review },
+    Unstored { group: AUTHORIZATION, version: "v1", plural: "selfsubjectaccessreviews", singular: "selfsubjectaccessreview", kind: "SelfSubjectAccessReview", short_names: &[], namespaced: false, verbs: CREATE, by: By::Review },
+    Unstored { group: AUTHORIZATION, version: "v1", plural: "selfsubjectrulesreviews", singular: "selfsubjectrulesreview", kind: "SelfSubjectRulesReview", short_names: &[], namespaced: false, verbs: CREATE, by: By::Review },
+    Unstored { group: AUTHORIZATION, version: "v1", plural: "subjectaccessreviews", singular: "subjectaccessreview", kind: "SubjectAccessReview", short_names: &[], namespaced: false, verbs: CREATE, by: By::Review },
 ];
 
-/// The reviews behind a path's group, version and plural.
-pub fn by_path(group: &str, version: &str, plural: &str) -> Option<&'static Review> {
-    REVIEWS.iter().find(|review| (review.group, review.version, review.plural) == (group, version, plural))
+/// Reads a review whole, then answers it.
+pub async fn receive(
+    context: &Context,
+    question: Question<'_>,
+    request: Request<Incoming>,
+) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    let _seat = context.desk.seat(question.user, false).await?;
+    let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let asked = body::parse(kind, &body::receive(body).await?)?;
+    answer(context, &question, &parts.method, asked)
 }
 
 /// Answers the creation of a review; nothing else can be done with one.
-pub fn answer(
+fn answer(
     context: &Context,
-    review: &Review,
-    user: &User,
-    path: &ObjectPath,
+    question: &Question<'_>,
     method: &Method,
     asked: Value,
 ) -> Result<Response, Failure> {
+    let Question { about: review, user, path, .. } = *question;
     if path.subresource.is_some() || path.namespace.is_some() != review.namespaced {
         return Err(Failure::no_such_path());
     }
     if method != Method::POST || path.name.is_some() {
         return Err(Failure::method_not_allowed());
     }
-    let mut object = review.fitted(asked)?;
+    let mut object = fitted(review, asked)?;
     let status = match review.kind {
         "SelfSubjectReview" => value!({"userInfo": user.to_value()}),
         "TokenReview" => token(context, &object)?,
@@ -77,39 +72,36 @@ pub fn answer(
     Ok(respond::value(201, &object))
 }
 
-impl Review {
-    /// The body as an object of this kind; it may leave its kind out.
-    fn fitted(&self, mut object: Value) -> Result<Value, Failure> {
-        let api_version = format!("{}/{}", self.group, self.version);
-        for (field, expected) in [("apiVersion", api_version.as_str()), ("kind", self.kind)] {
-            let found = json::text(&object, &format!("/{field}"));
-            if !found.is_empty() && found != expected {
-                let message = format!(
-                    "the {field} in the data ({found}) does not match the expected {field} ({expected})"
-                );
-                return Err(Failure::bad_request(message));
-            }
+/// The body as an object of this kind; it may leave its kind out.
+fn fitted(review: &Unstored, mut object: Value) -> Result<Value, Failure> {
+    let api_version = format!("{}/{}", review.group, review.version);
+    for (field, expected) in [("apiVersion", api_version.as_str()), ("kind", review.kind)] {
+        let found = json::text(&object, &format!("/{field}"));
+        if !found.is_empty() && found != expected {
+            let message =
+                format!("the {field} in the data ({found}) does not match the expected {field} ({expected})");
+            return Err(Failure::bad_request(message));
         }
-        if !object.is_object() {
-            return Err(Failure::bad_request("the body is not an object"));
-        }
-        set(&mut object, "apiVersion", api_version);
-        set(&mut object, "kind", self.kind);
-        if !object.get("metadata").is_some_and(Value::is_object) {
-            set(&mut object, "metadata", value!({"creationTimestamp": null}));
-        }
-        Ok(object)
     }
+    if !object.is_object() {
+        return Err(Failure::bad_request("the body is not an object"));
+    }
+    set(&mut object, "apiVersion", api_version);
+    set(&mut object, "kind", review.kind);
+    if !object.get("metadata").is_some_and(Value::is_object) {
+        set(&mut object, "metadata", value!({"creationTimestamp": null}));
+    }
+    Ok(object)
+}
 
-    fn invalid(&self, why: &str) -> Failure {
-        Failure::new(422, "Invalid", format!("{}.{} \"\" is invalid: {why}", self.kind, self.group))
-    }
+fn invalid(review: &Unstored, why: &str) -> Failure {
+    Failure::new(422, "Invalid", format!("{}.{} \"\" is invalid: {why}", review.kind, review.group))
 }
 
 /// Whether the user may do what the review asks about.
 fn access(
     context: &Context,
-    review: &Review,
+    review: &Unstored,
     user: &User,
     object: &Value,
     within: Option<&str>,
@@ -120,7 +112,8 @@ fn access(
         (Some(wanted), None) => {
             let text = |field: &str| json::text(wanted, &format!("/{field}")).to_owned();
             if within.is_some_and(|namespace| namespace != text("namespace")) {
-                return Err(review.invalid(
+                return Err(invalid(
+                    review,
                     "spec.resourceAttributes.namespace: Invalid value: must match metadata.namespace",
                 ));
             }
@@ -138,7 +131,8 @@ fn access(
             Wish::Path { verb: text("verb"), path: text("path") }
         }
         _ => {
-            return Err(review.invalid(
+            return Err(invalid(
+                review,
                 "spec.resourceAttributes: Invalid value: exactly one of nonResourceAttributes or resourceAttributes must be specified",
             ));
         }
@@ -155,14 +149,15 @@ fn access(
 }
 
 /// The user that a review is about.
-fn subject(review: &Review, object: &Value) -> Result<User, Failure> {
+fn subject(review: &Unstored, object: &Value) -> Result<User, Failure> {
     let name = json::text(object, "/spec/user");
     let groups = json::items(object, "/spec/groups").iter().filter_map(Value::as_str);
     let groups: Vec<String> = groups.map(str::to_owned).collect();
     if name.is_empty() && groups.is_empty() {
-        return Err(
-            review.invalid("spec.user: Invalid value: \"\": at least one of user or group must be specified")
-        );
+        return Err(invalid(
+            review,
+            "spec.user: Invalid value: \"\": at least one of user or group must be specified",
+        ));
     }
     Ok(User { name: name.to_owned(), groups, ..User::default() })
 }
