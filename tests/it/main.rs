@@ -13,6 +13,7 @@ mod bad_input;
 mod bench;
 mod clients;
 mod containers;
+mod corners;
 mod crash;
 mod custom;
 mod demo;

@@ -28,7 +28,7 @@ fn cluster() -> Cluster {
     let manifest = format!(
         "apiVersion: v1
 kind: Pod
-metadata: {{name: box}}
+metadata: {{name: box, labels: {{app: box}}}}
 spec:
   terminationGracePeriodSeconds: 1
   containers:
@@ -71,6 +71,8 @@ fn people_talk_with_containers() {
     files_are_copied_both_ways(&cluster);
     attached_input_reaches_the_process(&cluster);
     ports_are_forwarded(&cluster);
+    servers_in_pods_are_reached(&cluster);
+    logs_have_options(&cluster);
 }
 
 /// `script` gives kubectl a terminal.
@@ -110,6 +112,39 @@ fn attached_input_reaches_the_process(cluster: &Cluster) {
         let log = cluster.kubectl(&["logs", "box", "-c", "main"]).ok();
         log.contains("got a line").then_some(()).ok_or(log)
     });
+}
+
+fn servers_in_pods_are_reached(cluster: &Cluster) {
+    let raw = |path: &str| cluster.kubectl(&["get", "--raw", &format!("/api/v1/namespaces/default/{path}")]);
+    assert_eq!(raw("pods/box:8080/proxy/index.html").ok(), "served\n");
+    let refused = raw("pods/box:9999/proxy/").err();
+    assert!(refused.contains("error trying to reach service"), "{refused}");
+    cluster.kubectl(&["expose", "pod", "box", "--name=web", "--port=80", "--target-port=8080"]).ok();
+    eventually("the service answers", PATIENCE, || {
+        let answer = raw("services/web:80/proxy/index.html");
+        if answer.success { Ok(assert_eq!(answer.stdout, "served\n")) } else { Err(answer.stderr) }
+    });
+    let mut command = cluster.kubectl_command();
+    command.args(["proxy", "--port=0"]);
+    let mut proxy = Background::start(&mut command);
+    let line = BufReader::new(proxy.0.stdout.take().unwrap()).lines().next().unwrap().unwrap();
+    let port = line.rsplit_once(':').unwrap().1.parse().unwrap();
+    let served = get(port, "/api/v1/namespaces/default/services/web:80/proxy/index.html");
+    assert!(served.ends_with(b"served\n"), "{}", String::from_utf8_lossy(&served));
+}
+
+fn logs_have_options(cluster: &Cluster) {
+    let log = |query: &str| {
+        let path = format!("/api/v1/namespaces/default/pods/box/log?container=main&{query}");
+        cluster.kubectl(&["get", "--raw", &path])
+    };
+    assert!(log("stream=Stdout").ok().contains("got a line"));
+    assert_eq!(log("stream=Stderr").ok(), "");
+    assert_eq!(log("limitBytes=3").ok(), "got");
+    let wrong = log("tailLines=-1").err();
+    assert!(wrong.contains("tailLines: Invalid value: -1: must be greater than or equal to 0"), "{wrong}");
+    let never = cluster.kubectl(&["logs", "box", "-c", "main", "--previous"]).err();
+    assert!(never.contains("previous terminated container \"main\" in pod \"box\" not found"), "{never}");
 }
 
 fn ports_are_forwarded(cluster: &Cluster) {

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use api::views::Node;
 use api::{NodeName, ObjectKey, Resource, ResourceId, Timestamp, json};
 use bus::{ChangeKind, Stored, View};
-use futures::{StreamExt, stream};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
 use serde_json::{Value, json as value};
 
 use crate::call::Call;
@@ -21,10 +22,12 @@ const DURATION: u32 = 2;
 const AT_ONCE: usize = 64;
 
 /// What a read of nodes' leases shows; `None`: it is about something else. Leases that somebody has stored are shown as they are.
-pub async fn shown(context: &Context, call: &Call) -> Option<Arc<View>> {
-    if call.kind.id != LEASES || call.path.namespace.as_deref() != Some(NAMESPACE) {
-        return None;
-    }
+pub fn shown<'a>(context: &'a Context, call: &'a Call) -> Option<BoxFuture<'a, Arc<View>>> {
+    let asked = call.kind.id == LEASES && call.path.namespace.as_deref() == Some(NAMESPACE);
+    asked.then(|| leases(context, call).boxed())
+}
+
+async fn leases(context: &Context, call: &Call) -> Arc<View> {
     let wanted = |name: &str| call.path.name.as_deref().is_none_or(|wanted| wanted == name);
     let (mut leases, nodes): (Vec<Arc<Stored>>, Vec<Arc<Stored>>) = {
         let reader = context.view.read();
@@ -40,7 +43,7 @@ pub async fn shown(context: &Context, call: &Call) -> Option<Arc<View>> {
     leases.sort_by_key(|lease| lease.revision);
     let view = View::offline();
     leases.into_iter().for_each(|lease| view.apply(ChangeKind::Put, lease));
-    Some(view)
+    view
 }
 
 /// A node renews its lease by answering; of one that is silent the last that was heard is told.

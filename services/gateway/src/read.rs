@@ -45,9 +45,9 @@ pub fn find(context: &Context, call: &Call) -> Result<Arc<Stored>, Failure> {
 pub async fn get(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     not_older_than(context, call).await?;
-    let object = match node_leases::shown(context, call).await {
+    let object = match node_leases::shown(context, call) {
         Some(leases) => {
-            let lease = leases.get(&call.key(call.name()));
+            let lease = leases.await.get(&call.key(call.name()));
             lease.ok_or_else(|| Failure::not_found(&call.kind, call.name()))?
         }
         None => find(context, call)?,
@@ -60,7 +60,10 @@ pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let selection = Selection::of(call)?;
     let limit = call.query.number::<usize>("limit")?.filter(|limit| *limit > 0);
-    let leases = node_leases::shown(context, call).await;
+    let leases = match node_leases::shown(context, call) {
+        Some(leases) => Some(leases.await),
+        None => None,
+    };
     let view = leases.as_ref().unwrap_or_else(|| view_of(context, call));
     let (snapshot, start) = match call.query.text("continue") {
         "" => {

@@ -42,7 +42,8 @@ pub async fn answer(context: &Arc<Context>, user: Option<User>, request: Request
         Ok(response) => response,
         Err(failure) => respond::failure(&failure),
     };
-    if in_protobuf {
+    // What another server answers is passed on as it is.
+    if in_protobuf && seen.verb != "CONNECT" {
         response = protobuf::translate(response, seen.verb == "WATCH").await;
     }
     context.metrics.request(seen.verb, seen.resource, response.status().as_u16(), started.elapsed());
