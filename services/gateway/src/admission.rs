@@ -5,6 +5,7 @@ use api::json::text;
 use api::{ObjectKey, ResourceId, Uid, service_account};
 use serde_json::{Value, json};
 
+use crate::api_services;
 use crate::call::Call;
 use crate::certificates;
 use crate::context::Context;
@@ -63,6 +64,7 @@ pub fn completion(context: &Context, call: &Call, object: &mut Value) -> Result<
     let name = text(object, "/metadata/name").to_owned();
     one_default_priority(context, call, object)?;
     certificates::creation(call, object)?;
+    api_services::creation(context, call, object)?;
     api::admission::admit(object, call.kind.id, &context.view.read(), &[])
         .map_err(|why| Failure::forbidden(&call.kind, &name, &why))
 }

@@ -3,6 +3,7 @@
 mod access;
 mod admission;
 mod allocate;
+mod api_services;
 mod apply;
 mod auth;
 mod body;

@@ -10,6 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures::stream;
 use serde_json::{Map, Value, json};
 
+use crate::api_services;
 use crate::call::Call;
 use crate::context::Context;
 use crate::events;
@@ -35,6 +36,14 @@ pub fn view_of<'a>(context: &'a Context, call: &Call) -> &'a Arc<View> {
     }
 }
 
+/// What nobody stores; `None`: the call's kind is stored.
+async fn worked_out(context: &Context, call: &Call) -> Option<Arc<View>> {
+    match node_leases::shown(context, call) {
+        Some(leases) => Some(leases.await),
+        None => api_services::shown(context, call),
+    }
+}
+
 /// One object as it is now.
 pub fn find(context: &Context, call: &Call) -> Result<Arc<Stored>, Failure> {
     let found = view_of(context, call).get(&call.key(call.name()));
@@ -45,10 +54,10 @@ pub fn find(context: &Context, call: &Call) -> Result<Arc<Stored>, Failure> {
 pub async fn get(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     not_older_than(context, call).await?;
-    let object = match node_leases::shown(context, call) {
-        Some(leases) => {
-            let lease = leases.await.get(&call.key(call.name()));
-            lease.ok_or_else(|| Failure::not_found(&call.kind, call.name()))?
+    let object = match worked_out(context, call).await {
+        Some(view) => {
+            let found = view.get(&call.key(call.name()));
+            found.ok_or_else(|| Failure::not_found(&call.kind, call.name()))?
         }
         None => find(context, call)?,
     };
@@ -60,11 +69,8 @@ pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let selection = Selection::of(call)?;
     let limit = call.query.number::<usize>("limit")?.filter(|limit| *limit > 0);
-    let leases = match node_leases::shown(context, call) {
-        Some(leases) => Some(leases.await),
-        None => None,
-    };
-    let view = leases.as_ref().unwrap_or_else(|| view_of(context, call));
+    let worked_out = worked_out(context, call).await;
+    let view = worked_out.as_ref().unwrap_or_else(|| view_of(context, call));
     let (snapshot, start) = match call.query.text("continue") {
         "" => {
             let exact = not_older_than(context, call).await?;

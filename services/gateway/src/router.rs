@@ -21,8 +21,8 @@ use crate::subresources::proxy;
 use crate::unstored::{self, Question};
 use crate::upgrade::Upgrade;
 use crate::{
-    body, compress, delete, discovery, identify, openapi, options, overload, patch, protobuf, read,
-    subresources, watch, why, write,
+    api_services, body, compress, delete, discovery, identify, openapi, options, overload, patch, protobuf,
+    read, subresources, watch, why, write,
 };
 
 /// What a request turned out to be, for its metrics.
@@ -159,6 +159,7 @@ async fn seated(
 
 async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
     options::check(&call, method)?;
+    api_services::check_write(context, &call, method)?;
     if call.path.subresource.is_some() {
         return subresources::answer(context, call, method).await;
     }

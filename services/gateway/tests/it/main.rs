@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod api_services;
 mod applying;
 mod certificates;
 mod cluster;

@@ -1,6 +1,7 @@
 //! What `kubectl get` shows of each kind: columns, and the cells of one object.
 
 mod age;
+mod api_service;
 mod autoscaler;
 mod batch;
 mod certificates;
@@ -17,6 +18,7 @@ mod storage;
 mod workload;
 
 pub use age::{ago, human_duration};
+pub use api_service::{API_SERVICE, api_service};
 pub use autoscaler::{AUTOSCALER, autoscaler};
 pub use batch::{CRON_JOB, JOB, cron_job, job};
 pub use certificates::{SIGNING_REQUEST, signing_request};

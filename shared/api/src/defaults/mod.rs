@@ -1,5 +1,6 @@
 //! What Kubernetes fills in where an object says nothing, one function per kind.
 
+mod api_service;
 mod autoscaler;
 mod batch;
 mod config;
@@ -13,6 +14,7 @@ mod storage;
 mod volume;
 mod workload;
 
+pub use api_service::api_service;
 pub use autoscaler::autoscaler;
 pub use batch::{cron_job, job};
 pub use config::{namespace, namespace_label, node, none, secret};

@@ -18,6 +18,7 @@ use k8s_openapi::api::rbac::v1 as rbac;
 use k8s_openapi::api::scheduling::v1 as scheduling;
 use k8s_openapi::api::storage::v1 as storage;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
+use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as registration;
 
 use super::decode::decode;
 use super::{BuiltIn, KindInfo, Rules};
@@ -97,6 +98,7 @@ pub(super) const KINDS: &[KindInfo] = &[
     kind!(scheduling::PriorityClass, "priorityclasses.scheduling.k8s.io", "priorityclass", ["pc"], [], [generation], priority_class, priority_class, PRIORITY_CLASS, priority_class),
     kind!(node::RuntimeClass, "runtimeclasses.node.k8s.io", "runtimeclass", [], [], [], none, runtime_class, RUNTIME_CLASS, runtime_class),
     kind!(extensions::CustomResourceDefinition, "customresourcedefinitions.apiextensions.k8s.io", "customresourcedefinition", ["crd", "crds"], ["api-extensions"], [status generation], custom_resource_definition, custom_resource_definition, CUSTOM_RESOURCE_DEFINITION, custom_resource_definition),
+    kind!(registration::APIService, "apiservices.apiregistration.k8s.io", "apiservice", [], ["api-extensions"], [status], api_service, api_service, API_SERVICE, api_service),
 ];
 
 /// The only element of a list of none or one.

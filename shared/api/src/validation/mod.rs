@@ -1,6 +1,7 @@
 //! What Kubernetes refuses, with its field paths and in its words. One entry point per kind.
 
 mod affinity;
+mod api_service;
 mod autoscaler;
 mod batch;
 mod certificates;
@@ -27,6 +28,7 @@ mod storage;
 mod volume;
 mod workload;
 
+pub use api_service::api_service;
 pub use autoscaler::autoscaler;
 pub use batch::{cron_job, job};
 pub use certificates::{signing_conditions, signing_request};
