@@ -13,7 +13,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::config::{Config, RuntimeKind};
 use crate::metrics::Metrics;
 use crate::node::outbox::{self, Outbox};
-use crate::node::{Agent, Node, beat, exec, inbox, logs, object, portforward, register, usage};
+use crate::node::{Agent, Node, beat, exec, inbox, logs, object, portforward, register, usage, volumes};
 use crate::pod::fields::Place;
 use crate::pod::hands::Hands;
 use crate::pod::performer::Pods;
@@ -113,6 +113,7 @@ pub async fn perform<R: ContainerRuntime>(
     let exec_requests = exec::listen(&agent).await.map_err(Error::Bus)?;
     let forward_requests = portforward::listen(&agent).await.map_err(Error::Bus)?;
     let usage_requests = usage::subscribe(&agent).await.map_err(Error::Bus)?;
+    let volume_requests = volumes::subscribe(&agent).await.map_err(Error::Bus)?;
     let beating = Arc::clone(&agent);
     let heartbeats = agent.bus.express("heartbeats", move |bus| beat::run(beating, bus));
     let heartbeats = heartbeats.await.map_err(Error::Heartbeats)?;
@@ -123,6 +124,7 @@ pub async fn perform<R: ContainerRuntime>(
         spawn(exec::run(Arc::clone(&agent), exec_requests)),
         spawn(portforward::run(Arc::clone(&agent), forward_requests)),
         spawn(usage::run(Arc::clone(&agent), usage_requests)),
+        spawn(volumes::run(Arc::clone(&agent), volume_requests)),
         spawn(outbox::run(Arc::clone(&agent))),
         spawn(ping(Arc::clone(&agent))),
         spawn(reconnect(Arc::clone(&agent))),

@@ -11,6 +11,11 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 /// Names the variable that asks for a route: `10.96.0.0/12 via 172.18.0.5`.
 pub const ROUTE_VARIABLE: &str = "ODEON_SERVICE_ROUTE";
 
+/// Names the variable with the paths of volumes that are to be opened to everyone while they are empty, between colons.
+pub const OPEN_VARIABLE: &str = "ODEON_OPEN";
+/// Names the variable with the group that those volumes are given to.
+pub const GROUP_VARIABLE: &str = "ODEON_OPEN_GROUP";
+
 const RTM_NEWROUTE: u16 = 24;
 /// NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_REPLACE: adding it twice is adding it once.
 const FLAGS: u16 = 0x1 | 0x4 | 0x400 | 0x100;
@@ -59,6 +64,14 @@ pub fn main() -> ! {
     {
         fail("failed to add the route of the services", &error);
     }
+    if let Ok(paths) = std::env::var(OPEN_VARIABLE) {
+        let group = std::env::var(GROUP_VARIABLE).ok().and_then(|group| group.parse().ok());
+        for path in paths.split(':') {
+            if let Err(error) = open(std::path::Path::new(path), group) {
+                fail("failed to open a volume to its users", &error);
+            }
+        }
+    }
     loop {
         match signals.wait() {
             Ok(Signal::SIGCHLD) => reap(),
@@ -66,6 +79,19 @@ pub fn main() -> ! {
             Err(error) => fail("failed to wait for signals", &error),
         }
     }
+}
+
+/// A volume begins as a directory of root's that nobody else may write. What has files already is left to whoever wrote them.
+fn open(path: &std::path::Path, group: Option<u32>) -> std::io::Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    if std::fs::read_dir(path)?.next().is_some() {
+        return Ok(());
+    }
+    let mode = if group.is_some() { 0o2777 } else { 0o777 };
+    if group.is_some() {
+        std::os::unix::fs::chown(path, None, group)?;
+    }
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
 }
 
 fn fail(what: &str, error: &dyn std::error::Error) -> ! {
@@ -156,6 +182,21 @@ mod tests {
         assert_eq!(message[17], 12);
         assert_eq!(message[32..36], [10, 96, 0, 0]);
         assert_eq!(message[40..44], [172, 18, 0, 5]);
+    }
+
+    #[test]
+    fn only_empty_volumes_are_opened() {
+        use std::os::unix::fs::PermissionsExt;
+        let path = std::env::temp_dir().join(format!("odeon-open-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        let mode = || std::fs::metadata(&path).unwrap().permissions().mode() & 0o7777;
+        open(&path, None).unwrap();
+        assert_eq!(mode(), 0o777);
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o700)).unwrap();
+        std::fs::write(path.join("PG_VERSION"), "17").unwrap();
+        open(&path, None).unwrap();
+        assert_eq!(mode(), 0o700);
+        std::fs::remove_dir_all(&path).unwrap();
     }
 
     #[test]

@@ -9,9 +9,9 @@ use std::time::Duration;
 use actor::{Facts, Host, Partitions, partitions};
 use actors::{
     AutoscalerActor, ClusterRoleActor, Collector, CronJobActor, CustomResourceDefinitionActor,
-    DaemonSetActor, DeploymentActor, DisruptionBudgetActor, JobActor, NamespaceActor, ReleasedPods,
-    ReplicaSetActor, ReplicationControllerActor, ResourceQuotaActor, ServiceActor, SigningRequestActor,
-    StatefulSetActor,
+    DaemonSetActor, DeploymentActor, DisruptionBudgetActor, JobActor, NamespaceActor, PersistentVolumeActor,
+    PersistentVolumeClaimActor, PodClaims, ReleasedPods, ReplicaSetActor, ReplicationControllerActor,
+    ResourceQuotaActor, ServiceActor, SigningRequestActor, StatefulSetActor,
 };
 use bus::{Bus, BusError};
 use keeper::{Keeper, NodeActor, Parts};
@@ -70,9 +70,12 @@ pub async fn run(config: Config, bus: Bus, shutdown: CancellationToken) -> Resul
         .serve::<CustomResourceDefinitionActor>()
         .serve::<NodeActor>()
         .serve::<DisruptionBudgetActor>()
+        .serve::<PersistentVolumeActor>()
+        .serve::<PersistentVolumeClaimActor>()
         .serve::<ClusterRoleActor>()
         .serve::<SigningRequestActor>()
         .serve_any::<ReleasedPods>()
+        .serve_any::<PodClaims>()
         .serve_any::<Collector>()
         .start()
         .await

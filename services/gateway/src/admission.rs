@@ -13,6 +13,7 @@ use crate::failure::Failure;
 
 const PODS: ResourceId = ResourceId::new("pods");
 const SERVICE_ACCOUNTS: ResourceId = ResourceId::new("serviceaccounts");
+const STORAGE_CLASSES: ResourceId = ResourceId::new("storageclasses.storage.k8s.io");
 const NAMESPACES: ResourceId = ResourceId::new("namespaces");
 const PRIORITY_CLASSES: ResourceId = ResourceId::new("priorityclasses.scheduling.k8s.io");
 /// Every cluster has them, so they stay.
@@ -67,6 +68,26 @@ pub fn completion(context: &Context, call: &Call, object: &mut Value) -> Result<
     api_services::creation(context, call, object)?;
     api::admission::admit(object, call.kind.id, &context.view.read(), &[])
         .map_err(|why| Failure::forbidden(&call.kind, &name, &why))
+}
+
+/// A claim grows only if its class lets it (Kubernetes' admission plugin PersistentVolumeClaimResize).
+pub fn growth(context: &Context, call: &Call, new: &Value, old: &Value) -> Result<(), Failure> {
+    if call.kind.id != api::admission::CLAIMS {
+        return Ok(());
+    }
+    let amount = |claim| api::quantity::Quantity::parse(text(claim, "/spec/resources/requests/storage"));
+    if amount(new) <= amount(old) {
+        return Ok(());
+    }
+    let key = ObjectKey::cluster(STORAGE_CLASSES, text(new, "/spec/storageClassName"));
+    let class = context.view.get(&key).map(|class| class.value()).unwrap_or_default();
+    match api::json::flag(&class, "/allowVolumeExpansion") {
+        true => Ok(()),
+        false => {
+            let why = "only dynamically provisioned pvc can be resized and the storageclass that provisions the pvc must support resize";
+            Err(Failure::forbidden(&call.kind, call.name(), why))
+        }
+    }
 }
 
 /// Pods that name no class have the priority of one class at most.

@@ -1,4 +1,4 @@
-//! Creates what every cluster has: its first namespaces, the system's priority classes and the `kubernetes` Service. Gateways that start at once do no harm.
+//! Creates what every cluster has: its first namespaces, the system's priority classes, the class of local volumes and the `kubernetes` Service. Gateways that start at once do no harm.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use api::admission::SYSTEM_PRIORITIES;
 use api::journal::JournalEntry;
+use api::volumes::{LOCAL_CLASS, LOCAL_DRIVER};
 use api::{ObjectKey, ResourceId, json, kind, lifecycle};
 use bus::{ChangeTo, Expect, Mutation, WriteError};
 use serde_json::{Value, json as value};
@@ -24,6 +25,25 @@ const ROOT_CA: &str = "kube-root-ca.crt";
 
 /// How often it is looked whether all of that is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Creates the class of local volumes in a cluster that is new: whoever deletes or changes it later is not contradicted. Comes before
+/// everything else, because the namespaces tell that the cluster is not new.
+pub async fn create_local_class(context: &Context) -> Result<(), Error> {
+    let namespaces = ResourceId::new("namespaces");
+    if context.view.get(&ObjectKey::cluster(namespaces, "kube-system")).is_some() {
+        return Ok(());
+    }
+    let class = value!({
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass",
+        "metadata": {
+            "name": LOCAL_CLASS, "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": LOCAL_DRIVER, "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
+        "allowVolumeExpansion": true,
+    });
+    create(context, ObjectKey::cluster(ResourceId::new("storageclasses.storage.k8s.io"), LOCAL_CLASS), class)
+        .await
+}
 
 /// Creates what is missing and waits until the view holds it.
 pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Error> {

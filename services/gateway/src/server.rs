@@ -91,6 +91,7 @@ impl Gateway {
         let tokens = Signer::from_pem(&pki.token_key).map_err(Error::Tokens)?;
         let authority = Authority::of(&pki).map_err(Error::Authority)?;
         let context = Arc::new(Context::new(config, bus, view, &pki, (tokens, authority), address));
+        bootstrap::create_local_class(&context).await?;
         bootstrap::create_what_every_cluster_has(&context).await?;
         bootstrap::create_roles(&context).await?;
         context.access.load(&context.view);

@@ -239,6 +239,7 @@ fn prepare_object(
         return Err(Failure::invalid(&call.kind, call.name(), &errors));
     }
     access::escalation::check(context, call, new)?;
+    admission::growth(context, call, new, old)?;
     Ok(reservations)
 }
 

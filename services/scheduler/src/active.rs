@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use api::views::{Node, Pod};
+use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass};
 use api::{NodeName, Object, Resource, Uid};
 use bus::{Bus, Change, ChangeKind, Changes, Expired, Stored, View};
 use telemetry::metrics::{self, HistogramVec, IntGaugeVec};
@@ -13,6 +13,7 @@ use tracing::{debug, warn};
 
 use crate::binding::{Scribe, Written};
 use crate::brain::Brain;
+use crate::queue::Pending;
 
 /// Pods that are tried in one go, and written together.
 const BATCH: usize = 1_000;
@@ -92,6 +93,15 @@ impl Active {
                 for node in reader.list(Node::ID, None) {
                     self.brain.node(&node.object::<Node>());
                 }
+                for class in reader.list(StorageClass::ID, None) {
+                    self.brain.class(class.object());
+                }
+                for volume in reader.list(PersistentVolume::ID, None) {
+                    self.brain.volume(volume.object());
+                }
+                for claim in reader.list(PersistentVolumeClaim::ID, None) {
+                    self.brain.claim(claim.object());
+                }
                 for pod in reader.list(Pod::ID, None) {
                     self.brain.pod(&pod.object::<Pod>());
                 }
@@ -137,7 +147,28 @@ impl Active {
                 self.seen.remove(&object.metadata.uid);
                 self.brain.pod_gone(&object.metadata.uid);
             }
+            (PersistentVolumeClaim::ID, ChangeKind::Put) => {
+                let undone = self.brain.claim(object.object());
+                self.look_again(undone);
+            }
+            (PersistentVolume::ID, ChangeKind::Put) => {
+                let undone = self.brain.volume(object.object());
+                self.look_again(undone);
+            }
+            (StorageClass::ID, ChangeKind::Put) => self.brain.class(object.object()),
+            (PersistentVolumeClaim::ID | PersistentVolume::ID | StorageClass::ID, ChangeKind::Deleted) => {
+                let undone = self.brain.storage_gone(&object.key);
+                self.look_again(undone);
+            }
             _ => {}
+        }
+    }
+
+    /// Gives pods back to the brain as they are now.
+    fn look_again(&mut self, pods: Vec<Pending>) {
+        for pod in pods {
+            let current = self.view.get(&pod.key).map(|stored| stored.object::<Pod>());
+            self.brain.failed(&pod.uid, current.as_deref());
         }
     }
 

@@ -1,10 +1,13 @@
 //! Writes decisions into pods, and says why in the journal.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use api::journal::{EventView, JournalEntry};
-use api::{ObjectKey, Revision, Timestamp, Uid};
+use api::json::child;
+use api::volumes::SELECTED_NODE;
+use api::{NodeName, ObjectKey, Revision, Timestamp, Uid};
 use bus::{Bus, ChangeTo, Expect, Journal, Mutation, Store, Stored, View, WriteError};
 use serde_json::{Value, json};
 use telemetry::clock;
@@ -62,12 +65,18 @@ impl Scribe {
     pub async fn write(&self, outcomes: Vec<Outcome>) -> Vec<Written> {
         let mut results = Vec::with_capacity(outcomes.len());
         let mut drafts = Vec::with_capacity(outcomes.len());
+        let mut choices = Vec::new();
         for outcome in outcomes {
+            if let Outcome::Choose { pod, node, claims } = outcome {
+                choices.push((pod, node, claims));
+                continue;
+            }
             match self.draft(outcome) {
                 Ok(draft) => drafts.push(draft),
                 Err(pod) => results.push(Written::Failed { key: pod.key, uid: pod.uid }),
             }
         }
+        results.extend(self.choose(choices).await);
         let mutations = drafts.iter().map(|draft| draft.mutation.clone()).collect();
         let written = self.store.write_all(mutations).await;
         let (mut newest, mut back_off) = (Revision::default(), false);
@@ -89,11 +98,53 @@ impl Scribe {
         results
     }
 
+    /// Tells claims the nodes that were chosen for their pods. A claim that knows already is left alone.
+    async fn choose(&self, choices: Vec<(Pending, NodeName, Vec<ObjectKey>)>) -> Vec<Written> {
+        let (mut owners, mut mutations) = (Vec::new(), Vec::new());
+        for (at, (_, node, claims)) in choices.iter().enumerate() {
+            for stored in claims.iter().filter_map(|claim| self.view.get(claim)) {
+                if stored
+                    .metadata
+                    .annotations
+                    .get(SELECTED_NODE)
+                    .is_some_and(|known| **known == *node.as_str())
+                {
+                    continue;
+                }
+                let mut value = stored.value();
+                if let Some(annotations) = child(&mut value, "metadata").and_then(|metadata| {
+                    metadata.entry("annotations").or_insert_with(|| json!({})).as_object_mut()
+                }) {
+                    annotations.insert(SELECTED_NODE.to_owned(), json!(node));
+                }
+                owners.push(at);
+                mutations.push(Mutation {
+                    key: stored.key.clone(),
+                    expect: Expect::At(stored.revision),
+                    change: ChangeTo::Put(value),
+                    cause: clock::child_of(stored.cause),
+                });
+            }
+        }
+        let written = self.store.write_all(mutations).await;
+        let failed: HashSet<usize> =
+            owners.into_iter().zip(written).filter(|(_, result)| result.is_err()).map(|(at, _)| at).collect();
+        let choices = choices.into_iter().enumerate();
+        choices
+            .map(|(at, (pod, _, _))| match failed.contains(&at) {
+                true => Written::Failed { key: pod.key, uid: pod.uid },
+                false => Written::Told,
+            })
+            .collect()
+    }
+
     /// The write that an outcome asks for; the pod back if it is not what was decided about any more.
     fn draft(&self, outcome: Outcome) -> Result<Draft, Pending> {
         let (pod, change): (&Pending, fn(&mut Value, &Outcome, Timestamp)) = match &outcome {
             Outcome::Bind { pod, .. } => (pod, bind),
             Outcome::Unplaced { pod, .. } => (pod, tell),
+            // `choose` writes those.
+            Outcome::Choose { pod, .. } => return Err(pod.clone()),
         };
         let stored: Option<Arc<Stored>> =
             self.view.get(&pod.key).filter(|stored| stored.revision == pod.revision);
@@ -114,7 +165,8 @@ fn conclude(draft: Draft, ok: bool) -> Written {
     match (draft.outcome, ok) {
         (Outcome::Bind { pod, .. }, true) => Written::Bound { uid: pod.uid, created: pod.created },
         (Outcome::Unplaced { .. }, true) => Written::Told,
-        (Outcome::Bind { pod, .. } | Outcome::Unplaced { pod, .. }, false) => {
+        (Outcome::Choose { pod, .. }, _)
+        | (Outcome::Bind { pod, .. } | Outcome::Unplaced { pod, .. }, false) => {
             Written::Failed { key: pod.key, uid: pod.uid }
         }
     }
@@ -169,6 +221,10 @@ fn entry(draft: &Draft) -> JournalEntry {
         Outcome::Bind { pod, node, because } => {
             let message = format!("Successfully assigned {}/{} to {node}", key.namespace(), key.name);
             (pod, because, format!("bind to {node}"), event("Normal", "Scheduled", message))
+        }
+        Outcome::Choose { pod, node, .. } => {
+            let event = EventView::default();
+            (pod, &pod.told, format!("choose {node}"), event)
         }
         Outcome::Unplaced { pod, verdict } => {
             let event = event("Warning", "FailedScheduling", verdict.message.clone());

@@ -1,10 +1,12 @@
 //! The scheduler's memory: fed with every change of pods and nodes, it keeps the cluster and the queue. No IO.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use api::views::{Node, Pod};
-use api::{NodeName, Object, Uid};
+use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass};
+use api::{NodeName, Object, ObjectKey, Resource, Uid};
 
+use crate::choosing::Choice;
 use crate::class::Classes;
 use crate::decide::{Outcome, decide};
 use crate::node_info::Cluster;
@@ -21,6 +23,10 @@ pub struct Brain {
     classes: Classes,
     /// Pods whose binding is being written: the cluster counts them where they go.
     in_flight: HashSet<Uid>,
+    /// Pods in flight that wait for volumes of their claims.
+    choosing: HashMap<Uid, Choice>,
+    /// Of those, the ones whose volumes are there.
+    ready: Vec<Outcome>,
 }
 
 impl Brain {
@@ -34,6 +40,7 @@ impl Brain {
         if let Some(node) = &pod.spec.node_name {
             self.queue.remove(uid);
             self.in_flight.remove(uid);
+            self.choosing.remove(uid);
             let is_news = !self.cluster.holds(uid);
             self.cluster.place(uid, node, &self.classes.of(pod));
             if is_news {
@@ -65,6 +72,7 @@ impl Brain {
     pub fn pod_gone(&mut self, uid: &Uid) {
         self.queue.remove(uid);
         self.in_flight.remove(uid);
+        self.choosing.remove(uid);
         if self.cluster.remove(uid) {
             self.queue.revive();
         }
@@ -83,13 +91,64 @@ impl Brain {
         self.queue.revive();
     }
 
+    /// A claim was created or changed. Tells which pods have to be looked at again: what was chosen for them does not hold.
+    pub fn claim(&mut self, claim: Arc<Object<PersistentVolumeClaim>>) -> Vec<Pending> {
+        let name = Arc::clone(&claim.key.name);
+        self.cluster.storage.put_claim(claim);
+        self.storage_changed(Some(&name))
+    }
+
+    /// A volume was created or changed.
+    pub fn volume(&mut self, volume: Arc<Object<PersistentVolume>>) -> Vec<Pending> {
+        let claim = volume.spec.claim_ref.as_ref().map(|claim| Arc::from(claim.name.as_str()));
+        self.cluster.storage.put_volume(volume);
+        self.storage_changed(claim.as_ref())
+    }
+
+    /// A class was created or changed.
+    pub fn class(&mut self, class: Arc<Object<StorageClass>>) {
+        self.cluster.storage.put_class(class);
+        self.queue.revive_claimants();
+    }
+
+    /// A claim, a volume or a class was deleted.
+    pub fn storage_gone(&mut self, key: &ObjectKey) -> Vec<Pending> {
+        self.cluster.storage.forget(key);
+        let claim = (key.resource == PersistentVolumeClaim::ID).then_some(&key.name);
+        self.storage_changed(claim)
+    }
+
+    /// Pods whose claims have volumes now are ready; the others whose choice does not hold any more come back.
+    fn storage_changed(&mut self, claim: Option<&Arc<str>>) -> Vec<Pending> {
+        self.queue.revive_claimants();
+        let Some(claim) = claim else { return Vec::new() };
+        let mut undone = Vec::new();
+        let concerned =
+            self.choosing.extract_if(|_, choice| choice.is_about(claim) && choice.look(&self.cluster));
+        for (_, choice) in concerned {
+            match choice.into_outcome() {
+                Ok(outcome) => self.ready.push(outcome),
+                Err(pod) => undone.push(pod),
+            }
+        }
+        undone
+    }
+
     /// Tries up to `limit` waiting pods. Pods to bind are in flight until `written` or `failed`.
     pub fn decide(&mut self, limit: usize) -> Vec<Outcome> {
-        let outcomes = decide(&mut self.cluster, &mut self.queue, limit);
+        let mut outcomes = std::mem::take(&mut self.ready);
+        outcomes.extend(decide(&mut self.cluster, &mut self.queue, limit));
         for outcome in &outcomes {
-            if let Outcome::Bind { pod, .. } = outcome {
-                self.in_flight.insert(pod.uid.clone());
-                self.queue.revive_company();
+            match outcome {
+                Outcome::Bind { pod, .. } => {
+                    self.in_flight.insert(pod.uid.clone());
+                    self.queue.revive_company();
+                }
+                Outcome::Choose { pod, node, .. } => {
+                    self.in_flight.insert(pod.uid.clone());
+                    self.choosing.insert(pod.uid.clone(), Choice::new(pod.clone(), node.clone()));
+                }
+                Outcome::Unplaced { .. } => {}
             }
         }
         outcomes
@@ -103,6 +162,7 @@ impl Brain {
     /// The decision was not written: look at the pod as it is now.
     pub fn failed(&mut self, uid: &Uid, current: Option<&Object<Pod>>) {
         self.queue.remove(uid);
+        self.choosing.remove(uid);
         if self.in_flight.remove(uid) && self.cluster.remove(uid) {
             self.queue.revive();
         }
@@ -113,7 +173,7 @@ impl Brain {
 
     /// There is something to try.
     pub fn has_work(&self) -> bool {
-        self.queue.has_work()
+        self.queue.has_work() || !self.ready.is_empty()
     }
 
     /// Pods that wait for a node, those that fit nowhere included.

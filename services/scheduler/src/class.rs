@@ -62,6 +62,8 @@ pub struct PodClass {
     pub tolerations: Vec<Toleration>,
     /// Spreading rules.
     pub spread: Vec<TopologySpreadConstraint>,
+    /// Claims that a pod mounts, and whether they are made for it.
+    pub claims: Vec<(Arc<str>, bool)>,
     /// Must run where such pods run.
     pub near: Vec<PodTerm>,
     /// Must not run where such pods run.
@@ -99,7 +101,11 @@ impl PodTerm {
 impl PodClass {
     /// Placing one pod of this class changes which other nodes fit the next one, so nothing may be reused between two.
     pub fn is_entangled(&self) -> bool {
-        !(self.spread.is_empty() && self.near.is_empty() && self.apart.is_empty() && self.drawn.is_empty())
+        !(self.spread.is_empty()
+            && self.near.is_empty()
+            && self.apart.is_empty()
+            && self.drawn.is_empty()
+            && self.claims.is_empty())
     }
 }
 
@@ -127,6 +133,7 @@ struct Content<'a> {
     affinity: &'a api::views::Affinity,
     tolerations: &'a [Toleration],
     spread: &'a [TopologySpreadConstraint],
+    claims: &'a [(Arc<str>, bool)],
 }
 
 impl Classes {
@@ -134,6 +141,7 @@ impl Classes {
     pub fn of(&mut self, pod: &Object<Pod>) -> Arc<PodClass> {
         let spec = &pod.spec;
         let (request, weight, host_ports) = (request_of(pod), weight_of(pod), host_ports_of(pod));
+        let claims: Vec<(Arc<str>, bool)> = api::volumes::claims_of(pod).collect();
         let owner = pod.metadata.controller().map(|owner| &owner.uid);
         let content = serde_json::to_string(&Content {
             namespace: pod.key.namespace(),
@@ -146,6 +154,7 @@ impl Classes {
             affinity: &spec.affinity,
             tolerations: &spec.tolerations,
             spread: &spec.topology_spread_constraints,
+            claims: &claims,
         })
         .unwrap_or_else(|_| pod.metadata.uid.to_string());
         if let Some(known) = self.by_content.get(content.as_str()) {
@@ -172,6 +181,7 @@ impl Classes {
                 .clone(),
             tolerations: spec.tolerations.clone(),
             spread: spec.topology_spread_constraints.clone(),
+            claims,
             near,
             apart,
             drawn,

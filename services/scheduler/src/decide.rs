@@ -3,13 +3,14 @@
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use api::NodeName;
+use api::{NodeName, ObjectKey};
 
 use crate::class::{ClassId, PodClass};
 use crate::filter::{fits, misfits};
 use crate::node_info::{Cluster, NodeInfo};
 use crate::queue::{Pending, Queue};
 use crate::score::{room, score};
+use crate::storage::Need;
 use crate::surroundings::Surroundings;
 
 /// Nodes that an explanation names one by one.
@@ -36,6 +37,15 @@ pub enum Outcome {
         /// Why there.
         because: String,
     },
+    /// It goes to a node when its claims have volumes there: the claims are told the node, the cluster counts the pod there already.
+    Choose {
+        /// The pod.
+        pod: Pending,
+        /// Where to.
+        node: NodeName,
+        /// Claims that wait for a node.
+        claims: Vec<ObjectKey>,
+    },
     /// It fits nowhere and its condition does not say so yet; it is parked.
     Unplaced {
         /// The pod.
@@ -55,12 +65,18 @@ pub fn decide(cluster: &mut Cluster, queue: &mut Queue, limit: usize) -> Vec<Out
             continue;
         }
         let class = pod.class.clone();
+        if let Err(why) = cluster.storage.needs(&class) {
+            let verdict = Arc::new(held_back(&why, cluster));
+            outcomes.extend(unplaced(queue, pod, verdict));
+            continue;
+        }
         let frontier = frontiers.entry(class.id).or_insert_with(|| Frontier::of(&class, cluster));
         let Some(choice) = frontier.best(&class, cluster) else {
             let verdict = Arc::new(explain(&class, cluster));
             outcomes.extend(unplaced(queue, pod, verdict));
             continue;
         };
+        let claims = frontier.claims_without_volume();
         cluster.place(&pod.uid, &choice.node, &class);
         if class.is_entangled() {
             frontiers.remove(&class.id);
@@ -68,7 +84,10 @@ pub fn decide(cluster: &mut Cluster, queue: &mut Queue, limit: usize) -> Vec<Out
         if !class.apart.is_empty() {
             frontiers.clear();
         }
-        outcomes.push(Outcome::Bind { pod, node: choice.node, because: choice.because });
+        outcomes.push(match claims.is_empty() {
+            true => Outcome::Bind { pod, node: choice.node, because: choice.because },
+            false => Outcome::Choose { pod, node: choice.node, claims },
+        });
     }
     outcomes
 }
@@ -124,6 +143,14 @@ impl Frontier {
         }
     }
 
+    fn claims_without_volume(&self) -> Vec<ObjectKey> {
+        let waiting = self.around.claims.iter().filter_map(|need| match need {
+            Need::Choose { claim, .. } => Some(claim.clone()),
+            Need::Reach(_) | Need::Alone => None,
+        });
+        waiting.collect()
+    }
+
     fn reason(&self, class: &PodClass, node: &NodeInfo) -> String {
         let siblings = class.group.and_then(|group| node.groups.get(&group)).copied().unwrap_or(0);
         let siblings = match siblings {
@@ -143,6 +170,15 @@ fn rate(class: &PodClass, node: &NodeInfo, around: &Surroundings, cluster: &Clus
         _ => 0,
     };
     score(class, node, around, in_zone)
+}
+
+/// Why pods of a class wait wherever they are to go.
+fn held_back(why: &str, cluster: &Cluster) -> Verdict {
+    let message = match cluster.live() {
+        0 => "no nodes available to schedule pods".to_owned(),
+        live => format!("0/{live} nodes are available: {why}."),
+    };
+    Verdict { message, because: why.to_owned() }
 }
 
 /// Says of every node why it does not fit, in Kubernetes' aggregated form and node by node.

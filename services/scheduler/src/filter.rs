@@ -47,6 +47,12 @@ pub enum Misfit<'a> {
     NotApart,
     /// Pods that are there do not want it.
     Repelled,
+    /// It does not reach a volume of the pod.
+    VolumeElsewhere,
+    /// No volume for a claim of the pod is there or can be made.
+    NoVolume,
+    /// Another pod uses a claim that only one may use.
+    ClaimTaken,
 }
 
 impl fmt::Display for Misfit<'_> {
@@ -68,6 +74,11 @@ impl fmt::Display for Misfit<'_> {
             Self::NotNear => f.write_str("node(s) didn't match pod affinity rules"),
             Self::NotApart => f.write_str("node(s) didn't match pod anti-affinity rules"),
             Self::Repelled => f.write_str("node(s) didn't satisfy existing pods anti-affinity rules"),
+            Self::VolumeElsewhere => f.write_str("node(s) had volume node affinity conflict"),
+            Self::NoVolume => f.write_str("node(s) didn't find available persistent volumes to bind"),
+            Self::ClaimTaken => f.write_str(
+                "node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode",
+            ),
         }
     }
 }
@@ -92,6 +103,11 @@ impl Misfit<'_> {
             Self::NotNear => "has none of the pods that the pod wants to be near to".to_owned(),
             Self::NotApart => "has pods that the pod must not be near to".to_owned(),
             Self::Repelled => "has pods that must not be near to the pod".to_owned(),
+            Self::VolumeElsewhere => "does not reach a volume of the pod".to_owned(),
+            Self::NoVolume => "has no volume for a claim of the pod, and none can be made there".to_owned(),
+            Self::ClaimTaken => {
+                "is no place for a claim that another pod uses and only one may use".to_owned()
+            }
         }
     }
 }
@@ -139,6 +155,9 @@ fn check<'a>(
     let short = resources(class, node, tell)?;
     if short {
         return ControlFlow::Break(());
+    }
+    for misfit in around.claims.iter().filter_map(|need| need.misfit(node)) {
+        tell(misfit)?;
     }
     company(node, around, tell)
 }

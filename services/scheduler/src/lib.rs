@@ -7,12 +7,14 @@ mod active;
 mod amounts;
 mod binding;
 mod brain;
+mod choosing;
 mod class;
 mod decide;
 mod filter;
 mod node_info;
 mod queue;
 mod score;
+mod storage;
 mod surroundings;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,7 @@ use api::{NodeName, Object, Uid};
 
 use crate::amounts::Amounts;
 use crate::class::{ClassId, GroupId, HostPort, PodClass};
+use crate::storage::Storage;
 
 /// The label that names a node's zone.
 pub const ZONE: &str = "topology.kubernetes.io/zone";
@@ -125,6 +126,8 @@ pub struct Cluster {
     zones: HashMap<GroupId, HashMap<Arc<str>, u32>>,
     /// Pods with required anti-affinity: while there are none, nobody looks for them.
     apart: usize,
+    /// Claims and volumes.
+    pub storage: Storage,
 }
 
 #[derive(Debug)]
@@ -185,6 +188,7 @@ impl Cluster {
         if let Some(info) = self.nodes.get_mut(at) {
             info.take(class);
         }
+        self.storage.count_users(class, 1);
         self.shift(at, class, 1);
         self.placed.insert(uid.clone(), Placed { node: at, class: class.clone() });
     }
@@ -195,6 +199,7 @@ impl Cluster {
         if let Some(info) = self.nodes.get_mut(node) {
             info.release(&class);
         }
+        self.storage.count_users(&class, -1);
         self.shift(node, &class, -1);
         true
     }

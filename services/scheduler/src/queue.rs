@@ -140,6 +140,11 @@ impl Queue {
         self.revive_if(|class| !class.near.is_empty() || !class.spread.is_empty());
     }
 
+    /// A claim, a volume or a class changed.
+    pub fn revive_claimants(&mut self) {
+        self.revive_if(|class| !class.claims.is_empty());
+    }
+
     fn revive_if(&mut self, worth: impl Fn(&PodClass) -> bool) {
         let is_worth = |parked: &mut Parked| parked.pods.values().next().is_some_and(|pod| worth(&pod.class));
         for (_, parked) in self.parked.extract_if(|_, parked| is_worth(parked)) {

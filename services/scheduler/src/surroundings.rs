@@ -59,6 +59,8 @@ pub struct Spread {
 /// Everything about other pods that decides where one of a class may go.
 #[derive(Debug, Default)]
 pub struct Surroundings {
+    /// What its claims ask of a node.
+    pub claims: Vec<crate::storage::Need>,
     /// Spreading rules.
     pub spread: Vec<Spread>,
     /// Required affinity: domains that have such pods. `None` in place of a term that the pod itself satisfies first.
@@ -95,6 +97,8 @@ impl Surroundings {
             })
             .collect();
         around.apart = class.apart.iter().map(term).collect();
+        // Whoever asks knows already if there are claims that nothing can be done about.
+        around.claims = cluster.storage.needs(class).unwrap_or_default();
         around.drawn = class.drawn.iter().map(|(weight, wish)| (*weight, term(wish))).collect();
         around
     }

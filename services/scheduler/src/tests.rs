@@ -4,4 +4,5 @@ mod cluster;
 mod placement;
 mod refusals;
 mod safety;
+mod volumes;
 mod whole;

@@ -58,16 +58,24 @@ pub enum Write {
         /// For the journal.
         because: String,
     },
+    /// Changes nothing and says something of an object: once, as long as the process remembers that it was the last thing said of it.
+    Tell {
+        /// Which object.
+        key: ObjectKey,
+        /// The event.
+        event: EventView,
+    },
 }
 
 impl Write {
-    /// `create`, `patch`, `delete`, `finish`.
+    /// `create`, `patch`, `delete`, `finish`, `tell`.
     pub fn verb(&self) -> &'static str {
         match self {
             Self::Create { .. } => "create",
             Self::Patch { .. } => "patch",
             Self::Delete { .. } => "delete",
             Self::Finish { .. } => "finish",
+            Self::Tell { .. } => "tell",
         }
     }
 
@@ -77,7 +85,8 @@ impl Write {
             Self::Create { key, .. }
             | Self::Patch { key, .. }
             | Self::Delete { key, .. }
-            | Self::Finish { key, .. } => key,
+            | Self::Finish { key, .. }
+            | Self::Tell { key, .. } => key,
         }
     }
 
@@ -88,6 +97,7 @@ impl Write {
             | Self::Patch { because, .. }
             | Self::Delete { because, .. }
             | Self::Finish { because, .. } => because,
+            Self::Tell { event, .. } => &event.message,
         }
     }
 
@@ -97,6 +107,7 @@ impl Write {
             Self::Create { event, .. } | Self::Patch { event, .. } | Self::Delete { event, .. } => {
                 event.as_ref()
             }
+            Self::Tell { event, .. } => Some(event),
             Self::Finish { .. } => None,
         }
     }

@@ -32,6 +32,7 @@ pub mod time;
 pub mod validation;
 pub mod versions;
 pub mod views;
+pub mod volumes;
 
 pub use kinds::{KindInfo, Kinds, by_gvk, by_path, kind, kinds};
 pub use meta::{Metadata, OwnerReference};

@@ -124,7 +124,7 @@ pub enum Assign {
     },
 }
 
-/// A pod to run, with the ConfigMaps and Secrets it uses and nothing else of the cluster.
+/// A pod to run, with the ConfigMaps, Secrets, claims and volumes it uses and nothing else of the cluster.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AssignedPod {
     /// Where its object lives.
@@ -135,7 +135,7 @@ pub struct AssignedPod {
     pub revision: Revision,
     /// The Pod object as stored (named MessagePack; read it with `bus::decode`).
     pub object: ByteBuf,
-    /// ConfigMaps and Secrets that its spec refers to and that exist.
+    /// ConfigMaps, Secrets and claims that its spec refers to and that exist, and the volumes of those claims.
     pub config: Vec<ConfigObject>,
     /// `Some(grace seconds)`: its proxies have drained, end it now. While a deleted pod drains this is still `None`.
     pub stop: Option<u32>,
@@ -167,12 +167,12 @@ pub struct TokenAnswer {
     pub refused: Option<String>,
 }
 
-/// A ConfigMap or a Secret; or a token, which only the agent itself adds.
+/// A ConfigMap, a Secret, a claim or a volume; or a token, which only the agent itself adds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ConfigObject {
-    /// `configmaps`, `secrets` or the agent's own `tokens`.
+    /// `configmaps`, `secrets`, `persistentvolumeclaims`, `persistentvolumes` or the agent's own `tokens`.
     pub resource: ResourceId,
-    /// Its name; its namespace is the pod's.
+    /// Its name; its namespace, if it has one, is the pod's.
     pub name: String,
     /// Its revision.
     pub revision: Revision,
@@ -393,6 +393,20 @@ pub struct PortForwardRequest {
     pub uid: Uid,
     /// The port in the pod.
     pub port: u16,
+}
+
+/// Keeper → agent, request/reply on `odeon.node.<node>.volume`: nobody wants this volume of the built-in driver any more.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct VolumeRemoval {
+    /// The driver's name for it.
+    pub handle: String,
+}
+
+/// The reply to a `VolumeRemoval`, when nothing of the volume is left.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct VolumeRemoved {
+    /// Why it is still there, if it is.
+    pub refused: Option<String>,
 }
 
 /// Processor time is compared over so long at least, in milliseconds.

@@ -10,6 +10,7 @@ pub mod portforward;
 pub mod register;
 pub mod tokens;
 pub mod usage;
+pub mod volumes;
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::ask::ask;
+use super::claim;
 use super::content::Content;
 use super::decide::PodOp;
 use super::fields::Place;
@@ -96,16 +97,20 @@ impl<R: ContainerRuntime> Hands<R> {
         let plan = &here.plan;
         let full = read(plan, "FailedCreatePodSandBox")?;
         // What is missing is found before anything is made.
+        claim::check(&full).map_err(|missing| Trouble("FailedMount", missing))?;
         let content = self.content(&full, here)?;
-        let pod_spec = full.pod.spec.clone().unwrap_or_default();
-        for (_, volume) in spec::volumes(plan, &pod_spec) {
+        for (_, volume) in spec::volumes(plan, &full) {
             self.runtime
                 .create_volume(&volume)
                 .await
                 .map_err(|error| Trouble("FailedMount", error.text()))?;
         }
         let sandbox = spec::sandbox(plan, &full, attempt, &self.dns);
-        let trouble = |error: RuntimeError| Trouble("FailedCreatePodSandBox", error.text());
+        let trouble = |error: RuntimeError| {
+            let text = error.text();
+            let reason = if claim::is_about_mount(&text) { "FailedMount" } else { "FailedCreatePodSandBox" };
+            Trouble(reason, text)
+        };
         let id = self.runtime.create_sandbox(&sandbox).await.map_err(trouble)?;
         if let Err(error) = self.runtime.start(&id).await {
             // A sandbox that cannot start (a taken port, no address left) would block the next one's name.

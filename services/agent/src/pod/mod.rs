@@ -1,6 +1,7 @@
 //! The Pod performer: what a pod wants, what its containers do, and what follows from both.
 
 pub mod ask;
+pub mod claim;
 pub mod content;
 pub mod decide;
 pub mod env;

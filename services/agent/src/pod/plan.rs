@@ -129,6 +129,10 @@ pub struct FullPod {
     pub secrets: BTreeMap<String, k8s::Secret>,
     /// Tokens, by `Wanted::name`.
     pub tokens: BTreeMap<String, Vec<u8>>,
+    /// Claims by name.
+    pub claims: BTreeMap<String, k8s::PersistentVolumeClaim>,
+    /// Volumes of those claims by name.
+    pub volumes: BTreeMap<String, k8s::PersistentVolume>,
 }
 
 /// The resource under which the agent adds tokens to what an assignment brings.
@@ -275,6 +279,8 @@ impl PodPlan {
             config_maps: BTreeMap::new(),
             secrets: BTreeMap::new(),
             tokens: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            volumes: BTreeMap::new(),
         };
         for object in self.config.iter() {
             match object.resource.as_str() {
@@ -283,6 +289,12 @@ impl PodPlan {
                 }
                 "secrets" => {
                     full.secrets.insert(object.name.clone(), bus::decode(&object.object).map_err(failed)?);
+                }
+                "persistentvolumeclaims" => {
+                    full.claims.insert(object.name.clone(), bus::decode(&object.object).map_err(failed)?);
+                }
+                "persistentvolumes" => {
+                    full.volumes.insert(object.name.clone(), bus::decode(&object.object).map_err(failed)?);
                 }
                 _ => {
                     full.config_maps
@@ -346,8 +358,13 @@ fn config_hash(
     metadata: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
     config: &[ConfigObject],
 ) -> u64 {
+    let revision = |object: &ConfigObject| match object.resource.as_str() {
+        // What is mounted stays what it is; only that it can be mounted at last is news.
+        "persistentvolumeclaims" | "persistentvolumes" => 0,
+        _ => object.revision.0,
+    };
     let revisions: Vec<_> =
-        config.iter().map(|object| (object.resource.as_str(), &object.name, object.revision.0)).collect();
+        config.iter().map(|object| (object.resource.as_str(), &object.name, revision(object))).collect();
     hash_of(&(&metadata.labels, &metadata.annotations, revisions))
 }
 

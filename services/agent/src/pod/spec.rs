@@ -6,12 +6,15 @@ use std::time::Duration;
 use api::quantity::Quantity;
 use k8s_openapi::api::core::v1 as k8s;
 
+use super::claim::{self, Backing};
 use super::content::VOLUMES;
 use super::env::Environment;
 use super::fields::Place;
 use super::plan::{ContainerPlan, FullPod, PodPlan};
 use super::{limits, security};
-use crate::runtime::{ContainerId, ContainerSpec, HostPort, Mount, MountSource, SandboxSpec, VolumeSpec};
+use crate::runtime::{
+    ContainerId, ContainerSpec, HostPort, Medium, Mount, MountSource, SandboxSpec, VolumeOwner, VolumeSpec,
+};
 
 /// Names, for pods that use the cluster's DNS.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +30,13 @@ pub fn sandbox(plan: &PodPlan, full: &FullPod, attempt: u32, dns: &ClusterDns) -
     let spec = full.pod.spec.clone().unwrap_or_default();
     let (dns_servers, dns_searches, dns_options) = resolver(plan, &spec, dns);
     let security = spec.security_context.as_ref();
+    let claimed: Vec<_> = claim::mountable(plan, full).collect();
+    let open = claimed.iter().filter(|(_, backing)| backing.is_ours());
+    let open = open.map(|(name, _)| format!("/{VOLUMES}/{name}")).collect();
+    let directories = claimed.iter().filter_map(|(name, backing)| match backing {
+        Backing::Directory(path) => Some((name.clone(), MountSource::Directory(path.clone()))),
+        Backing::Volume(_) | Backing::Host(_) => None,
+    });
     SandboxSpec {
         pod: plan.pod.clone(),
         attempt,
@@ -52,14 +62,13 @@ pub fn sandbox(plan: &PodPlan, full: &FullPod, attempt: u32, dns: &ClusterDns) -
             .chain(spec.init_containers.iter().flatten())
             .flat_map(host_ports)
             .collect(),
-        mounts: volumes(plan, &spec)
+        mounts: volumes(plan, full)
             .into_iter()
-            .map(|(name, volume)| Mount {
-                source: MountSource::Volume { name: volume.name, sub_path: None },
-                path: format!("/{VOLUMES}/{name}"),
-                read_only: false,
-            })
+            .map(|(name, volume)| (name, MountSource::Volume { name: volume.name, sub_path: None }))
+            .chain(directories)
+            .map(|(name, source)| Mount { source, path: format!("/{VOLUMES}/{name}"), read_only: false })
             .collect(),
+        open: (open, security.and_then(|security| security.fs_group)),
         sysctls: security
             .and_then(|security| security.sysctls.as_ref())
             .into_iter()
@@ -70,17 +79,22 @@ pub fn sandbox(plan: &PodPlan, full: &FullPod, attempt: u32, dns: &ClusterDns) -
 }
 
 /// The engine's volumes of a pod, by the names that its object gives them.
-pub fn volumes(plan: &PodPlan, spec: &k8s::PodSpec) -> Vec<(String, VolumeSpec)> {
-    let mut volumes = Vec::new();
-    for volume in spec.volumes.iter().flatten() {
-        let memory = match (&volume.empty_dir, &volume.secret) {
+pub fn volumes(plan: &PodPlan, full: &FullPod) -> Vec<(String, VolumeSpec)> {
+    let mut volumes: Vec<(String, VolumeSpec)> = claim::mountable(plan, full)
+        .filter_map(|(name, backing)| match backing {
+            Backing::Volume(volume) => Some((name, volume)),
+            Backing::Host(_) | Backing::Directory(_) => None,
+        })
+        .collect();
+    for volume in full.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten()) {
+        let medium = match (&volume.empty_dir, &volume.secret) {
             (Some(empty), _) if empty.medium.as_deref() == Some("Memory") => {
                 let limit = empty.size_limit.as_ref().and_then(|limit| Quantity::parse(&limit.0));
-                Some(limit.and_then(|limit| u64::try_from(limit.ceil_units()).ok()))
+                Medium::Memory(limit.and_then(|limit| u64::try_from(limit.ceil_units()).ok()))
             }
             // A secret never reaches a disk.
-            (None, Some(_)) => Some(None),
-            (_, _) => None,
+            (None, Some(_)) => Medium::Memory(None),
+            (_, _) => Medium::Disk,
         };
         let filled = volume.empty_dir.is_some()
             || volume.config_map.is_some()
@@ -89,7 +103,8 @@ pub fn volumes(plan: &PodPlan, spec: &k8s::PodSpec) -> Vec<(String, VolumeSpec)>
             || volume.projected.is_some();
         if filled {
             let name = format!("odeon-{}-{}", plan.pod.uid, volume.name);
-            volumes.push((volume.name.clone(), VolumeSpec { name, pod: plan.pod.clone(), memory }));
+            let owner = VolumeOwner::Pod(plan.pod.clone());
+            volumes.push((volume.name.clone(), VolumeSpec { name, owner, medium }));
         }
     }
     volumes
@@ -123,7 +138,7 @@ pub fn container(
         args: expanded(&spec.args),
         env: environment.lines(),
         working_dir: spec.working_dir.clone().filter(|path| !path.is_empty()),
-        mounts: mounts(plan, &pod, spec, &environment)?,
+        mounts: mounts(plan, full, spec, &environment)?,
         tty: spec.tty.unwrap_or(false),
         stdin: spec.stdin.unwrap_or(false),
         stdin_once: spec.stdin_once.unwrap_or(false),
@@ -243,14 +258,16 @@ fn host_ports(container: &k8s::Container) -> Vec<HostPort> {
 
 fn mounts(
     plan: &PodPlan,
-    pod: &k8s::PodSpec,
+    full: &FullPod,
     container: &k8s::Container,
     environment: &Environment,
 ) -> Result<Vec<Mount>, String> {
-    let known = volumes(plan, pod);
+    let known = volumes(plan, full);
+    let claimed: Vec<_> = claim::mountable(plan, full).collect();
     let mut mounts = Vec::new();
     for mount in container.volume_mounts.iter().flatten() {
-        let volume = pod.volumes.iter().flatten().find(|volume| volume.name == mount.name);
+        let mut declared = full.pod.spec.iter().flat_map(|spec| spec.volumes.iter().flatten());
+        let volume = declared.find(|volume| volume.name == mount.name);
         let volume = volume.ok_or_else(|| format!("volume \"{}\" does not exist", mount.name))?;
         let sub_path = match (&mount.sub_path, &mount.sub_path_expr) {
             (Some(path), _) if !path.is_empty() => Some(path.clone()),
@@ -258,21 +275,32 @@ fn mounts(
             (_, _) => None,
         };
         let made = known.iter().find(|(name, _)| *name == mount.name);
-        let source = match (made, &volume.host_path) {
-            (Some((_, made)), _) => MountSource::Volume { name: made.name.clone(), sub_path },
-            (None, Some(host)) => MountSource::Host(match sub_path {
-                Some(sub_path) => format!("{}/{sub_path}", host.path.trim_end_matches('/')),
-                None => host.path.clone(),
-            }),
-            (None, None) => {
+        let backing = claimed.iter().find(|(name, _)| *name == mount.name).map(|(_, backing)| backing);
+        let source = match (made, &volume.host_path, backing) {
+            (Some((_, made)), _, _) => MountSource::Volume { name: made.name.clone(), sub_path },
+            (None, Some(host), _) => MountSource::Host(below(&host.path, sub_path)?),
+            (None, None, Some(Backing::Host(path))) => MountSource::Host(below(path, sub_path)?),
+            (None, None, Some(Backing::Directory(path))) => match sub_path {
+                None => MountSource::Directory(path.clone()),
+                sub_path => MountSource::Host(below(path, sub_path)?),
+            },
+            (None, None, Some(Backing::Volume(_)) | None) => {
                 return Err(format!("volume \"{}\" is of a kind that this node cannot mount", mount.name));
             }
         };
-        let files = volume.empty_dir.is_none() && volume.host_path.is_none();
-        let read_only = mount.read_only.unwrap_or(false) || files;
+        let read_only = mount.read_only.unwrap_or(false) || claim::is_read_only(full, volume);
         mounts.push(Mount { source, path: mount.mount_path.clone(), read_only });
     }
     Ok(mounts)
+}
+
+/// A path in a directory of the machine, which it must not leave.
+fn below(directory: &str, sub_path: Option<String>) -> Result<String, String> {
+    let Some(sub_path) = sub_path else { return Ok(directory.to_owned()) };
+    match sub_path.split('/').any(|part| part == "..") {
+        true => Err(format!("subPath \"{sub_path}\" must not leave its volume")),
+        false => Ok(format!("{}/{sub_path}", directory.trim_end_matches('/'))),
+    }
 }
 
 /// How long a hook or probe may take at most when its own limit is gone.

@@ -430,6 +430,10 @@ impl ContainerRuntime for Hollow {
         self.answer("remove volumes of")
     }
 
+    async fn remove_persistent(&self, _node: &NodeName, _name: &str) -> Result<(), RuntimeError> {
+        self.answer("remove volume of")
+    }
+
     async fn machine(&self) -> Result<Machine, RuntimeError> {
         self.answer("ask about")?;
         Ok(Machine {

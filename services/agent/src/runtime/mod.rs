@@ -76,6 +76,13 @@ pub trait ContainerRuntime: process::Processes {
     fn create_volume(&self, volume: &VolumeSpec) -> impl Future<Output = Result<(), RuntimeError>> + Send;
     /// Removes every volume of a pod.
     fn remove_volumes(&self, pod: &PodRef) -> impl Future<Output = Result<(), RuntimeError>> + Send;
+    /// Removes a persistent volume of a node, by the name that the engine was asked to make it by, and everything in it. Removing
+    /// nothing is fine; anything else is left alone.
+    fn remove_persistent(
+        &self,
+        node: &NodeName,
+        name: &str,
+    ) -> impl Future<Output = Result<(), RuntimeError>> + Send;
     /// What the machine has, and what runs it.
     fn machine(&self) -> impl Future<Output = Result<Machine, RuntimeError>> + Send;
     /// Does the engine answer?
@@ -235,6 +242,8 @@ pub struct SandboxSpec {
     pub host_ports: Vec<HostPort>,
     /// The pod's volumes, all mounted, so that they can be filled and last as long as the sandbox.
     pub mounts: Vec<Mount>,
+    /// Paths of persistent volumes: those that are still empty are opened to every user, and to this group.
+    pub open: (Vec<String>, Option<i64>),
     /// Kernel parameters of the namespace.
     pub sysctls: BTreeMap<String, String>,
 }
@@ -355,19 +364,48 @@ pub enum MountSource {
         /// A path in it.
         sub_path: Option<String>,
     },
-    /// A path of the machine.
+    /// A path of the machine, made if it is missing.
     Host(String),
+    /// A directory of the machine that must be there.
+    Directory(String),
 }
 
 /// A volume to be made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VolumeSpec {
     /// The engine's name for it.
     pub name: String,
-    /// The pod that it goes with.
-    pub pod: PodRef,
-    /// Kept in memory, with this limit if any.
-    pub memory: Option<Option<u64>>,
+    /// What it goes with.
+    pub owner: VolumeOwner,
+    /// What it is made of.
+    pub medium: Medium,
+}
+
+/// What a volume goes with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum VolumeOwner {
+    /// A pod: it is removed with it.
+    Pod(PodRef),
+    /// A persistent volume that was made for this node: it is removed when it is asked for.
+    Persistent(NodeName),
+}
+
+/// What a volume is made of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// The engine's own disk.
+    Disk,
+    /// Memory, with this limit if any.
+    Memory(Option<u64>),
+    /// A directory of an NFS server, with options of its mount.
+    Nfs {
+        /// The server.
+        server: String,
+        /// The directory.
+        path: String,
+        /// `ro`, `nfsvers=4.1`, …
+        options: Vec<String>,
+    },
 }
 
 /// Which part of a log.

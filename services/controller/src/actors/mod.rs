@@ -13,6 +13,9 @@ mod job;
 mod names;
 mod namespace;
 mod ownership;
+mod persistent_volume;
+mod persistent_volume_claim;
+mod pod_claims;
 mod pods;
 mod replica_set;
 mod resource_quota;
@@ -32,6 +35,9 @@ pub use deployment::DeploymentActor;
 pub use disruption_budget::DisruptionBudgetActor;
 pub use job::{JobActor, ReleasedPods};
 pub use namespace::NamespaceActor;
+pub use persistent_volume::PersistentVolumeActor;
+pub use persistent_volume_claim::PersistentVolumeClaimActor;
+pub use pod_claims::PodClaims;
 pub use replica_set::{ReplicaSetActor, ReplicationControllerActor};
 pub use resource_quota::ResourceQuotaActor;
 pub use service::ServiceActor;
@@ -46,6 +52,11 @@ use api::views::Condition;
 /// A `Normal` event about the actor's own object.
 fn normal(reason: &str, message: String) -> Option<EventView> {
     Some(EventView { severity: "Normal".into(), reason: reason.into(), message, regarding: None })
+}
+
+/// A `Warning` event about the actor's own object.
+fn warning(reason: &str, message: String) -> Option<EventView> {
+    Some(EventView { severity: "Warning".into(), reason: reason.into(), message, regarding: None })
 }
 
 /// The condition of a kind, if the status has it.

@@ -162,6 +162,7 @@ impl Cluster {
             Write::Finish { key, .. } => {
                 self.objects.remove(key);
             }
+            Write::Tell { .. } => {}
         }
     }
 

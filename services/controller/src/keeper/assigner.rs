@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use api::journal::JournalEntry;
 use api::messages::{Applied, Assign, AssignedPod};
-use api::views::{ConfigMap, EndpointSlice, Pod, Secret, Service};
+use api::views::{ConfigMap, EndpointSlice, PersistentVolume, PersistentVolumeClaim, Pod, Secret, Service};
 use api::{NodeName, ObjectKey, Resource, Revision, Uid};
 use bus::{BusError, Change, ChangeKind, Changes, Reader, Stored};
 use telemetry::clock;
@@ -17,8 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::Keeper;
-use super::assignment::{assigned, is_news};
-use super::config_refs::config_refs;
+use super::assignment::{assigned, is_news, refs};
 use super::drain::{Gate, Offer, PROXY_ALIVE, gate, offers};
 
 /// An assignment that was sent so lately may still be on its way, or wait for its agent: its node is not behind yet. Messages are
@@ -62,7 +61,7 @@ struct Assigner {
     draining: HashMap<Uid, Draining>,
     /// The table that each proxy serves, and when it said so.
     proxies: HashMap<NodeName, (Revision, Instant)>,
-    /// Pods by the ConfigMaps and Secrets that they use.
+    /// Pods by the ConfigMaps, Secrets, claims and volumes that they use.
     users: Users,
     /// Namespaces whose Services or slices changed since the gates were last looked at.
     moved: HashSet<Arc<str>>,
@@ -158,7 +157,7 @@ impl Assigner {
     fn observe(&mut self, change: &Change, news: &mut AllNews) {
         match change.key().resource {
             Pod::ID => self.observe_pod(change, news),
-            ConfigMap::ID | Secret::ID => {
+            ConfigMap::ID | Secret::ID | PersistentVolumeClaim::ID | PersistentVolume::ID => {
                 let Some(users) = self.users.get(change.key()) else { return };
                 let reader = self.keeper.view.read();
                 for pod in users {
@@ -308,10 +307,10 @@ impl Assigner {
         self.send(node, Sent { epoch, seq, at: Instant::now(), patience }, &assign).await;
     }
 
-    /// Neither the pod nor a ConfigMap or Secret of its is newer than that. Notes what it uses.
+    /// Neither the pod nor anything that it uses is newer than that. Notes what it uses.
     fn is_known_since(&mut self, pod: &Stored, since: Revision) -> bool {
-        let refs = config_refs(pod);
         let reader = self.keeper.view.read();
+        let refs = refs(&reader, pod);
         let is_older = |key: &ObjectKey| reader.get(key).is_none_or(|config| config.revision <= since);
         let known = pod.revision <= since && refs.iter().all(is_older);
         note_users(&mut self.users, &reader, refs, &pod.key);

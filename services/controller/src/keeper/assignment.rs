@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use api::ObjectKey;
 use api::messages::{AssignedPod, ConfigObject};
-use api::views::Pod;
+use api::views::{PersistentVolume, PersistentVolumeClaim, Pod};
+use api::{ObjectKey, Resource, volumes};
 use bus::{Change, ChangeKind, Reader, Stored};
 use serde_bytes::ByteBuf;
 
@@ -15,7 +15,7 @@ const DOMAIN: &str = "cluster.local";
 
 /// The pod with the ConfigMaps and Secrets it uses, and the keys of those, whether they exist or not.
 pub fn assigned(reader: &Reader<'_>, pod: &Stored, stop: Option<u32>) -> (AssignedPod, BTreeSet<ObjectKey>) {
-    let refs = config_refs(pod);
+    let refs = refs(reader, pod);
     let config = refs.iter().filter_map(|key| reader.get(key)).map(|stored| ConfigObject {
         resource: stored.key.resource,
         name: stored.key.name.to_string(),
@@ -32,6 +32,24 @@ pub fn assigned(reader: &Reader<'_>, pod: &Stored, stop: Option<u32>) -> (Assign
         cluster_domain: DOMAIN.to_owned(),
     };
     (assigned, refs)
+}
+
+/// What an agent has to know besides the pod, whether it exists or not: what its spec refers to, its claims and their volumes.
+pub fn refs(reader: &Reader<'_>, pod: &Stored) -> BTreeSet<ObjectKey> {
+    let mut refs = config_refs(pod);
+    let object = pod.object::<Pod>();
+    for (name, own) in volumes::claims_of(&object) {
+        let key = ObjectKey::namespaced(PersistentVolumeClaim::ID, pod.key.namespace(), &name);
+        let claim = reader.get(&key).map(|stored| stored.object::<PersistentVolumeClaim>());
+        // Another's claim of that name is none of the pod's business.
+        if claim.as_ref().is_some_and(|claim| own && !volumes::is_owned(claim, &pod.metadata.uid)) {
+            continue;
+        }
+        let volume = claim.filter(|claim| !claim.spec.volume_name.is_empty());
+        refs.extend(volume.map(|claim| ObjectKey::cluster(PersistentVolume::ID, &claim.spec.volume_name)));
+        refs.insert(key);
+    }
+    refs
 }
 
 /// Whether the agent of the pod's node must hear of the change. A status alone is its own report coming back.

@@ -2,7 +2,7 @@
 //!
 //! Pure: `node` and `evict` (the Node actor), `standing`, `presence`, `register`, `drain`, `assignment`, `report` (what a report
 //! changes), `routes` and `table`. Shells: `mailroom` (registrations, heartbeats, reports), `attendance` (which nodes are ours, who fell
-//! silent), `assigner`, `broadcast` (the route table), `census` (metrics) and `gauges` (what autoscalers look at).
+//! silent), `assigner`, `broadcast` (the route table), `census` (metrics), `volumes` (removes them) and `gauges` (what autoscalers look at).
 
 mod assigner;
 mod assignment;
@@ -24,6 +24,7 @@ mod standing;
 mod table;
 #[cfg(test)]
 mod tests;
+mod volumes;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -99,6 +100,7 @@ impl Keeper {
         mailroom::start(&keeper, &mut shells, shutdown).await?;
         broadcast::start(&keeper, &mut shells, shutdown).await?;
         census::start(&keeper, &mut shells, shutdown);
+        volumes::start(&keeper, &mut shells, shutdown);
         gauges::start(&keeper, &mut shells, shutdown);
         Ok(shells)
     }

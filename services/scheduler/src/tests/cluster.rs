@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use api::views::{Node, Pod};
+use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass};
 use api::{Object, ObjectKey, Resource, Revision, Timestamp};
 use serde_json::{Value, json};
 
@@ -37,7 +37,75 @@ pub fn apply(brain: &mut Brain, line: &str, revision: u64) {
     match kind {
         "node" => brain.node(&node(rest, revision)),
         "pod" => brain.pod(&pod(rest, revision)),
+        "claim" | "volume" | "class" => storage(brain, kind, rest, revision),
         other => panic!("unknown kind {other}"),
+    }
+}
+
+/// `claim data class=local [volume=v] [selected=n1] [mode=ReadWriteOncePod]`, `volume v on=n1 class=local [claim=data]`,
+/// `class local waits [by=provisioner]`.
+fn storage(brain: &mut Brain, kind: &str, line: &str, revision: u64) {
+    let (name, fields) = words(line);
+    let field = |key: &str| fields.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str());
+    let class = field("class").unwrap_or_default();
+    let modes = [field("mode").unwrap_or("ReadWriteOnce")];
+    let undone = match kind {
+        "claim" => {
+            let mut annotations = json!({});
+            if let Some(node) = field("selected") {
+                annotations["volume.kubernetes.io/selected-node"] = json!(node);
+            }
+            if field("volume").is_some() {
+                annotations["pv.kubernetes.io/bind-completed"] = json!("yes");
+            }
+            let metadata =
+                json!({"name": name, "namespace": "default", "uid": name, "annotations": annotations});
+            let spec = json!({
+                "storageClassName": class, "accessModes": modes, "volumeName": field("volume").unwrap_or_default(),
+                "resources": {"requests": {"storage": "1Gi"}},
+            });
+            brain.claim(Arc::new(object(
+                ObjectKey::namespaced(PersistentVolumeClaim::ID, "default", &name),
+                metadata,
+                json!({"spec": spec, "status": {"phase": "Pending"}}),
+                revision,
+            )))
+        }
+        "volume" => {
+            let mut spec =
+                json!({"storageClassName": class, "accessModes": modes, "capacity": {"storage": "1Gi"}});
+            if let Some(node) = field("on") {
+                spec["nodeAffinity"] = json!({"required": {"nodeSelectorTerms": [
+                    {"matchFields": [{"key": "metadata.name", "operator": "In", "values": [node]}]}
+                ]}});
+            }
+            if let Some(claim) = field("claim") {
+                spec["claimRef"] = json!({"namespace": "default", "name": claim, "uid": claim});
+            }
+            let metadata = json!({"name": name, "uid": name});
+            brain.volume(Arc::new(object(
+                ObjectKey::cluster(PersistentVolume::ID, &name),
+                metadata,
+                json!({"spec": spec, "status": {"phase": "Available"}}),
+                revision,
+            )))
+        }
+        _ => {
+            let mode = if field("waits").is_some() { "WaitForFirstConsumer" } else { "Immediate" };
+            let body =
+                json!({"provisioner": field("by").unwrap_or("local.odeon.dev"), "volumeBindingMode": mode});
+            brain.class(Arc::new(object(
+                ObjectKey::cluster(StorageClass::ID, &name),
+                json!({"name": name, "uid": name}),
+                body,
+                revision,
+            )));
+            Vec::new()
+        }
+    };
+    for pod in undone {
+        let again = self::pod(&format!("{} claim={}", pod.key.name, pod.class.claims[0].0), revision);
+        brain.failed(&pod.uid, Some(&again));
     }
 }
 
@@ -51,6 +119,10 @@ pub fn shown(outcomes: &[Outcome], reasons: bool) -> String {
                 if reasons {
                     write!(text, ": {because}").unwrap();
                 }
+            }
+            Outcome::Choose { pod, node, claims } => {
+                let claims: Vec<&str> = claims.iter().map(|claim| &*claim.name).collect();
+                write!(text, "{} waits for {} on {node}", pod.key.name, claims.join(" ")).unwrap();
             }
             Outcome::Unplaced { pod, verdict } => {
                 write!(text, "{} waits: {}", pod.key.name, verdict.message).unwrap();
@@ -122,6 +194,9 @@ fn pod(line: &str, revision: u64) -> Object<Pod> {
                 metadata["ownerReferences"] =
                     json!([{"kind": "ReplicaSet", "name": value, "uid": value, "controller": true}]);
                 metadata["labels"]["app"] = json!(value);
+            }
+            "claim" => {
+                spec["volumes"] = json!([{"name": "data", "persistentVolumeClaim": {"claimName": value}}])
             }
             "app" => metadata["labels"]["app"] = json!(value),
             "on" => spec["nodeName"] = json!(value),

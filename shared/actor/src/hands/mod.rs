@@ -6,9 +6,10 @@ mod record;
 
 use std::sync::Arc;
 
-use api::journal::Cause;
+use api::journal::{Cause, EventView, JournalEntry};
 use api::{ObjectKey, Revision, Uid};
 use bus::{Bus, Journal, Mutation, Store, View, WriteError};
+use dashmap::DashMap;
 use telemetry::metrics::IntCounterVec;
 
 use crate::remedy::remedy_of_write;
@@ -27,7 +28,12 @@ pub struct Hands {
     /// The label of metrics.
     kind: &'static str,
     commands: IntCounterVec,
+    /// What was last said of objects by `Write::Tell`.
+    told: Arc<DashMap<ObjectKey, EventView>>,
 }
+
+/// Of so many objects it is remembered what was last said.
+const MOST_TOLD: usize = 10_000;
 
 /// What became of writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,7 +75,15 @@ impl Hands {
             &["kind", "verb"],
         );
         let (store, journal) = (bus.store(), bus.journal());
-        Self { store, journal, view: Arc::clone(view), identity: identity.into(), kind, commands }
+        Self {
+            store,
+            journal,
+            view: Arc::clone(view),
+            identity: identity.into(),
+            kind,
+            commands,
+            told: Arc::default(),
+        }
     }
 
     /// Performs writes at the same time, waits until the view holds them, and adds one entry to the journal: about `object`,
@@ -93,6 +107,9 @@ impl Hands {
     pub(crate) async fn act(&self, act: Act<'_>) -> Result<Performed, TurnError> {
         let Act { object, uid, trigger, parent, writes, status, bases } = act;
         let now = telemetry::clock::now();
+        for write in &writes {
+            self.tell(write, &uid, &trigger, parent);
+        }
         let plan = plan(&writes, status, &bases, now, telemetry::clock::fresh_uid);
         if plan.mutations.is_empty() && !plan.verdicts.iter().any(is_worth_telling) {
             return Ok(Performed::default());
@@ -117,6 +134,30 @@ impl Hands {
         let result = outcomes.conclude(&writes, &verdicts);
         record.entries(result.as_ref().err()).into_iter().for_each(|entry| self.journal.append(entry));
         result
+    }
+
+    /// Says what there is to say, unless it was the last thing said of the object.
+    fn tell(&self, write: &Write, uid: &Uid, trigger: &str, parent: Cause) {
+        let Write::Tell { key, event } = write else { return };
+        if self.told.len() >= MOST_TOLD {
+            self.told.clear();
+        }
+        if self.told.insert(key.clone(), event.clone()).as_ref() == Some(event) {
+            return;
+        }
+        self.journal.append(JournalEntry {
+            at_micros: telemetry::clock::now().0,
+            component: self.identity.to_string(),
+            object: Some(key.clone()),
+            uid: uid.clone(),
+            cause: telemetry::clock::child_of(parent),
+            parent_span: parent.span_id,
+            trigger: trigger.to_owned(),
+            because: event.message.clone(),
+            outcome: "done".to_owned(),
+            event: Some(event.clone()),
+            ..JournalEntry::default()
+        });
     }
 
     /// Writes everything at the same time; returns when the view holds what was written, and what stood in the way.

@@ -81,7 +81,7 @@ impl Bases {
             writes.iter().filter(|write| matches!(write, Write::Create { .. })).filter_map(namespace_of);
         let accounts = writes.iter().filter_map(|write| match write {
             Write::Create { key, object, .. } => account_of(key, object),
-            Write::Patch { .. } | Write::Delete { .. } | Write::Finish { .. } => None,
+            Write::Patch { .. } | Write::Delete { .. } | Write::Finish { .. } | Write::Tell { .. } => None,
         });
         let keys = writes.iter().map(|write| write.key().clone()).chain(namespaces).chain(accounts);
         let mut stored: HashMap<ObjectKey, Arc<Stored>> =
@@ -169,6 +169,8 @@ impl Draft {
                 self.delete(key, uid, *grace, *propagation, now)
             }
             Write::Finish { uid, .. } => self.finish_deletion(uid, now),
+            // Hands say it; nothing is written.
+            Write::Tell { .. } => Verdict::Done,
         }
     }
 

@@ -49,7 +49,7 @@ pub fn write(write: &Write) -> String {
         Write::Create { object, .. } => created(object),
         Write::Patch { merge, .. } => leaves(merge),
         Write::Delete { grace, propagation, .. } => deletion(*grace, *propagation),
-        Write::Finish { .. } => Vec::new(),
+        Write::Finish { .. } | Write::Tell { .. } => Vec::new(),
     };
     let mut text = format!("{} {}", write.verb(), show(write.key()));
     for detail in details {

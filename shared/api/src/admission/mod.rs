@@ -72,7 +72,12 @@ fn choose_storage_class(claim: &mut Value, classes: &[Value]) {
 
 /// The class of objects that name none, by its annotation (storage classes, ingress classes).
 pub fn is_default_class(class: &Value) -> bool {
-    let mut annotations = entries(class, "/metadata/annotations");
+    let annotations = entries(class, "/metadata/annotations");
+    marks_default(annotations.map(|(key, value)| (key, value.as_str().unwrap_or_default())))
+}
+
+/// Whether annotations mark the class of objects that name none.
+pub fn marks_default<'a>(mut annotations: impl Iterator<Item = (&'a str, &'a str)>) -> bool {
     annotations.any(|(key, value)| {
         matches!(
             key,

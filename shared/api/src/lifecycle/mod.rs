@@ -44,9 +44,20 @@ pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &U
     match kind.id.as_str() {
         "namespaces" => crate::defaults::namespace_label(object),
         "jobs.batch" => job::tell_apart(object, uid),
+        "persistentvolumeclaims" => protect(object, crate::volumes::CLAIM_PROTECTION),
+        "persistentvolumes" => protect(object, crate::volumes::VOLUME_PROTECTION),
         _ => {}
     }
     prepare_status(object, kind);
+}
+
+/// What is in use stays (Kubernetes' admission plugin StorageObjectInUseProtection).
+fn protect(object: &mut Value, finalizer: &str) {
+    let Some(metadata) = child(object, "metadata") else { return };
+    let held = metadata.entry("finalizers").or_insert_with(|| json!([]));
+    if let Some(held) = held.as_array_mut().filter(|held| !held.iter().any(|name| name == finalizer)) {
+        held.push(json!(finalizer));
+    }
 }
 
 /// `generateName` leaves room for the suffix within a label's 63 characters, as Kubernetes does.

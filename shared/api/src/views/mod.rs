@@ -19,6 +19,7 @@ mod resource_quota;
 mod service;
 mod signing_request;
 mod stateful_set;
+mod storage;
 
 pub use autoscaler::{
     AutoscalerSpec, AutoscalerStatus, Behavior, HorizontalPodAutoscaler, Metric, MetricTarget,
@@ -39,8 +40,8 @@ pub use job::{
 pub use namespace::{Namespace, NamespaceStatus};
 pub use node::{Node, NodeAddress, NodeSpec, NodeStatus, Taint};
 pub use pod::{
-    Affinity, Container, ContainerExit, ContainerPort, ContainerState, ContainerStatus,
-    NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodStatus, PreferredSchedulingTerm,
+    Affinity, Container, ContainerExit, ContainerPort, ContainerState, ContainerStatus, NodeSelector,
+    NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodStatus, PodVolume, PreferredSchedulingTerm,
     ResourceRequirements, Toleration, TopologySpreadConstraint,
 };
 pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
@@ -51,6 +52,11 @@ pub use signing_request::{CertificateSigningRequest, CertificateSigningRequestSt
 pub use stateful_set::{
     ClaimRetention, Ordinals, PartitionedUpdate, StatefulSet, StatefulSetSpec, StatefulSetStatus,
     StatefulSetUpdateStrategy,
+};
+pub use storage::{
+    ClaimReference, ClaimResources, CsiSource, PersistentVolume, PersistentVolumeClaim,
+    PersistentVolumeClaimSpec, PersistentVolumeClaimStatus, PersistentVolumeSpec, PersistentVolumeStatus,
+    StorageClass, TopologyLabel, TopologyTerm, VolumeNodeAffinity,
 };
 
 use serde::{Deserialize, Serialize};

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{Condition, LabelSelector, Taint, resource};
 use crate::quantity::Quantity;
@@ -59,6 +59,42 @@ pub struct PodSpec {
     pub readiness_gates: Vec<serde_json::Value>,
     /// While there are any, it is not scheduled.
     pub scheduling_gates: Vec<serde_json::Value>,
+    /// Volumes that are claims; others are for agents alone.
+    #[serde(deserialize_with = "claimed", skip_serializing_if = "Vec::is_empty")]
+    pub volumes: Vec<PodVolume>,
+}
+
+/// A volume that is a claim.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct PodVolume {
+    /// Its name in the pod.
+    pub name: String,
+    /// The claim; `None`: one that is made for the pod.
+    pub claim: Option<Arc<str>>,
+}
+
+/// Keeps the volumes that are claims.
+fn claimed<'de, D: Deserializer<'de>>(volumes: D) -> Result<Vec<PodVolume>, D::Error> {
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Claim {
+        claim_name: Arc<str>,
+    }
+    #[derive(Default, Deserialize)]
+    #[serde(default, rename_all = "camelCase")]
+    struct Volume {
+        name: String,
+        persistent_volume_claim: Option<Claim>,
+        ephemeral: Option<serde::de::IgnoredAny>,
+    }
+    let all = Option::<Vec<Volume>>::deserialize(volumes)?.unwrap_or_default();
+    let claimed =
+        all.into_iter().filter_map(|volume| match (volume.persistent_volume_claim, volume.ephemeral) {
+            (Some(claim), _) => Some(PodVolume { name: volume.name, claim: Some(claim.claim_name) }),
+            (None, Some(_)) => Some(PodVolume { name: volume.name, claim: None }),
+            (None, None) => None,
+        });
+    Ok(claimed.collect())
 }
 
 /// What scheduling reads of a container.

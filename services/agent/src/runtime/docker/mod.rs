@@ -372,6 +372,24 @@ impl ContainerRuntime for DockerEngine {
         Ok(())
     }
 
+    async fn remove_persistent(&self, node: &NodeName, name: &str) -> Result<(), RuntimeError> {
+        let found = match self.client.inspect_volume(name).await {
+            Ok(found) => found,
+            Err(error) if kind_of(&error) == FailureKind::NotFound => return Ok(()),
+            Err(error) => return Err(failed("inspect volume", name, error)),
+        };
+        if !wire::is_persistent(&found.labels, &self.cluster, node) {
+            let why = "it is no persistent volume of this node";
+            return Err(RuntimeError::new("remove volume", name, FailureKind::Refused, why));
+        }
+        match self.client.remove_volume(name, Some(query::RemoveVolumeOptions { force: false })).await {
+            Err(error) if kind_of(&error) != FailureKind::NotFound => {
+                Err(failed("remove volume", name, error))
+            }
+            Ok(()) | Err(_) => Ok(()),
+        }
+    }
+
     async fn machine(&self) -> Result<Machine, RuntimeError> {
         let info = self.client.info().await.map_err(|error| failed("ask about", "the machine", error))?;
         let mut machine = wire::machine(info);

@@ -10,8 +10,8 @@ use bollard::query_parameters as query;
 
 use super::{Filters, PodNetwork};
 use crate::runtime::{
-    Changed, Container, ContainerId, ContainerSpec, Exit, Image, Limits, LogOptions, Machine, Mount,
-    MountSource, PodRef, Processes, Role, RunState, SandboxSpec, Scope, Stats, VolumeSpec,
+    Changed, Container, ContainerId, ContainerSpec, Exit, Image, Limits, LogOptions, Machine, Medium, Mount,
+    MountSource, PodRef, Processes, Role, RunState, SandboxSpec, Scope, Stats, VolumeOwner, VolumeSpec,
 };
 
 const CLUSTER: &str = "odeon.dev/cluster";
@@ -22,6 +22,7 @@ const NAMESPACE: &str = "odeon.dev/namespace";
 const CONTAINER: &str = "odeon.dev/container";
 const ATTEMPT: &str = "odeon.dev/attempt";
 const SPEC_HASH: &str = "odeon.dev/spec-hash";
+const PERSISTENT: &str = "odeon.dev/persistent";
 const GRACE: &str = "odeon.dev/grace-seconds";
 /// The container label's value for a sandbox; no container of a pod can be called so.
 const SANDBOX: &str = "_sandbox";
@@ -131,7 +132,7 @@ pub(super) fn sandbox_body(
     engine::ContainerCreateBody {
         image: Some(image.to_owned()),
         hostname: own_network.then(|| spec.hostname.clone()),
-        env: route.as_ref().map(|route| vec![format!("{}={route}", crate::sandbox::ROUTE_VARIABLE)]),
+        env: Some(sandbox_environment(spec, route.as_deref())),
         labels: Some(container_labels(cluster, &spec.pod, (SANDBOX, spec.attempt, "", spec.grace))),
         exposed_ports: own_network.then(|| spec.host_ports.iter().map(ports).collect()),
         host_config: Some(engine::HostConfig {
@@ -152,6 +153,15 @@ pub(super) fn sandbox_body(
         }),
         ..Default::default()
     }
+}
+
+fn sandbox_environment(spec: &SandboxSpec, route: Option<&str>) -> Vec<String> {
+    let (paths, group) = &spec.open;
+    let route = route.map(|route| format!("{}={route}", crate::sandbox::ROUTE_VARIABLE));
+    let open = (!paths.is_empty()).then(|| format!("{}={}", crate::sandbox::OPEN_VARIABLE, paths.join(":")));
+    let group = group.filter(|_| open.is_some());
+    let group = group.map(|group| format!("{}={group}", crate::sandbox::GROUP_VARIABLE));
+    route.into_iter().chain(open).chain(group).collect()
 }
 
 /// What creates a container of a pod.
@@ -231,6 +241,13 @@ fn mounts(mounts: &[Mount], mut binds: Vec<String>) -> (Vec<engine::Mount>, Vec<
                 ..Default::default()
             }),
             MountSource::Volume { sub_path: Some(_), .. } => {}
+            MountSource::Directory(path) => volumes.push(engine::Mount {
+                typ: Some(engine::MountType::BIND),
+                source: Some(path.clone()),
+                target: Some(mount.path.clone()),
+                read_only: Some(mount.read_only),
+                ..Default::default()
+            }),
             MountSource::Host(path) => {
                 binds.push(format!("{path}:{}{}", mount.path, if mount.read_only { ":ro" } else { "" }));
             }
@@ -239,19 +256,46 @@ fn mounts(mounts: &[Mount], mut binds: Vec<String>) -> (Vec<engine::Mount>, Vec<
     (volumes, binds)
 }
 
+/// Labels of a volume that outlives its pods.
+fn persistent_labels(cluster: &str, node: &NodeName) -> HashMap<String, String> {
+    [(CLUSTER, cluster), (NODE, node.as_str()), (PERSISTENT, "true")]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
+}
+
+/// Whether labels are those of a persistent volume of the node.
+pub(super) fn is_persistent(labels: &HashMap<String, String>, cluster: &str, node: &NodeName) -> bool {
+    persistent_labels(cluster, node).iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
 /// What creates a volume.
 pub(super) fn volume_request(volume: &VolumeSpec, cluster: &str) -> engine::VolumeCreateRequest {
-    let options = volume.memory.map(|limit| {
-        let size = limit.map(|bytes| format!(",size={bytes}")).unwrap_or_default();
-        [("type", "tmpfs".to_owned()), ("device", "tmpfs".to_owned()), ("o", format!("mode=1777{size}"))]
-            .map(|(key, value)| (key.to_owned(), value))
-            .into()
-    });
+    let options = match &volume.medium {
+        Medium::Disk => None,
+        Medium::Memory(limit) => {
+            let size = limit.map(|bytes| format!(",size={bytes}")).unwrap_or_default();
+            Some([
+                ("type", "tmpfs".to_owned()),
+                ("device", "tmpfs".to_owned()),
+                ("o", format!("mode=1777{size}")),
+            ])
+        }
+        Medium::Nfs { server, path, options } => {
+            let options = std::iter::once(format!("addr={server}")).chain(options.iter().cloned());
+            let options = options.collect::<Vec<_>>().join(",");
+            Some([("type", "nfs".to_owned()), ("device", format!(":{path}")), ("o", options)])
+        }
+    };
+    let options = options.map(|options| options.map(|(key, value)| (key.to_owned(), value)).into());
+    let labels = match &volume.owner {
+        VolumeOwner::Pod(pod) => pod_labels(cluster, pod),
+        VolumeOwner::Persistent(node) => persistent_labels(cluster, node),
+    };
     engine::VolumeCreateRequest {
         name: Some(volume.name.clone()),
         driver: Some("local".to_owned()),
         driver_opts: options,
-        labels: Some(pod_labels(cluster, &volume.pod)),
+        labels: Some(labels),
         ..Default::default()
     }
 }

@@ -53,6 +53,7 @@ static KINDS: &[Kind] = &[
     kind("resourcequota", "quota", "resourcequotas", "v1", "ResourceQuota", true),
     kind("persistentvolumeclaim", "pvc", "persistentvolumeclaims", "v1", "PersistentVolumeClaim", true),
     kind("persistentvolume", "pv", "persistentvolumes", "v1", "PersistentVolume", false),
+    kind("storageclass", "sc", "storageclasses.storage.k8s.io", "storage.k8s.io/v1", "StorageClass", false),
     kind("deployment", "deploy", "deployments.apps", APPS, "Deployment", true),
     kind("replicaset", "rs", "replicasets.apps", APPS, "ReplicaSet", true),
     kind("statefulset", "sts", "statefulsets.apps", APPS, "StatefulSet", true),

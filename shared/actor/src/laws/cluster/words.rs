@@ -5,6 +5,8 @@
 //! * pods: `pending running succeeded failed ready[=30s] notready[=30s] node=n1 ip=10.0.0.1 image=a cpu=1 memory=1Gi port=[name:]80`
 //!   `restarts=2 priority=10 grace=30s selector k=v toleration key[=value][:effect][@30s] reason=Evicted`
 //! * nodes: `ready notready unknown cordoned cpu=2 memory=4Gi pods=110 ip=10.0.0.1 taint key[=value]:effect`
+//! * volumes and claims: `size=1Gi class=fast mode=ReadWriteMany phase=Bound volume=v claim=name[/uid] policy=Delete near=n1`
+//! * pods also: `mounts=claim`; storage classes: `by=provisioner waits default`
 //! * services: `selector k=v port=[name:]80[:8080] type=NodePort ip=10.96.0.1 headless`
 
 use std::time::Duration;
@@ -32,6 +34,19 @@ pub(super) fn defaults(draft: &mut Draft) {
         "cronjob" => draft.merge(&json!({
             "spec": { "schedule": "* * * * *", "jobTemplate": { "spec": { "template": template("Never", &json!({})) } } },
             "status": {},
+        })),
+        "persistentvolume" => draft.merge(&json!({
+            "metadata": { "finalizers": ["kubernetes.io/pv-protection"] },
+            "spec": { "capacity": { "storage": "1Gi" }, "accessModes": ["ReadWriteOnce"], "persistentVolumeReclaimPolicy": "Retain" },
+            "status": { "phase": "Available" },
+        })),
+        "persistentvolumeclaim" => draft.merge(&json!({
+            "metadata": { "finalizers": ["kubernetes.io/pvc-protection"] },
+            "spec": { "accessModes": ["ReadWriteOnce"], "resources": { "requests": { "storage": "1Gi" } }, "storageClassName": "" },
+            "status": { "phase": "Pending" },
+        })),
+        "storageclass" => draft.merge(&json!({
+            "provisioner": "local.odeon.dev", "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate",
         })),
         _ => {}
     }
@@ -107,11 +122,44 @@ pub(super) fn of_kind(
         "node" => node(draft, word, argument),
         "service" => service(draft, word, argument),
         "namespace" => Ok(word.key == "active"),
+        "persistentvolume" | "persistentvolumeclaim" | "storageclass" => Ok(storage(draft, word)),
         "deployment" | "replicaset" | "statefulset" | "daemonset" | "job" | "cronjob" => {
             workload_word(draft, word, argument)
         }
         _ => Ok(false),
     }
+}
+
+fn storage(draft: &mut Draft, word: &Word) -> bool {
+    let is_volume = draft.kind.singular == "persistentvolume";
+    match (word.key.as_str(), word.value.as_deref()) {
+        ("size", Some(size)) if is_volume => draft.set("spec.capacity.storage", size),
+        ("size", Some(size)) => draft.set("spec.resources.requests.storage", size),
+        ("class", Some(class)) => draft.set("spec.storageClassName", class),
+        ("mode", Some(mode)) => draft.set("spec.accessModes.0", mode),
+        ("phase", Some(phase)) => draft.set("status.phase", phase),
+        ("volume", Some(volume)) => draft.set("spec.volumeName", volume),
+        ("policy", Some(policy)) => draft.set("spec.persistentVolumeReclaimPolicy", policy),
+        ("near", Some(host)) => {
+            draft.merge(&json!({ "spec": { "nodeAffinity": { "required": { "nodeSelectorTerms": [
+            { "matchExpressions": [{ "key": "kubernetes.io/hostname", "operator": "In", "values": [host] }] }
+        ] } } } }))
+        }
+        ("claim", Some(claim)) => {
+            let (name, uid) = claim.split_once('/').unwrap_or((claim, ""));
+            draft.merge(&json!({ "spec": { "claimRef": { "namespace": "default", "name": name } } }));
+            if !uid.is_empty() {
+                draft.set("spec.claimRef.uid", uid);
+            }
+        }
+        ("by", Some(provisioner)) => draft.set("provisioner", provisioner),
+        ("waits", None) => draft.set("volumeBindingMode", "WaitForFirstConsumer"),
+        ("default", None) => draft.merge(&json!({
+            "metadata": { "annotations": { "storageclass.kubernetes.io/is-default-class": "true" } },
+        })),
+        _ => return false,
+    }
+    true
 }
 
 fn workload_word(
@@ -193,6 +241,8 @@ fn pod(
             }
             draft.push("spec.containers.0.ports", port);
         }
+        ("mounts", Some(claim)) => draft
+            .push("spec.volumes", json!({ "name": claim, "persistentVolumeClaim": { "claimName": claim } })),
         ("restarts", Some(_)) => draft.set("status.containerStatuses.0.restartCount", word.json()),
         ("priority", Some(_)) => draft.set("spec.priority", word.json()),
         ("reason", Some(reason)) => draft.set("status.reason", reason),
