@@ -259,6 +259,23 @@ fn stateful_sets() {
 }
 
 #[test]
+fn containers_of_a_stateful_set_mount_its_claims() {
+    let set = |mounted: &str| {
+        format!(
+            "{{apiVersion: apps/v1, kind: StatefulSet, metadata: {{name: db}}, spec: {{serviceName: '', selector: {{matchLabels: {{app: a}}}}, template: {{metadata: {{labels: {{app: a}}}}, spec: {{containers: [{{name: c, image: x, volumeMounts: [{{name: {mounted}, mountPath: /d}}]}}]}}}}, volumeClaimTemplates: [{{metadata: {{name: data}}, spec: {{accessModes: [ReadWriteOnce], resources: {{requests: {{storage: 1Gi}}}}}}}}]}}}}"
+        )
+    };
+    check_wrong(&set("data"), None, expect![""]);
+    check_wrong(
+        &set("other"),
+        None,
+        expect![[r#"
+            spec.template.spec.containers[0].volumeMounts[0].name: Not found: "other"
+        "#]],
+    );
+}
+
+#[test]
 fn daemon_sets() {
     check_created(
         &set("DaemonSet", ""),

@@ -1,11 +1,13 @@
 //! Rules of stateful sets, daemon sets and their revisions.
 
-use serde_json::Value;
+use std::borrow::Cow;
+
+use serde_json::{Value, json};
 
 use super::format::dns_subdomain;
 use super::workload::{Speech, is_zero, keep_selector, replicated};
 use super::{Errors, meta};
-use crate::json::{int, text};
+use crate::json::{int, items, text};
 use crate::kinds::FieldError;
 
 /// What may change in the spec of a stateful set, as Kubernetes lists it.
@@ -40,11 +42,31 @@ pub fn stateful_set(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let path = format!("spec.persistentVolumeClaimRetentionPolicy.{key}");
         errors.one_of(path, text(retention, &format!("/{key}")), &["Retain", "Delete"], false);
     }
-    replicated(&mut errors, spec, &Speech { selector: "statefulset", deadline: "StatefulSet" });
+    replicated(&mut errors, &with_claims(spec), &Speech { selector: "statefulset", deadline: "StatefulSet" });
     if let Some(old) = old {
         stateful_change(&mut errors, spec, old.get("spec").unwrap_or(&Value::Null));
     }
     errors.0
+}
+
+/// The spec with its claims among the volumes of the template, as its pods will have them.
+fn with_claims(spec: &Value) -> Cow<'_, Value> {
+    let names = items(spec, "/volumeClaimTemplates").iter().map(|claim| text(claim, "/metadata/name"));
+    let known = items(spec, "/template/spec/volumes");
+    let claims: Vec<Value> = names
+        .filter(|name| known.iter().all(|volume| text(volume, "/name") != *name))
+        .map(|name| json!({"name": name, "persistentVolumeClaim": {"claimName": name}}))
+        .collect();
+    let mut spec = Cow::Borrowed(spec);
+    if !claims.is_empty()
+        && let Some(template) = spec.to_mut().pointer_mut("/template/spec").and_then(Value::as_object_mut)
+    {
+        let volumes = template.entry("volumes").or_insert_with(|| json!([]));
+        if let Some(volumes) = volumes.as_array_mut() {
+            volumes.extend(claims);
+        }
+    }
+    spec
 }
 
 /// Checks a daemon set.
