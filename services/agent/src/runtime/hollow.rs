@@ -1,5 +1,6 @@
 //! Pretends to run containers: for scale, one process performs thousands of nodes, and for tests without an engine.
 
+mod processes;
 mod script;
 mod settings;
 
@@ -18,7 +19,6 @@ use tokio::sync::broadcast;
 use tokio_stream::wrappers::BroadcastStream;
 
 use self::script::Ending;
-use super::process::{Process, ProcessId, Processes, Wish};
 use super::{
     Changed, Container, ContainerId, ContainerRuntime, ContainerSpec, ExecOutcome, Exit, FailureKind, Image,
     Limits, LogOptions, Machine, PodRef, Role, RunState, RuntimeError, SandboxSpec, Scope, Stats, VolumeSpec,
@@ -198,24 +198,6 @@ impl Inner {
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-impl Processes for Hollow {
-    async fn talk(&self, id: &ContainerId, _wish: &Wish) -> Result<Process, RuntimeError> {
-        Err(no_processes("talk with a process of", id.as_str()))
-    }
-
-    async fn resize(&self, process: &ProcessId, _width: u16, _height: u16) -> Result<(), RuntimeError> {
-        Err(no_processes("resize the terminal of", &process.to_string()))
-    }
-
-    async fn exit_code(&self, process: &ProcessId) -> Result<Option<i64>, RuntimeError> {
-        Err(no_processes("ask for the exit code of", &process.to_string()))
-    }
-}
-
-fn no_processes(operation: &'static str, subject: &str) -> RuntimeError {
-    RuntimeError::new(operation, subject, FailureKind::Refused, "hollow containers have no processes")
 }
 
 impl ContainerRuntime for Hollow {
