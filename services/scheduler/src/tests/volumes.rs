@@ -6,32 +6,76 @@ use super::cluster::{apply, brain, check, shown};
 
 #[test]
 fn pods_wait_for_their_claims() {
-    check("node n1\npod web claim=data", &expect![""]);
-    check("node n1\nclaim data\npod web claim=data", &expect![""]);
-    check("node n1\nclass fast\nclaim data class=fast\npod web claim=data", &expect![""]);
-    check("node n1\nclaim data volume=gone\npod web claim=data", &expect![""]);
+    check(
+        "node n1\npod web claim=data",
+        &expect![[r#"
+        web waits: 0/1 nodes are available: persistentvolumeclaim "data" not found.
+    "#]],
+    );
+    check(
+        "node n1\nclaim data\npod web claim=data",
+        &expect![[r#"
+        web waits: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.
+    "#]],
+    );
+    check(
+        "node n1\nclass fast\nclaim data class=fast\npod web claim=data",
+        &expect![[r#"
+        web waits: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.
+    "#]],
+    );
+    check(
+        "node n1\nclaim data volume=gone\npod web claim=data",
+        &expect![[r#"
+        web waits: 0/1 nodes are available: persistentvolumeclaim "data" bound to non-existent persistentvolume "gone".
+    "#]],
+    );
 }
 
 #[test]
 fn pods_go_where_their_volumes_are() {
     check(
         "node n1\nnode n2\nvolume v on=n2 claim=data\nclaim data volume=v\npod web claim=data",
-        &expect![""],
+        &expect![[r#"
+            web -> n2
+        "#]],
     );
-    check("node n1\nvolume v on=n2 claim=data\nclaim data volume=v\npod web claim=data", &expect![""]);
+    check(
+        "node n1\nvolume v on=n2 claim=data\nclaim data volume=v\npod web claim=data",
+        &expect![[r#"
+        web waits: 0/1 nodes are available: 1 node(s) had volume node affinity conflict.
+    "#]],
+    );
 }
 
 #[test]
 fn the_first_pod_chooses_for_its_claim() {
-    check("node n1\nclass local waits\nclaim data class=local\npod web claim=data", &expect![""]);
+    check(
+        "node n1\nclass local waits\nclaim data class=local\npod web claim=data",
+        &expect![[r#"
+        web waits for data on n1
+    "#]],
+    );
     check(
         "node n1\nnode n2\nclass local waits\nclaim data class=local selected=n2\npod web claim=data",
-        &expect![""],
+        &expect![[r#"
+            web waits for data on n2
+        "#]],
     );
     let manual =
         "class manual waits by=kubernetes.io/no-provisioner\nclaim data class=manual\npod web claim=data";
-    check(&format!("node n1\n{manual}"), &expect![""]);
-    check(&format!("node n1\nnode n2\nvolume v on=n2 class=manual\n{manual}"), &expect![""]);
+    check(
+        &format!("node n1\n{manual}"),
+        &expect![[r#"
+        web waits: 0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.
+    "#]],
+    );
+    check(
+        &format!("node n1\nnode n2\nvolume v on=n2 class=manual\n{manual}"),
+        &expect![[r#"
+        web waits for data on n2
+    "#]],
+    );
 }
 
 #[test]
@@ -62,6 +106,8 @@ fn only_one_pod_uses_a_claim_for_one_pod() {
          claim data volume=v mode=ReadWriteOncePod
          pod first claim=data on=n1
          pod second claim=data",
-        &expect![""],
+        &expect![[r#"
+            second waits: 0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.
+        "#]],
     );
 }
