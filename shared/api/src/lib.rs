@@ -1,6 +1,7 @@
 //! The objects of Odeon: kinds, names, defaults, validation, and the messages between processes. No IO.
 
 pub mod admission;
+pub mod cel;
 pub mod columns;
 pub mod conversation;
 pub mod cron;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::check::places_within;
 use super::{Additional, Junctors, Kind, List, Schema, keywords, rules};
 use crate::json::{entries, flag, items, text};
 use crate::kinds::FieldError;
@@ -30,8 +31,7 @@ const STRUCTURE: [(&str, &str); 11] = [
 /// Compiles the schema of a whole object.
 pub(super) fn root(schema: &Value, path: &str) -> Result<Schema, Vec<FieldError>> {
     let mut compiler = Compiler { errors: Errors::default() };
-    let mut compiled = compiler.node(schema, path, Place::Root);
-    compiled.is_resource = true;
+    let compiled = compiler.node(schema, path, Place::Root, 1);
     match compiler.errors.0.is_empty() {
         true => Ok(compiled),
         false => Err(compiler.errors.0),
@@ -56,14 +56,15 @@ struct Compiler {
 }
 
 impl Compiler {
-    fn node(&mut self, schema: &Value, path: &str, place: Place) -> Schema {
+    /// Compiles one schema, which describes so many places of an object at most.
+    fn node(&mut self, schema: &Value, path: &str, place: Place, places: u64) -> Schema {
         self.refuse_unsupported(schema, path);
         let int_or_string = flag(schema, "/x-kubernetes-int-or-string");
         let mut compiled = Schema {
             kind: Kind::parse(text(schema, "/type")),
             nullable: flag(schema, "/nullable"),
             preserves_unknown: flag(schema, "/x-kubernetes-preserve-unknown-fields"),
-            is_resource: flag(schema, "/x-kubernetes-embedded-resource"),
+            is_resource: place == Place::Root || flag(schema, "/x-kubernetes-embedded-resource"),
             int_or_string,
             properties: BTreeMap::new(),
             additional: None,
@@ -71,44 +72,54 @@ impl Compiler {
             default: schema.get("default").cloned(),
             list: List::default(),
             limits: keywords::limits(&mut self.errors, schema, path),
-            junctors: self.junctors(schema, path, int_or_string),
-            rules: rules::compile(&mut self.errors, schema, path),
+            junctors: self.junctors(schema, path, int_or_string, places),
+            rules: Vec::new(),
         };
         let part = match place {
             Place::Junctor { .. } => place,
             Place::Root | Place::Part(_) => Place::Part("must not be empty for specified object fields"),
         };
         for (name, value) in entries(schema, "/properties") {
-            let property = self.node(value, &format!("{path}.properties[{name}]"), part);
+            let property = self.node(value, &format!("{path}.properties[{name}]"), part, places);
             compiled.properties.insert(name.to_owned(), property);
         }
-        compiled.additional = self.additional(schema, path, part);
+        compiled.additional = self.additional(schema, path, part, places, compiled.limits.properties.max);
         compiled.items = schema.get("items").map(|of_items| {
             let part = match part {
                 Place::Part(_) => Place::Part("must not be empty for specified array items"),
                 other => other,
             };
-            Box::new(self.node(of_items, &format!("{path}.items"), part))
+            let places = places_within(compiled.limits.items.max, places, of_items);
+            Box::new(self.node(of_items, &format!("{path}.items"), part, places))
         });
         match place {
             Place::Junctor { names_types } => self.check_junctor(schema, path, names_types),
             Place::Root | Place::Part(_) => self.check_structure(schema, &mut compiled, path, place),
         }
+        let known = (!matches!(place, Place::Junctor { .. })).then_some(&compiled);
+        compiled.rules = rules::compile(&mut self.errors, schema, (known, places), path);
         compiled
     }
 
-    fn junctors(&mut self, schema: &Value, path: &str, int_or_string: bool) -> Junctors {
+    fn junctors(&mut self, schema: &Value, path: &str, int_or_string: bool, places: u64) -> Junctors {
         let place = Place::Junctor { names_types: int_or_string };
         let mut all = |key: &str| -> Vec<Schema> {
             let schemas = items(schema, &format!("/{key}")).iter().enumerate();
-            schemas.map(|(index, one)| self.node(one, &format!("{path}.{key}[{index}]"), place)).collect()
+            schemas.map(|(index, one)| self.node(one, &format!("{path}.{key}[{index}]"), place, places)).collect()
         };
         let (all_of, any_of, one_of) = (all("allOf"), all("anyOf"), all("oneOf"));
-        let not = schema.get("not").map(|not| Box::new(self.node(not, &format!("{path}.not"), place)));
+        let not = schema.get("not").map(|not| Box::new(self.node(not, &format!("{path}.not"), place, places)));
         Junctors { all_of, any_of, one_of, not }
     }
 
-    fn additional(&mut self, schema: &Value, path: &str, part: Place) -> Option<Additional> {
+    fn additional(
+        &mut self,
+        schema: &Value,
+        path: &str,
+        part: Place,
+        places: u64,
+        max: Option<usize>,
+    ) -> Option<Additional> {
         let path = format!("{path}.additionalProperties");
         match schema.get("additionalProperties")? {
             Value::Bool(true) => Some(Additional::Anything),
@@ -116,7 +127,10 @@ impl Compiler {
                 self.errors.forbidden(path, "additionalProperties cannot be set to false");
                 None
             }
-            of_values => Some(Additional::Of(Box::new(self.node(of_values, &path, part)))),
+            of_values => {
+                let places = places_within(max, places, of_values);
+                Some(Additional::Of(Box::new(self.node(of_values, &path, part, places))))
+            }
         }
     }
 

@@ -7,7 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 
 /// A format that is checked. Others say something to people only.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Format {
+pub(crate) struct Format {
     pub name: &'static str,
     pub matches: fn(&str) -> bool,
 }

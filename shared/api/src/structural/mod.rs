@@ -1,8 +1,9 @@
 //! Structural schemas: what the objects of a CustomResourceDefinition look like, compiled for pruning, defaults and validation.
 
+mod check;
 mod coerce;
 mod compile;
-mod formats;
+pub(crate) mod formats;
 mod keywords;
 mod rules;
 mod validate;

@@ -2,105 +2,31 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
 use cel::objects::{Key, OptionalValue};
-use cel::{Context, Env, Program, extensions};
 use serde_json::Value;
 
+use super::check::Types;
 use super::{Kind, Schema};
+use crate::cel::{Budget, Expression, Fault, OUT_OF_BUDGET, Scope, TOO_COSTLY, escaped};
 use crate::json::{flag, items, text};
 use crate::kinds::FieldError;
 use crate::validation::errors::Errors;
 
-static ENVIRONMENT: LazyLock<Arc<Env>> = LazyLock::new(|| {
-    let mut environment = Env::stdlib();
-    // They cannot clash: nothing else has been added.
-    let _ = environment.add_extension(extensions::strings);
-    let _ = environment.add_extension(extensions::lists);
-    Arc::new(environment)
-});
-
-/// Functions that rules may call, of those that Kubernetes has. Operators have no letters for names.
-const FUNCTIONS: [&str; 42] = [
-    "bool",
-    "bytes",
-    "charAt",
-    "contains",
-    "distinct",
-    "double",
-    "dyn",
-    "endsWith",
-    "flatten",
-    "hasValue",
-    "indexOf",
-    "int",
-    "join",
-    "lastIndexOf",
-    "lowerAscii",
-    "matches",
-    "none",
-    "of",
-    "ofNonZeroValue",
-    "optional",
-    "optional.none",
-    "optional.of",
-    "optional.ofNonZeroValue",
-    "or",
-    "orValue",
-    "replace",
-    "reverse",
-    "size",
-    "slice",
-    "sort",
-    "split",
-    "startsWith",
-    "string",
-    "substring",
-    "trim",
-    "type",
-    "uint",
-    "upperAscii",
-    "value",
-    "quote",
-    "optional_none",
-    "to_dyn",
-];
+/// The longest message that an expression may make, in bytes.
+const MESSAGE_BYTES: usize = 5 * 1024;
 /// What a rule may say about its violation; the first is meant where it says nothing.
 const REASONS: [&str; 4] =
     ["FieldValueInvalid", "FieldValueForbidden", "FieldValueRequired", "FieldValueDuplicate"];
-/// Words that are no names of fields in expressions.
-const RESERVED: [&str; 19] = [
-    "true",
-    "false",
-    "null",
-    "in",
-    "as",
-    "break",
-    "const",
-    "continue",
-    "else",
-    "for",
-    "function",
-    "if",
-    "import",
-    "let",
-    "loop",
-    "package",
-    "namespace",
-    "return",
-    "var",
-];
-
 /// A rule of one place of a schema.
 #[derive(Clone)]
 pub(super) struct Rule {
-    written: String,
-    program: Arc<Program>,
+    expression: Expression,
     /// What is said when it is violated; `None`: the rule itself.
     message: Option<String>,
     /// Computes what is said.
-    message_expression: Option<Arc<Program>>,
+    message_expression: Option<Expression>,
     reason: &'static str,
     /// The field below that is meant: `.spec.size`.
     field_path: String,
@@ -112,107 +38,145 @@ pub(super) struct Rule {
 
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.written)
+        fmt::Debug::fmt(&self.expression, f)
     }
 }
 
-/// Compiles the rules of a schema at `path`.
-pub(super) fn compile(errors: &mut Errors, schema: &Value, path: &str) -> Vec<Rule> {
+/// Compiles the rules of a schema at `path`, which stands at so many places at most.
+pub(super) fn compile(errors: &mut Errors, schema: &Value, known: (Option<&Schema>, u64), path: &str) -> Vec<Rule> {
+    let (compiled, places) = known;
     let rules = items(schema, "/x-kubernetes-validations").iter().enumerate();
     rules
-        .filter_map(|(index, rule)| one(errors, rule, &format!("{path}.x-kubernetes-validations[{index}]")))
+        .filter_map(|(index, rule)| {
+            let types = Types { schema: compiled, places, optional_old: flag(rule, "/optionalOldSelf") };
+            one(errors, rule, &types, &format!("{path}.x-kubernetes-validations[{index}]"))
+        })
         .collect()
 }
 
-fn one(errors: &mut Errors, rule: &Value, path: &str) -> Option<Rule> {
+fn one(errors: &mut Errors, rule: &Value, types: &Types<'_>, path: &str) -> Option<Rule> {
     let written = text(rule, "/rule");
     let words = |key: &str| Some(text(rule, key).to_owned()).filter(|words| !words.is_empty());
     if written.trim().is_empty() {
         errors.required(format!("{path}.rule"), "rule is not specified");
         return None;
     }
-    let program = program(errors, written, &format!("{path}.rule"))?;
+    let expression = expression(errors, written, types, &format!("{path}.rule"))?;
     let message_expression = match text(rule, "/messageExpression") {
         "" => None,
-        expression => Some(self::program(errors, expression, &format!("{path}.messageExpression"))?),
+        written => Some(self::expression(errors, written, types, &format!("{path}.messageExpression"))?),
     };
     errors.one_of(format!("{path}.reason"), text(rule, "/reason"), &REASONS, false);
     let reason = REASONS.iter().find(|reason| **reason == text(rule, "/reason"));
     Some(Rule {
-        is_transition: program.references().has_variable("oldSelf"),
+        is_transition: expression.mentions("oldSelf"),
         message_expression,
         message: words("/message"),
         reason: reason.or(REASONS.first()).copied().unwrap_or_default(),
         field_path: text(rule, "/fieldPath").to_owned(),
         optional_old_self: flag(rule, "/optionalOldSelf"),
-        written: written.to_owned(),
-        program,
+        expression,
     })
 }
 
-fn program(errors: &mut Errors, written: &str, field: &str) -> Option<Arc<Program>> {
-    let compiled = match ENVIRONMENT.compile(written) {
-        Ok(compiled) => compiled,
-        Err(error) => {
-            errors.invalid(field, written, &format!("compilation failed: {error}"));
+fn expression(errors: &mut Errors, written: &str, types: &Types<'_>, field: &str) -> Option<Expression> {
+    let expression = match Expression::compile(written, &["self", "oldSelf"]) {
+        Ok(expression) => expression,
+        Err(complaint) => {
+            errors.invalid(field, written, &complaint);
             return None;
         }
     };
-    let references = compiled.references();
-    let is_operator = |name: &str| !name.starts_with(|first: char| first.is_ascii_alphabetic());
-    let functions = references.functions();
-    let mut unknown = functions.into_iter().filter(|name| !is_operator(name) && !FUNCTIONS.contains(name));
-    if let Some(unknown) = unknown.next() {
-        errors.invalid(field, written, &format!("compilation failed: undeclared reference to '{unknown}'"));
+    if let Some(complaint) = types.complaint(&expression) {
+        errors.invalid(field, written, &format!("compilation failed: ERROR: <input>:1:1: {complaint}"));
         return None;
     }
-    Some(Arc::new(compiled))
+    if let Some(complaint) = types.cost(&expression) {
+        errors.forbidden(field, &complaint);
+        return None;
+    }
+    Some(expression)
 }
 
 /// Checks a value of a schema, which the other keywords found nothing wrong with.
-pub(super) fn check(errors: &mut Errors, schema: &Schema, value: &Value, old: Option<&Value>, path: &str) {
-    if schema.rules.is_empty() {
+pub(super) fn check(errors: &mut Errors, budget: &mut Budget, schema: &Schema, value: (&Value, Option<&Value>), path: &str) {
+    if schema.rules.is_empty() || budget.is_closed() {
         return;
     }
-    let value = spoken(Some(schema), value);
+    let (value, old) = value;
     let old = old.map(|old| spoken(Some(schema), old));
+    let mut scope = Scope::default().with("self", spoken(Some(schema), value));
     for rule in &schema.rules {
         if rule.is_transition && old.is_none() && !rule.optional_old_self {
             continue;
         }
-        if let Some(message) = rule.violation(&value, old.as_ref()) {
+        rule.name_old(&mut scope, old.as_ref());
+        if let Some(message) = rule.violation(&scope, budget) {
             errors.0.push(rule.error(schema, path, &message));
+        }
+        if budget.is_closed() {
+            return;
         }
     }
 }
 
 impl Rule {
-    /// What is wrong, if anything is.
-    fn violation(&self, value: &cel::Value, old: Option<&cel::Value>) -> Option<String> {
-        let mut context = Context::with_env(Arc::clone(&ENVIRONMENT));
-        context.add_variable_from_value("self", value.clone());
+    fn name_old(&self, scope: &mut Scope, old: Option<&cel::Value>) {
+        if !self.is_transition {
+            return;
+        }
         if self.optional_old_self {
             let old = old.cloned().map_or_else(OptionalValue::none, OptionalValue::of);
-            context.add_variable_from_value("oldSelf", cel::Value::Opaque(Arc::new(old)));
+            scope.set("oldSelf", cel::Value::Opaque(Arc::new(old)));
         } else if let Some(old) = old {
-            context.add_variable_from_value("oldSelf", old.clone());
-        }
-        match self.program.execute(&context) {
-            Ok(cel::Value::Bool(true)) => None,
-            Ok(cel::Value::Bool(false)) => Some(self.message(&context)),
-            Ok(_) => Some("rule evaluation error: the rule is not a truth value".to_owned()),
-            Err(error) => Some(format!("rule evaluation error: {error}")),
+            scope.set("oldSelf", old.clone());
         }
     }
 
-    fn message(&self, context: &Context<'_, '_>) -> String {
-        let computed = match self.message_expression.as_ref().map(|expression| expression.execute(context)) {
-            Some(Ok(cel::Value::String(words))) if !words.trim().is_empty() => Some((*words).clone()),
-            _ => None,
-        };
-        computed
-            .or_else(|| self.message.clone())
-            .unwrap_or_else(|| format!("failed rule: {}", self.written.trim()))
+    /// What is wrong, if anything is.
+    fn violation(&self, scope: &Scope, budget: &mut Budget) -> Option<String> {
+        let this = || self.message.as_deref().unwrap_or(self.expression.written()).trim();
+        match self.expression.evaluate(scope, budget) {
+            Ok(cel::Value::Bool(true)) => None,
+            Ok(cel::Value::Bool(false)) => Some(self.said(scope, budget)),
+            Ok(_) => Some(format!("no such overload evaluating rule: {}", this())),
+            Err(Fault::Failed(why)) if why == "no such overload" => Some(format!(
+                "'{why}': call arguments did not match a supported operator, function or macro signature for rule: {}",
+                this()
+            )),
+            Err(Fault::Failed(why)) => Some(format!("{why} evaluating rule: {}", this())),
+            Err(Fault::TooCostly) => {
+                budget.close();
+                Some(format!(
+                    "'{TOO_COSTLY}': no further validation rules will be run due to call cost exceeds limit for rule: {}",
+                    this()
+                ))
+            }
+            Err(Fault::OutOfBudget) => {
+                budget.close();
+                Some(OUT_OF_BUDGET.to_owned())
+            }
+        }
+    }
+
+    /// What is said of a violation.
+    fn said(&self, scope: &Scope, budget: &mut Budget) -> String {
+        let computed = self.message_expression.as_ref().map(|expression| expression.evaluate(scope, budget));
+        match computed {
+            Some(Err(Fault::OutOfBudget)) => {
+                budget.close();
+                return "messageExpression evaluation failed due to running out of cost budget, no further validation rules will be run".to_owned();
+            }
+            Some(Ok(cel::Value::String(words))) => {
+                let words = words.trim();
+                if !words.is_empty() && words.len() <= MESSAGE_BYTES && !words.contains('\n') {
+                    return words.to_owned();
+                }
+            }
+            _ => {}
+        }
+        let written = || format!("failed rule: {}", self.expression.written().trim());
+        self.message.as_deref().map_or_else(written, |message| message.trim().to_owned())
     }
 
     fn error(&self, schema: &Schema, path: &str, message: &str) -> FieldError {
@@ -235,7 +199,7 @@ fn spoken(schema: Option<&Schema>, value: &Value) -> cel::Value {
     match value {
         Value::Null => cel::Value::Null,
         Value::Bool(flag) => cel::Value::Bool(*flag),
-        Value::String(text) => cel::Value::from(text.as_str()),
+        Value::String(text) => spoken_text(schema, text),
         Value::Number(number) => {
             let is_float = schema.is_some_and(|schema| schema.kind == Some(Kind::Number));
             let whole = number.as_i64().or_else(|| whole(number.as_f64()?));
@@ -259,17 +223,18 @@ fn spoken(schema: Option<&Schema>, value: &Value) -> cel::Value {
     }
 }
 
-fn whole(number: f64) -> Option<i64> {
-    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
+/// Texts of some formats are what they stand for.
+fn spoken_text(schema: Option<&Schema>, text: &str) -> cel::Value {
+    match schema.and_then(|schema| schema.limits.format).map(|format| format.name) {
+        Some("date-time") => crate::cel::timestamp(text),
+        Some("date") => crate::cel::timestamp(&format!("{text}T00:00:00Z")),
+        Some("duration") => crate::cel::duration(text),
+        Some("byte") => base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).ok().map(cel::Value::from),
+        _ => None,
+    }
+    .unwrap_or_else(|| cel::Value::from(text))
 }
 
-/// The name of a field in expressions.
-fn escaped(name: &str) -> String {
-    if RESERVED.contains(&name) {
-        return format!("__{name}__");
-    }
-    name.replace("__", "__underscores__")
-        .replace('.', "__dot__")
-        .replace('-', "__dash__")
-        .replace('/', "__slash__")
+fn whole(number: f64) -> Option<i64> {
+    (number.fract() == 0.0 && number.abs() < 9e15).then_some(number as i64)
 }

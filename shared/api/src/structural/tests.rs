@@ -325,12 +325,55 @@ x-kubernetes-validations:
             | self.a +
             | ........^
             schema.x-kubernetes-validations[1].rule: Required value: rule is not specified
-            schema.x-kubernetes-validations[2].rule: Invalid value: "self.a.conjure()": compilation failed: undeclared reference to 'conjure'
+            schema.x-kubernetes-validations[2].rule: Invalid value: "self.a.conjure()": compilation failed: ERROR: <input>:1:1: undeclared reference to 'conjure' (in container '')
             schema.x-kubernetes-validations[3].messageExpression: Invalid value: "(": compilation failed: ERROR: <input>:1:2: Syntax error: mismatched input '<EOF>' expecting {'[', '{', '(', '.', '-', '!', 'true', 'false', 'null', NUM_FLOAT, NUM_INT, NUM_UINT, STRING, BYTES, IDENTIFIER}
             | (
             | .^
         "#]],
     );
+}
+
+#[test]
+fn rules_are_held_against_the_schema() {
+    refuses(
+        "
+type: object
+properties:
+  spec:
+    type: object
+    x-kubernetes-validations:
+    - {rule: 'self.size > 1 && self.replica > 0'}
+    - {rule: 'self.name.first == 1'}
+    - {rule: 'self.parts.all(part, part.sort == 1)'}
+    - {rule: 'self.labels.all(label, self.labels[label].size() < 9) && has(self.free.anything)'}
+    - {rule: 'self.parts.all(a, self.parts.all(b, self.parts.all(c, a == b && b == c)))'}
+    properties:
+      size: {type: integer}
+      name: {type: string}
+      labels: {type: object, additionalProperties: {type: string}}
+      free: {type: object, x-kubernetes-preserve-unknown-fields: true}
+      parts: {type: array, items: {type: object, properties: {kind: {type: string}}}}
+      x: {type: array, items: {type: array, items: {type: string}, x-kubernetes-validations: [{rule: 'self.all(s, s == \"string constant\")'}]}}
+",
+        expect![[r#""#]],
+    );
+}
+
+#[test]
+fn rules_do_not_run_for_ever() {
+    let schema = "
+type: object
+properties:
+  parts:
+    type: array
+    maxItems: 1000
+    items: {type: integer, maximum: 1000}
+    x-kubernetes-validations:
+    - {rule: 'self.all(a, self.all(b, a + b > -1))'}
+    - {rule: 'self.size() < 0'}
+";
+    let many: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
+    check(schema, &format!("{{parts: [{}]}}", many.join(", ")), expect![[r#""#]]);
 }
 
 fn values() -> impl Strategy<Value = Value> {

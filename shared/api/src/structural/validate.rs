@@ -5,20 +5,21 @@ use std::collections::HashSet;
 use serde_json::{Map, Value};
 
 use super::{Bound, Kind, Limits, List, Range, Schema, below, rules};
+use crate::cel::{Budget, PER_OBJECT};
 use crate::kinds::FieldError;
 use crate::validation::errors::Errors;
 
 impl Schema {
     /// What is wrong with an object. What it has in common with `old` is not held against it.
     pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let mut errors = Errors::default();
-        check(&mut errors, self, Place { value: object, old, path: "" });
+        let (mut errors, mut budget) = (Errors::default(), Budget::of(PER_OBJECT));
+        check(&mut errors, &mut budget, self, Place { value: object, old, path: "" });
         errors.0
     }
 
-    fn admits(&self, place: Place<'_>) -> bool {
+    fn admits(&self, budget: &mut Budget, place: Place<'_>) -> bool {
         let mut errors = Errors::default();
-        check(&mut errors, self, Place { old: None, ..place });
+        check(&mut errors, budget, self, Place { old: None, ..place });
         errors.0.is_empty()
     }
 }
@@ -31,7 +32,7 @@ struct Place<'a> {
     path: &'a str,
 }
 
-fn check(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
+fn check(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'_>) {
     let Place { value, old, path } = place;
     if old == Some(value) || value.is_null() && schema.nullable {
         return;
@@ -51,17 +52,17 @@ fn check(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     let before = errors.0.len();
     allowed(errors, schema, place);
     match value {
-        Value::Object(fields) => object(errors, schema, fields, place),
-        Value::Array(items) => list(errors, schema, items, place),
+        Value::Object(fields) => object(errors, budget, schema, fields, place),
+        Value::Array(items) => list(errors, budget, schema, items, place),
         Value::String(text) => string(errors, &schema.limits, text, path),
         Value::Number(number) => {
             numeric(errors, &schema.limits, number.as_f64().unwrap_or_default(), place);
         }
         Value::Null | Value::Bool(_) => {}
     }
-    junctors(errors, schema, place);
+    junctors(errors, budget, schema, place);
     if errors.0.len() == before {
-        rules::check(errors, schema, value, old, path);
+        rules::check(errors, budget, schema, (value, old), path);
     }
 }
 
@@ -105,7 +106,7 @@ fn allowed(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     }
 }
 
-fn object(errors: &mut Errors, schema: &Schema, fields: &Map<String, Value>, place: Place<'_>) {
+fn object(errors: &mut Errors, budget: &mut Budget, schema: &Schema, fields: &Map<String, Value>, place: Place<'_>) {
     let Place { value, old, path } = place;
     for name in schema.limits.required.iter().filter(|name| !fields.contains_key(*name)) {
         errors.required(below(path, name), "");
@@ -121,11 +122,11 @@ fn object(errors: &mut Errors, schema: &Schema, fields: &Map<String, Value>, pla
     for (key, value) in fields {
         let Some(schema) = schema.field(key) else { continue };
         let old = old.and_then(|old| old.get(key));
-        check(errors, schema, Place { value, old, path: &below(path, key) });
+        check(errors, budget, schema, Place { value, old, path: &below(path, key) });
     }
 }
 
-fn list(errors: &mut Errors, schema: &Schema, items: &[Value], place: Place<'_>) {
+fn list(errors: &mut Errors, budget: &mut Budget, schema: &Schema, items: &[Value], place: Place<'_>) {
     let Place { value, old, path } = place;
     let Range { min, max } = schema.limits.items;
     if let Some(min) = min.filter(|min| items.len() < *min) {
@@ -143,7 +144,7 @@ fn list(errors: &mut Errors, schema: &Schema, items: &[Value], place: Place<'_>)
     let before = old.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     for (index, value) in items.iter().enumerate() {
         let old = twin(&schema.list, value, before);
-        check(errors, of_items, Place { value, old, path: &format!("{path}[{index}]") });
+        check(errors, budget, of_items, Place { value, old, path: &format!("{path}[{index}]") });
     }
 }
 
@@ -213,19 +214,19 @@ fn numeric(errors: &mut Errors, limits: &Limits, number: f64, place: Place<'_>) 
     }
 }
 
-fn junctors(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
+fn junctors(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'_>) {
     let Place { value, old, path } = place;
     let junctors = &schema.junctors;
     for one in &junctors.all_of {
-        check(errors, one, Place { value, old, path });
+        check(errors, budget, one, Place { value, old, path });
     }
     let mut wrong =
         |detail: &str| errors.invalid(shown(path), value.clone(), &format!("{path:?} must {detail}"));
-    if !junctors.any_of.is_empty() && !junctors.any_of.iter().any(|one| one.admits(place)) {
+    if !junctors.any_of.is_empty() && !junctors.any_of.iter().any(|one| one.admits(budget, place)) {
         wrong("validate at least one schema (anyOf)");
     }
     if !junctors.one_of.is_empty() {
-        match junctors.one_of.iter().filter(|one| one.admits(place)).count() {
+        match junctors.one_of.iter().filter(|one| one.admits(budget, place)).count() {
             1 => {}
             0 => wrong("validate one and only one schema (oneOf). Found none valid"),
             found => {
@@ -233,7 +234,7 @@ fn junctors(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
             }
         }
     }
-    if junctors.not.as_ref().is_some_and(|not| not.admits(place)) {
+    if junctors.not.as_ref().is_some_and(|not| not.admits(budget, place)) {
         wrong("not validate the schema (not)");
     }
 }

@@ -61,7 +61,7 @@ pub(super) fn wildcard_subdomain(text: &str) -> Vec<String> {
 }
 
 /// A DNS-1035 label: services.
-pub(super) fn dns_1035_label(text: &str) -> Vec<String> {
+pub fn dns_1035_label(text: &str) -> Vec<String> {
     let mut wrong = longer_than(text, 63);
     if !is_label(text) || !text.starts_with(|first: char| first.is_ascii_lowercase()) {
         wrong.push(

@@ -36,7 +36,7 @@ pub use classes::{limit_range, pod_template, priority_class, resource_quota, run
 pub use config::{config_map, event, lease, namespace, secret, service_account};
 pub use ephemeral::ephemeral_containers;
 pub use extension::{custom_resource, custom_resource_definition};
-pub use format::{dns_label, dns_subdomain, label_value, qualified_name};
+pub use format::{dns_1035_label, dns_label, dns_subdomain, label_value, qualified_name};
 pub use ingress::{ingress, ingress_class};
 pub use network::{endpoint_slice, endpoints, service};
 pub use network_policy::network_policy;
