@@ -8,6 +8,7 @@
 )]
 
 mod access;
+mod admission;
 mod autoscaling;
 mod bad_input;
 mod bench;

@@ -1,6 +1,6 @@
 //! One request about objects, read: which kind, whose, in which form, with which body.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use api::journal::Cause;
 use api::{KindInfo, ObjectKey};
@@ -37,6 +37,19 @@ pub struct Call {
     pub body: Bytes,
     /// The request wants to become a WebSocket.
     pub upgrade: Option<Upgrade>,
+    /// What the client is told beside the answer.
+    pub warnings: Warnings,
+}
+
+/// `Warning` headers that gather on the way.
+#[derive(Clone, Debug, Default)]
+pub struct Warnings(Arc<Mutex<Vec<String>>>);
+
+impl Warnings {
+    /// What has gathered, each once.
+    pub fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 impl Call {
@@ -50,6 +63,16 @@ impl Call {
         match &self.path.namespace {
             Some(namespace) => ObjectKey::namespaced(self.kind.id, namespace, name),
             None => ObjectKey::cluster(self.kind.id, name),
+        }
+    }
+
+    /// Tells the client something beside the answer.
+    pub fn warn(&self, warnings: impl IntoIterator<Item = String>) {
+        let mut known = self.warnings.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for warning in warnings {
+            if !known.contains(&warning) {
+                known.push(warning);
+            }
         }
     }
 

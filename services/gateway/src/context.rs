@@ -15,6 +15,7 @@ use crate::certificates::Authority;
 use crate::dial::Dialer;
 use crate::events::EventTable;
 use crate::failure::Failure;
+use crate::hooks::Hooks;
 use crate::metrics::Metrics;
 use crate::overload::Desk;
 use crate::pki::Pki;
@@ -49,6 +50,8 @@ pub struct Context {
     pub access: Access,
     /// Signs certificates.
     pub authority_key: Authority,
+    /// Whom users want to be asked about writes.
+    pub hooks: Hooks,
     /// Signs and checks the tokens of service accounts.
     pub tokens: Signer,
     /// Where the gateway listens.
@@ -85,6 +88,7 @@ impl Context {
             authority: pki.ca_certificate.clone(),
             admin_token: pki.admin_token.clone(),
             access: Access::default(),
+            hooks: Hooks::default(),
             tokens,
             address,
             desk: Desk::default(),

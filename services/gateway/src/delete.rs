@@ -1,6 +1,7 @@
 //! DELETE of objects and collections: gone at once, or marked until finalizers and grace periods allow.
 
 use api::ObjectKey;
+use api::hooks::Operation;
 use api::lifecycle::{DeleteOptions, Deletion, request_deletion};
 use bus::{ChangeTo, Expect, WriteError};
 use serde_json::{Value, json};
@@ -9,11 +10,12 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fields::set;
+use crate::hooks::Step;
 use crate::read::view_of;
 use crate::respond::{self, Response};
 use crate::selection::Selection;
 use crate::table::Shape;
-use crate::{admission, allocate, body, events, explain_write, options, write};
+use crate::{admission, allocate, body, events, explain_write, hooks, options, write};
 
 /// How often a deletion is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -96,6 +98,12 @@ pub async fn delete(
                 (last.clone(), ChangeTo::Delete(last), released)
             }
         };
+        if call.path.subresource.is_none() {
+            let (name, old) = (key.name.as_ref(), Some(&current));
+            let step =
+                Step { operation: Operation::Delete, name, object: None, old, dry_run, own_kind: None };
+            hooks::validate(context, call, step).await?;
+        }
         let is_gone = matches!(change, ChangeTo::Delete(_));
         let outcome = |object: Value| if is_gone { Outcome::Gone(object) } else { Outcome::Ending(object) };
         if dry_run {

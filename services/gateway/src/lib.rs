@@ -25,6 +25,7 @@ mod fields;
 mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod hooks;
 mod identify;
 mod impersonate;
 mod metrics;

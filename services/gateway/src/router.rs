@@ -12,7 +12,7 @@ use hyper::{Method, Request};
 
 use crate::access::{ResourceWish, Wish};
 use crate::auth::User;
-use crate::call::Call;
+use crate::call::{Call, Warnings};
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::path::{self, ObjectPath, Place, Query};
@@ -158,6 +158,13 @@ async fn seated(
 }
 
 async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
+    let warnings = call.warnings.clone();
+    let mut response = answered(context, call, method).await?;
+    respond::warn(&mut response, &warnings.take());
+    Ok(response)
+}
+
+async fn answered(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
     options::check(&call, method)?;
     api_services::check_write(context, &call, method)?;
     if call.path.subresource.is_some() {
@@ -189,6 +196,7 @@ fn call_of(kind: Arc<api::KindInfo>, user: User, path: ObjectPath, query: Query,
         cause: parent.map_or_else(telemetry::clock::fresh_cause, telemetry::clock::child_of),
         body: Bytes::new(),
         upgrade: None,
+        warnings: Warnings::default(),
     }
 }
 

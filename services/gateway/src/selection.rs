@@ -204,6 +204,7 @@ mod tests {
             cause: api::journal::Cause::default(),
             body: bytes::Bytes::new(),
             upgrade: None,
+            warnings: crate::call::Warnings::default(),
         };
         assert_eq!(Selection::of(&call).unwrap().fields.required("metadata.name"), Some("e"));
     }

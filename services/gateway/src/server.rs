@@ -21,7 +21,7 @@ use crate::certificates::{Authority, AuthorityError};
 use crate::context::Context;
 use crate::pki::{Pki, PkiError};
 use crate::tokens::{Signer, SignerError};
-use crate::{Config, access, bootstrap, events, node_tokens, router, tls};
+use crate::{Config, access, bootstrap, events, hooks, node_tokens, router, tls};
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -95,6 +95,7 @@ impl Gateway {
         bootstrap::create_what_every_cluster_has(&context).await?;
         bootstrap::create_roles(&context).await?;
         context.access.load(&context.view);
+        context.hooks.load(&context.view);
         Ok(Self { listener, address, acceptor, pki, context })
     }
 
@@ -116,6 +117,7 @@ impl Gateway {
         tasks.spawn(node_tokens::run(Arc::clone(&self.context), questions, shutdown.clone()));
         tasks.spawn(events::follow_the_journal(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(access::follow(Arc::clone(&self.context), shutdown.clone()));
+        tasks.spawn(hooks::follow(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(bootstrap::keep(Arc::clone(&self.context), shutdown.clone()));
         let stopping = self.context.stopping.clone();
         loop {

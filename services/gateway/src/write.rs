@@ -1,5 +1,6 @@
 //! The write pipeline: decode, default, allocate, validate, admit, compare-and-set, explain, and wait until it can be read.
 
+use api::hooks::Operation;
 use api::kinds::FieldError;
 use api::lifecycle::{self, Refusal};
 use api::names_for::suffix_from;
@@ -12,10 +13,11 @@ use crate::body::{self, Checked};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::hooks::Step;
 use crate::owners::Owners;
 use crate::respond::{self, Response};
 use crate::table::Shape;
-use crate::{access, admission, certificates, events, explain_write, subresources};
+use crate::{access, admission, certificates, events, explain_write, hooks, subresources};
 
 /// How often a write is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -67,9 +69,10 @@ pub async fn replace(context: &Context, call: &Call, part: Part) -> Result<Respo
 
 /// Creates an object; returns it as stored.
 pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> Result<Value, Failure> {
-    let Checked { object: decoded, owners, .. } = checked;
     let dry_run = call.query.dry_run()?;
-    admission::creation(context, call, &decoded)?;
+    admission::creation(context, call, &checked.object)?;
+    let checked = hooks::mutate(context, call, Part::Object, checked, None, dry_run).await?;
+    let Checked { object: decoded, owners, .. } = checked;
     let generated = json::text(&decoded, "/metadata/name").is_empty();
     if generated && json::text(&decoded, "/metadata/generateName").is_empty() {
         let message = "Required value: name or generateName is required".to_owned();
@@ -84,6 +87,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
         let (object, reservations) = prepare_creation(context, call, decoded.clone(), &owners)?;
         let name = json::text(&object, "/metadata/name").to_owned();
         let key = call.key(&name);
+        admit(context, call, &object, None, dry_run).await?;
         if dry_run {
             return match context.view.get(&key) {
                 Some(_) if !generated => Err(Failure::already_exists(&call.kind, &name)),
@@ -145,12 +149,19 @@ pub async fn modify(
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
         let old = call.kind.up_to_date(stored.value());
-        let Checked { object: mut new, owners, warnings } = edit(&old)?;
-        let insists = json::text(&new, "/metadata/resourceVersion").to_owned();
+        let checked = edit(&old)?;
+        let insists = json::text(&checked.object, "/metadata/resourceVersion").to_owned();
         if !insists.is_empty() && insists != stored.revision.to_string() {
             return Err(Failure::modified(&call.kind, call.name()));
         }
+        let checked = match call.path.subresource.as_deref() {
+            // Who changes a scale changes no object.
+            Some("scale") => checked,
+            _ => hooks::mutate(context, call, part, checked, Some(&old), dry_run).await?,
+        };
+        let Checked { object: mut new, owners, warnings } = checked;
         let reservations = prepare_modification(context, call, part, &mut new, &owners, &old)?;
+        admit(context, call, &new, Some(&old), dry_run).await?;
         if is_unchanged(&new, &old) {
             return Ok((old, warnings));
         }
@@ -243,6 +254,32 @@ fn prepare_object(
     Ok(reservations)
 }
 
+/// Asks policies and webhooks about an object that is ready to be stored.
+async fn admit(
+    context: &Context,
+    call: &Call,
+    new: &Value,
+    old: Option<&Value>,
+    dry_run: bool,
+) -> Result<(), Failure> {
+    let operation = if old.is_some() { Operation::Update } else { Operation::Create };
+    let step = |object, old, own_kind| Step {
+        operation,
+        name: json::text(new, "/metadata/name"),
+        object: Some(object),
+        old,
+        dry_run,
+        own_kind,
+    };
+    if call.path.subresource.as_deref() != Some("scale") {
+        return hooks::validate(context, call, step(new, old, None)).await;
+    }
+    let scaled = subresources::scale::scale_of(&call.kind, new);
+    let before = old.map(|old| subresources::scale::scale_of(&call.kind, old));
+    let scale = Some(("autoscaling", "v1", "Scale"));
+    hooks::validate(context, call, step(&scaled, before.as_ref(), scale)).await
+}
+
 /// `None`: someone else has written meanwhile.
 async fn store_modification(
     context: &Context,
@@ -312,6 +349,9 @@ pub async fn takes_effect(context: &Context, call: &Call, revision: Revision) ->
     context.caught_up(revision).await?;
     if call.kind.group == api::rbac::GROUP {
         context.access.caught_up(revision).await;
+    }
+    if api::hooks::configures(call.kind.id) {
+        context.hooks.caught_up(revision).await;
     }
     Ok(())
 }

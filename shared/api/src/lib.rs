@@ -7,6 +7,7 @@ pub mod conversation;
 pub mod cron;
 pub mod custom;
 pub mod defaults;
+pub mod hooks;
 pub mod intstr;
 pub mod journal;
 pub mod json;

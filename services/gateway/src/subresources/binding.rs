@@ -1,5 +1,6 @@
 //! `pods/binding`: a scheduler says where a pod runs.
 
+use api::hooks::Operation;
 use api::json::{self, text};
 use serde_json::{Value, json as value};
 
@@ -7,6 +8,7 @@ use super::success;
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::hooks::{self, Step};
 use crate::respond::Response;
 use crate::{body, write};
 
@@ -17,6 +19,15 @@ pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure>
     if node.is_empty() {
         return Err(Failure::bad_request("a binding needs a target: target.name: Required value"));
     }
+    let step = Step {
+        operation: Operation::Create,
+        name: call.name(),
+        object: Some(&binding),
+        old: None,
+        dry_run: call.query.dry_run()?,
+        own_kind: Some(("", "v1", "Binding")),
+    };
+    hooks::validate(context, call, step).await?;
     let uid = text(&binding, "/metadata/uid");
     let now = telemetry::clock::now();
     let bind = |pod: &mut Value| {

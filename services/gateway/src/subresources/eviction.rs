@@ -2,6 +2,7 @@
 
 mod budget;
 
+use api::hooks::Operation;
 use api::lifecycle::DeleteOptions;
 use api::views::Pod;
 use serde_json::Value;
@@ -11,6 +12,7 @@ use super::success;
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::hooks::{self, Step};
 use crate::respond::Response;
 use crate::{body, delete, read};
 
@@ -24,6 +26,15 @@ pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure>
     let options = eviction.get("deleteOptions").cloned().unwrap_or(Value::Null);
     let dry_run =
         call.query.dry_run()? || options.get("dryRun").is_some_and(|all| *all == serde_json::json!(["All"]));
+    let step = Step {
+        operation: Operation::Create,
+        name: call.name(),
+        object: Some(&eviction),
+        old: None,
+        dry_run,
+        own_kind: Some(("policy", "v1", "Eviction")),
+    };
+    hooks::validate(context, call, step).await?;
     let mut options = DeleteOptions::from_value(&options);
     let stored = read::find(context, call)?;
     let pod = stored.object::<Pod>();

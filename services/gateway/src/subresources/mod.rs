@@ -8,7 +8,7 @@ mod log;
 mod portforward;
 pub mod proxy;
 pub mod resize;
-mod scale;
+pub mod scale;
 pub mod target;
 pub mod token;
 
@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::respond::{self, Response};
 use crate::write::{self, Part};
-use crate::{body, certificates, patch, read};
+use crate::{body, certificates, hooks, patch, read};
 
 /// Answers a request about a subresource.
 pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
@@ -60,9 +60,18 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
         }
         ("log", "GET") if is_pod(&call) => log::stream(context, &call).await,
         // Clients that fall back from WebSockets to SPDY come with POST, and are told why the first did not work.
-        ("exec", "GET" | "POST") if is_pod(&call) => exec::answer(context, call, false),
-        ("attach", "GET" | "POST") if is_pod(&call) => exec::answer(context, call, true),
-        ("portforward", "GET" | "POST") if is_pod(&call) => portforward::answer(context, call),
+        ("exec", "GET" | "POST") if is_pod(&call) => {
+            hooks::connect(context, &call, "PodExecOptions").await?;
+            exec::answer(context, call, false)
+        }
+        ("attach", "GET" | "POST") if is_pod(&call) => {
+            hooks::connect(context, &call, "PodAttachOptions").await?;
+            exec::answer(context, call, true)
+        }
+        ("portforward", "GET" | "POST") if is_pod(&call) => {
+            hooks::connect(context, &call, "PodPortForwardOptions").await?;
+            portforward::answer(context, call)
+        }
         (
             "status"
             | "scale"

@@ -50,7 +50,7 @@ async fn apply_scale(context: &Context, call: &Call, scale: &Value) -> Result<Re
 }
 
 /// The scale of an object.
-fn scale_of(kind: &KindInfo, object: &Value) -> Value {
+pub fn scale_of(kind: &KindInfo, object: &Value) -> Value {
     let mut metadata = serde_json::Map::new();
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         metadata.extend(

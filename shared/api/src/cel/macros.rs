@@ -1,8 +1,8 @@
 //! Comprehensions with two variables: the crate's evaluator binds one, so the second is looked up by the first.
 
 use cel::common::ast::{
-    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, ListExpr, LiteralValue, MapEntryExpr,
-    MapExpr, operators,
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, ListExpr, LiteralValue,
+    MapEntryExpr, MapExpr, operators,
 };
 use cel::parser::{Macro, MacroExprHelper, ParseError};
 use cel::{DeclarationError, Env};
@@ -135,7 +135,14 @@ impl Builder<'_, '_> {
     }
 
     /// A walk over the indices of a list or the keys of a map.
-    fn fold(&mut self, first: String, start: IdedExpr, goes_on: IdedExpr, step: IdedExpr, end: IdedExpr) -> IdedExpr {
+    fn fold(
+        &mut self,
+        first: String,
+        start: IdedExpr,
+        goes_on: IdedExpr,
+        step: IdedExpr,
+        end: IdedExpr,
+    ) -> IdedExpr {
         let range = self.name(RANGE);
         let comprehension = ComprehensionExpr {
             iter_range: self.call("@keys", vec![range]),

@@ -132,7 +132,8 @@ pub(super) fn extension(environment: &mut Env) -> Result<(), DeclarationError> {
         let (each, range) = (args.pop(), args.pop());
         let range = range.ok_or_else(ExecutionError::missing_argument_or_target)?;
         let each = each.and_then(|each| u64::try_from(*each.downcast_ref::<CelInt>()?.inner()).ok());
-        let turns = range.as_sizer().map_or(0, |sizer| u64::try_from(*sizer.size().inner()).unwrap_or_default());
+        let turns =
+            range.as_sizer().map_or(0, |sizer| u64::try_from(*sizer.size().inner()).unwrap_or_default());
         spend(weight(range.as_ref()).saturating_add(turns.saturating_mul(each.unwrap_or(1))))?;
         Ok(range)
     })?;

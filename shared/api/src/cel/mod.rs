@@ -73,8 +73,7 @@ impl fmt::Debug for Expression {
 impl Expression {
     /// Compiles what is written, which may speak of these variables; else says what is wrong, as Kubernetes does.
     pub fn compile(written: &str, variables: &[&str]) -> Result<Self, String> {
-        let program =
-            ENVIRONMENT.compile(written).map_err(|error| format!("compilation failed: {error}"))?;
+        let program = ENVIRONMENT.compile(written).map_err(|error| format!("compilation failed: {error}"))?;
         let tree = program.expression().clone();
         if let Some(complaint) = names::complaint(&tree, variables) {
             return Err(format!("compilation failed: ERROR: <input>:1:1: {complaint}"));
@@ -105,7 +104,9 @@ impl Expression {
 
     /// Its value, paid from the budget.
     pub fn evaluate(&self, scope: &Scope, budget: &mut Budget) -> Result<Value, Fault> {
-        budget.spend_on(meter::steps(&self.metered), || Value::resolve(&self.metered, &scope.0))?.map_err(fault)
+        budget
+            .spend_on(meter::steps(&self.metered), || Value::resolve(&self.metered, &scope.0))?
+            .map_err(fault)
     }
 }
 
@@ -124,7 +125,8 @@ impl Scope {
 
     /// Adds `authorizer` and `authorizer.requestResource`.
     pub fn set_authorizer(&mut self, asked: Arc<dyn Authorizer>, request: Question) {
-        self.0.add_variable_as_val("authorizer.requestResource", request_resource(Arc::clone(&asked), request));
+        self.0
+            .add_variable_as_val("authorizer.requestResource", request_resource(Arc::clone(&asked), request));
         self.0.add_variable_as_val("authorizer", authorizer(asked));
     }
 

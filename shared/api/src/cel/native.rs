@@ -10,8 +10,14 @@ use cel::common::value::{StaticVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 
 /// Names that expressions can compare with: `type(x) == net.IP`.
-const NAMES: [&str; 6] =
-    ["net.IP", "net.CIDR", "kubernetes.URL", "kubernetes.Quantity", "kubernetes.Semver", "kubernetes.NamedFormat"];
+const NAMES: [&str; 6] = [
+    "net.IP",
+    "net.CIDR",
+    "kubernetes.URL",
+    "kubernetes.Quantity",
+    "kubernetes.Semver",
+    "kubernetes.NamedFormat",
+];
 
 pub(super) fn extension(environment: &mut Env) -> Result<(), DeclarationError> {
     NAMES.iter().try_for_each(|name| environment.add_type(Type::new_unspecified_type(name)))

@@ -1,9 +1,12 @@
 //! JSON as expressions see it.
 
 use std::collections::HashMap;
+use std::sync::LazyLock;
 
 use cel::Value;
 use cel::objects::Key;
+
+use super::{Budget, Expression, Scope};
 
 /// Words that are no names of fields in expressions.
 const RESERVED: [&str; 19] = [
@@ -57,14 +60,24 @@ pub fn escaped(name: &str) -> String {
         .replace('/', "__slash__")
 }
 
+static TIMESTAMP: LazyLock<Option<Expression>> =
+    LazyLock::new(|| Expression::compile("timestamp(text)", &["text"]).ok());
+static DURATION: LazyLock<Option<Expression>> =
+    LazyLock::new(|| Expression::compile("duration(text)", &["text"]).ok());
+/// What reading a text may cost, in steps.
+const READING: u64 = 1000;
+
 /// `2026-01-31T10:00:00Z` as a time; `None` if it is none.
 pub(crate) fn timestamp(text: &str) -> Option<Value> {
-    let scope = super::Scope::default().with("text", Value::from(text));
-    super::Expression::compile("timestamp(text)", &["text"]).ok()?.evaluate(&scope, &mut super::Budget::of(1000)).ok()
+    read(TIMESTAMP.as_ref()?, text)
 }
 
 /// `1h30m` as a duration; `None` if it is none.
 pub(crate) fn duration(text: &str) -> Option<Value> {
-    let scope = super::Scope::default().with("text", Value::from(text));
-    super::Expression::compile("duration(text)", &["text"]).ok()?.evaluate(&scope, &mut super::Budget::of(1000)).ok()
+    read(DURATION.as_ref()?, text)
+}
+
+fn read(expression: &Expression, text: &str) -> Option<Value> {
+    let scope = Scope::default().with("text", Value::from(text));
+    expression.evaluate(&scope, &mut Budget::of(READING)).ok()
 }

@@ -1,3 +1,5 @@
+//! Expressions, and what becomes of them: a line each.
+
 use expect_test::{Expect, expect};
 use serde_json::json;
 
@@ -303,9 +305,14 @@ fn nothing_runs_for_long() {
     let many = Value::from((0..1000).collect::<Vec<i64>>());
     for written in cases {
         let expression = Expression::compile(written, &["big", "other", "many"]).unwrap();
-        let scope = Scope::default().with("big", Value::from(big.as_str())).with("other", Value::from(big.as_str()));
+        let scope =
+            Scope::default().with("big", Value::from(big.as_str())).with("other", Value::from(big.as_str()));
         let scope = scope.with("many", many.clone());
-        assert_eq!(expression.evaluate(&scope, &mut Budget::of(100_000)), Err(Fault::OutOfBudget), "{written}");
+        assert_eq!(
+            expression.evaluate(&scope, &mut Budget::of(100_000)),
+            Err(Fault::OutOfBudget),
+            "{written}"
+        );
     }
     let expression = Expression::compile("big.replace('a', big).size() > 0", &["big"]).unwrap();
     let scope = Scope::default().with("big", Value::from(big.as_str()));

@@ -1,5 +1,6 @@
 //! What `kubectl get` shows of each kind: columns, and the cells of one object.
 
+mod admission;
 mod age;
 mod api_service;
 mod autoscaler;
@@ -17,6 +18,10 @@ mod rbac;
 mod storage;
 mod workload;
 
+pub use admission::{
+    ADMISSION_POLICY, ADMISSION_POLICY_BINDING, WEBHOOK_CONFIGURATION, admission_policy,
+    admission_policy_binding, webhook_configuration,
+};
 pub use age::{ago, human_duration};
 pub use api_service::{API_SERVICE, api_service};
 pub use autoscaler::{AUTOSCALER, autoscaler};

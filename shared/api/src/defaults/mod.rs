@@ -1,5 +1,6 @@
 //! What Kubernetes fills in where an object says nothing, one function per kind.
 
+mod admission;
 mod api_service;
 mod autoscaler;
 mod batch;
@@ -14,6 +15,9 @@ mod storage;
 mod volume;
 mod workload;
 
+pub use admission::{
+    admission_policy, admission_policy_binding, mutating_webhook_configuration, webhook_configuration,
+};
 pub use api_service::api_service;
 pub use autoscaler::autoscaler;
 pub use batch::{cron_job, job};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use k8s_openapi::Resource;
+use k8s_openapi::api::admissionregistration::v1 as admission;
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::autoscaling::{v1 as autoscaling_v1, v2 as autoscaling};
 use k8s_openapi::api::batch::v1 as batch;
@@ -97,6 +98,10 @@ pub(super) const KINDS: &[KindInfo] = &[
     kind!(networking::NetworkPolicy, "networkpolicies.networking.k8s.io", "networkpolicy", ["netpol"], [], [namespaced generation], network_policy, network_policy, NETWORK_POLICY, network_policy),
     kind!(scheduling::PriorityClass, "priorityclasses.scheduling.k8s.io", "priorityclass", ["pc"], [], [generation], priority_class, priority_class, PRIORITY_CLASS, priority_class),
     kind!(node::RuntimeClass, "runtimeclasses.node.k8s.io", "runtimeclass", [], [], [], none, runtime_class, RUNTIME_CLASS, runtime_class),
+    kind!(admission::ValidatingWebhookConfiguration, "validatingwebhookconfigurations.admissionregistration.k8s.io", "validatingwebhookconfiguration", [], ["api-extensions"], [generation], webhook_configuration, webhook_configuration, WEBHOOK_CONFIGURATION, webhook_configuration),
+    kind!(admission::MutatingWebhookConfiguration, "mutatingwebhookconfigurations.admissionregistration.k8s.io", "mutatingwebhookconfiguration", [], ["api-extensions"], [generation], mutating_webhook_configuration, mutating_webhook_configuration, WEBHOOK_CONFIGURATION, webhook_configuration),
+    kind!(admission::ValidatingAdmissionPolicy, "validatingadmissionpolicies.admissionregistration.k8s.io", "validatingadmissionpolicy", [], ["api-extensions"], [status generation], admission_policy, admission_policy, ADMISSION_POLICY, admission_policy),
+    kind!(admission::ValidatingAdmissionPolicyBinding, "validatingadmissionpolicybindings.admissionregistration.k8s.io", "validatingadmissionpolicybinding", [], ["api-extensions"], [generation], admission_policy_binding, admission_policy_binding, ADMISSION_POLICY_BINDING, admission_policy_binding),
     kind!(extensions::CustomResourceDefinition, "customresourcedefinitions.apiextensions.k8s.io", "customresourcedefinition", ["crd", "crds"], ["api-extensions"], [status generation], custom_resource_definition, custom_resource_definition, CUSTOM_RESOURCE_DEFINITION, custom_resource_definition),
     kind!(registration::APIService, "apiservices.apiregistration.k8s.io", "apiservice", [], ["api-extensions"], [status], api_service, api_service, API_SERVICE, api_service),
 ];

@@ -11,7 +11,7 @@ pub use deletion::{
 use serde_json::{Map, Value, json};
 
 use crate::json::{child, set_default, text};
-use crate::{KindInfo, Timestamp, Uid, custom};
+use crate::{KindInfo, Timestamp, Uid, custom, hooks};
 
 /// Fields of `metadata` that only the server writes; an update keeps what the stored object has.
 const SERVER_FIELDS: [&str; 5] =
@@ -85,6 +85,9 @@ fn prepare_status(object: &mut Value, kind: &KindInfo) {
         }
         return;
     }
+    if kind.id == hooks::POLICIES {
+        return observe_policy(object);
+    }
     let qos = (kind.id.as_str() == "pods").then(|| crate::qos::class(object));
     let Some(object) = object.as_object_mut() else { return };
     match (kind.id.as_str(), qos) {
@@ -126,7 +129,19 @@ pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(
     if changed && let Some(metadata) = child(new, "metadata") {
         bump_generation(metadata);
     }
+    if kind.id == hooks::POLICIES {
+        observe_policy(new);
+    }
     Ok(())
+}
+
+/// A policy whose expressions were refused is not stored: what is stored has been seen.
+fn observe_policy(policy: &mut Value) {
+    let seen = policy.pointer("/metadata/generation").cloned();
+    if let Some(status) = child(policy, "status") {
+        status.insert("observedGeneration".into(), seen.unwrap_or_default());
+        status.entry("typeChecking").or_insert_with(|| json!({}));
+    }
 }
 
 /// Makes a written status ready to replace `old`: everything else stays as it was.

@@ -1,6 +1,8 @@
 //! What a schema tells of a rule before any object is there: fields that do not exist, and what the rule may cost at most.
 
-use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, operators};
+use cel::common::ast::{
+    CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedEntryExpr, IdedExpr, LiteralValue, operators,
+};
 
 use serde_json::Value;
 
@@ -87,12 +89,18 @@ impl<'a> Guess<'a> {
     fn field(self, name: &str) -> Result<Self, String> {
         let Some(schema) = self.schema else { return Ok(Self::some(self.extent)) };
         if let Some((_, found)) = schema.properties.iter().find(|(known, _)| escaped(known) == name) {
-            return Ok(if schema.is_resource && name == "metadata" { Self::some(253) } else { Self::of(found) });
+            return Ok(if schema.is_resource && name == "metadata" {
+                Self::some(253)
+            } else {
+                Self::of(found)
+            });
         }
         match (&schema.additional, schema.kind) {
             (Some(Additional::Of(values)), _) => Ok(Self::of(values)),
             (Some(Additional::Anything), _) | (_, None) => Ok(Self::some(REQUEST_BYTES)),
-            (None, Some(Kind::Object)) if schema.is_resource && ["apiVersion", "kind", "metadata"].contains(&name) => {
+            (None, Some(Kind::Object))
+                if schema.is_resource && ["apiVersion", "kind", "metadata"].contains(&name) =>
+            {
                 Ok(Self::some(253))
             }
             (None, Some(Kind::Object)) => Err(format!("undefined field '{name}'")),
@@ -122,7 +130,9 @@ impl Schema {
                 Some(Additional::Anything) | None => 1,
             },
             Some(Kind::String) => match &self.limits.allowed {
-                Some(allowed) => allowed.iter().map(|one| one.to_string().len() as u64).max().unwrap_or_default(),
+                Some(allowed) => {
+                    allowed.iter().map(|one| one.to_string().len() as u64).max().unwrap_or_default()
+                }
                 None if self.limits.format.is_some() => bounded(self.limits.length.max.or(Some(253)), 1),
                 None => bounded(self.limits.length.max, 1),
             },
@@ -160,7 +170,9 @@ fn least_written(schema: &Value) -> u64 {
         "object" => {
             let required = items(schema, "/required").iter().filter_map(Value::as_str).map(|name| {
                 let field = schema.get("properties").and_then(|fields| fields.get(name));
-                field.filter(|field| field.get("default").is_none()).map_or(0, |field| least_written(field) + name.len() as u64 + 4)
+                field
+                    .filter(|field| field.get("default").is_none())
+                    .map_or(0, |field| least_written(field) + name.len() as u64 + 4)
             });
             required.sum::<u64>() + 2
         }
@@ -168,6 +180,11 @@ fn least_written(schema: &Value) -> u64 {
         "boolean" => 4,
         _ => 1,
     }
+}
+
+/// Whether it is what a comprehension has so far.
+fn is_gathered(tree: &IdedExpr) -> bool {
+    matches!(&tree.expr, Expr::Ident(name) if name.starts_with('@'))
 }
 
 /// A walk over an expression, with the variables that are known on the way.
@@ -241,7 +258,12 @@ impl<'a, 'e> Walk<'a, 'e> {
                 Guess::some(1)
             }
             // Of the receiver no more is looked at than the argument has.
-            "startsWith" | "endsWith" | operators::LESS | operators::LESS_EQUALS | operators::GREATER | operators::GREATER_EQUALS => {
+            "startsWith"
+            | "endsWith"
+            | operators::LESS
+            | operators::LESS_EQUALS
+            | operators::GREATER
+            | operators::GREATER_EQUALS => {
                 cost = cost.saturating_add(least / 10);
                 Guess::some(1)
             }
@@ -252,6 +274,8 @@ impl<'a, 'e> Walk<'a, 'e> {
             | "size"
             | "has" => Guess::some(1),
             "@keys" => Guess::some(first.extent),
+            // What a loop has so far is not looked through: the evaluator adds to it in place.
+            operators::ADD if call.args.first().is_some_and(is_gathered) => Guess::some(first.extent),
             _ => {
                 cost = cost.saturating_add(most / 10);
                 Guess::some(most)

@@ -105,10 +105,13 @@ impl Compiler {
         let place = Place::Junctor { names_types: int_or_string };
         let mut all = |key: &str| -> Vec<Schema> {
             let schemas = items(schema, &format!("/{key}")).iter().enumerate();
-            schemas.map(|(index, one)| self.node(one, &format!("{path}.{key}[{index}]"), place, places)).collect()
+            schemas
+                .map(|(index, one)| self.node(one, &format!("{path}.{key}[{index}]"), place, places))
+                .collect()
         };
         let (all_of, any_of, one_of) = (all("allOf"), all("anyOf"), all("oneOf"));
-        let not = schema.get("not").map(|not| Box::new(self.node(not, &format!("{path}.not"), place, places)));
+        let not =
+            schema.get("not").map(|not| Box::new(self.node(not, &format!("{path}.not"), place, places)));
         Junctors { all_of, any_of, one_of, not }
     }
 

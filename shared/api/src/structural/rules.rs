@@ -43,7 +43,12 @@ impl fmt::Debug for Rule {
 }
 
 /// Compiles the rules of a schema at `path`, which stands at so many places at most.
-pub(super) fn compile(errors: &mut Errors, schema: &Value, known: (Option<&Schema>, u64), path: &str) -> Vec<Rule> {
+pub(super) fn compile(
+    errors: &mut Errors,
+    schema: &Value,
+    known: (Option<&Schema>, u64),
+    path: &str,
+) -> Vec<Rule> {
     let (compiled, places) = known;
     let rules = items(schema, "/x-kubernetes-validations").iter().enumerate();
     rules
@@ -99,7 +104,13 @@ fn expression(errors: &mut Errors, written: &str, types: &Types<'_>, field: &str
 }
 
 /// Checks a value of a schema, which the other keywords found nothing wrong with.
-pub(super) fn check(errors: &mut Errors, budget: &mut Budget, schema: &Schema, value: (&Value, Option<&Value>), path: &str) {
+pub(super) fn check(
+    errors: &mut Errors,
+    budget: &mut Budget,
+    schema: &Schema,
+    value: (&Value, Option<&Value>),
+    path: &str,
+) {
     if schema.rules.is_empty() || budget.is_closed() {
         return;
     }
@@ -229,7 +240,9 @@ fn spoken_text(schema: Option<&Schema>, text: &str) -> cel::Value {
         Some("date-time") => crate::cel::timestamp(text),
         Some("date") => crate::cel::timestamp(&format!("{text}T00:00:00Z")),
         Some("duration") => crate::cel::duration(text),
-        Some("byte") => base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text).ok().map(cel::Value::from),
+        Some("byte") => base64::Engine::decode(&base64::engine::general_purpose::STANDARD, text)
+            .ok()
+            .map(cel::Value::from),
         _ => None,
     }
     .unwrap_or_else(|| cel::Value::from(text))

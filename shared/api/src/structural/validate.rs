@@ -106,7 +106,13 @@ fn allowed(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     }
 }
 
-fn object(errors: &mut Errors, budget: &mut Budget, schema: &Schema, fields: &Map<String, Value>, place: Place<'_>) {
+fn object(
+    errors: &mut Errors,
+    budget: &mut Budget,
+    schema: &Schema,
+    fields: &Map<String, Value>,
+    place: Place<'_>,
+) {
     let Place { value, old, path } = place;
     for name in schema.limits.required.iter().filter(|name| !fields.contains_key(*name)) {
         errors.required(below(path, name), "");

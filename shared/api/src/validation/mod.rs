@@ -1,5 +1,6 @@
 //! What Kubernetes refuses, with its field paths and in its words. One entry point per kind.
 
+mod admission;
 mod affinity;
 mod api_service;
 mod autoscaler;
@@ -28,6 +29,9 @@ mod storage;
 mod volume;
 mod workload;
 
+pub use admission::{
+    admission_policy, admission_policy_binding, mutating_webhook_configuration, webhook_configuration,
+};
 pub use api_service::api_service;
 pub use autoscaler::autoscaler;
 pub use batch::{cron_job, job};

@@ -130,7 +130,10 @@ fn resource(it: &Native<Group>, resource: &Text<'_>) -> Native<Resource> {
 }
 
 fn subresource(it: &Native<Resource>, subresource: &Text<'_>) -> Native<Resource> {
-    Native(Resource(it.0.0.clone(), Question { subresource: subresource.inner().to_owned(), ..it.0.1.clone() }))
+    Native(Resource(
+        it.0.0.clone(),
+        Question { subresource: subresource.inner().to_owned(), ..it.0.1.clone() },
+    ))
 }
 
 fn namespace(it: &Native<Resource>, namespace: &Text<'_>) -> Native<Resource> {

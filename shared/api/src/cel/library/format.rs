@@ -63,8 +63,19 @@ pub(super) fn extension(environment: &mut Env) -> Result<(), DeclarationError> {
         )*};
     }
     shorthands!(
-        "dns1123Label", "dns1123Subdomain", "dns1035Label", "qualifiedName", "dns1123LabelPrefix",
-        "dns1123SubdomainPrefix", "dns1035LabelPrefix", "labelValue", "uri", "uuid", "byte", "date", "datetime"
+        "dns1123Label",
+        "dns1123Subdomain",
+        "dns1035Label",
+        "qualifiedName",
+        "dns1123LabelPrefix",
+        "dns1123SubdomainPrefix",
+        "dns1035LabelPrefix",
+        "labelValue",
+        "uri",
+        "uuid",
+        "byte",
+        "date",
+        "datetime"
     );
     environment.add_member_overload(
         "validate",
@@ -87,7 +98,8 @@ fn validate<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Executi
     let wrong = (format.0.check)(text.inner());
     let words = wrong.into_iter().map(|words| Box::new(CelString::from(words)) as Box<dyn Val>);
     let words: Vec<Box<dyn Val>> = words.collect();
-    let found: Option<Box<dyn Val>> = if words.is_empty() { None } else { Some(Box::new(CelList::from(words))) };
+    let found: Option<Box<dyn Val>> =
+        if words.is_empty() { None } else { Some(Box::new(CelList::from(words))) };
     Ok(optional(found))
 }
 

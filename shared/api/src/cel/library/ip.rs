@@ -45,16 +45,23 @@ pub(super) fn extension(environment: &mut Env) -> Result<(), DeclarationError> {
 }
 
 fn parsed_ip(text: &str) -> Result<IpAddr, ExecutionError> {
-    let wrong = |why: &str| failed(format!("IP Address {text:?} parse error during conversion from string: {why}"));
+    let wrong =
+        |why: &str| failed(format!("IP Address {text:?} parse error during conversion from string: {why}"));
     match text.parse::<IpAddr>() {
         Err(_) => Err(wrong("unable to parse IP")),
-        Ok(IpAddr::V6(six)) if six.to_ipv4_mapped().is_some() => Err(wrong("IPv4-mapped IPv6 address is not allowed")),
+        Ok(IpAddr::V6(six)) if six.to_ipv4_mapped().is_some() => {
+            Err(wrong("IPv4-mapped IPv6 address is not allowed"))
+        }
         Ok(address) => Ok(address),
     }
 }
 
 fn parsed_cidr(text: &str) -> Result<Cidr, ExecutionError> {
-    let wrong = || failed(format!("network address parse error during conversion from string: invalid CIDR address: {text}"));
+    let wrong = || {
+        failed(format!(
+            "network address parse error during conversion from string: invalid CIDR address: {text}"
+        ))
+    };
     let (address, bits) = text.split_once('/').ok_or_else(wrong)?;
     let canonical = !bits.starts_with('+') && (bits == "0" || !bits.starts_with('0'));
     let (address, bits): (IpAddr, u8) =

@@ -15,10 +15,22 @@ type Result<'b, 'v> = std::result::Result<CowVal<'b, 'v>, ExecutionError>;
 pub(super) fn extension(environment: &mut Env) -> std::result::Result<(), DeclarationError> {
     environment.add_member_overload("isSorted", "list.isSorted()", LIST_TYPE, vec![], is_sorted)?;
     environment.add_member_overload("sum", "list.sum()", LIST_TYPE, vec![], sum)?;
-    environment.add_member_overload("min", "list.min()", LIST_TYPE, vec![], |args| least(args, Ordering::Less, "min"))?;
-    environment.add_member_overload("max", "list.max()", LIST_TYPE, vec![], |args| least(args, Ordering::Greater, "max"))?;
-    environment.add_member_overload("indexOf", "list.indexOf()", LIST_TYPE, vec![DYN_TYPE], |args| place(args, false))?;
-    environment.add_member_overload("lastIndexOf", "list.lastIndexOf()", LIST_TYPE, vec![DYN_TYPE], |args| place(args, true))?;
+    environment.add_member_overload("min", "list.min()", LIST_TYPE, vec![], |args| {
+        least(args, Ordering::Less, "min")
+    })?;
+    environment.add_member_overload("max", "list.max()", LIST_TYPE, vec![], |args| {
+        least(args, Ordering::Greater, "max")
+    })?;
+    environment.add_member_overload("indexOf", "list.indexOf()", LIST_TYPE, vec![DYN_TYPE], |args| {
+        place(args, false)
+    })?;
+    environment.add_member_overload(
+        "lastIndexOf",
+        "list.lastIndexOf()",
+        LIST_TYPE,
+        vec![DYN_TYPE],
+        |args| place(args, true),
+    )?;
     environment.add_overload("@keys", "keys", vec![DYN_TYPE], keys)?;
     environment.add_overload("@merge", "merge", vec![LIST_TYPE], merge)
 }

@@ -31,7 +31,9 @@ pub(super) fn extension(environment: &mut Env) -> Result<(), DeclarationError> {
 }
 
 fn quantity(text: &CelString<'_>) -> Result<It, ExecutionError> {
-    let malformed = || failed("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'");
+    let malformed = || {
+        failed("quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'")
+    };
     Quantity::parse(text.inner()).map(Native).ok_or_else(malformed)
 }
 

@@ -49,7 +49,8 @@ impl Version {
             numbers: [numbers.next()??, numbers.next()??, numbers.next()??],
             pre: pre.map_or(Some(Vec::new()), |pre| pre.split('.').map(Identifier::parse).collect())?,
         };
-        let is_word = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let is_word =
+            |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         let well_built = build.is_none_or(|build| build.split('.').all(is_word));
         (numbers.next().is_none() && well_built).then_some(version)
     }
@@ -113,7 +114,8 @@ fn semver(text: &CelString<'_>) -> Result<It, ExecutionError> {
 }
 
 fn semver_normal(text: &CelString<'_>, normalize: &CelBool) -> Result<It, ExecutionError> {
-    let parsed = if *normalize.inner() { Version::parse_lenient(text.inner()) } else { Version::parse(text.inner()) };
+    let parsed =
+        if *normalize.inner() { Version::parse_lenient(text.inner()) } else { Version::parse(text.inner()) };
     parsed.map(Native).ok_or_else(|| failed(format!("failed to parse semver {:?}", text.inner())))
 }
 

@@ -72,7 +72,9 @@ fn scheme(text: &str) -> Result<(&str, &str), &'static str> {
     let end = text.find(|c: char| !c.is_ascii_alphanumeric() && !"+-.".contains(c));
     match end.and_then(|end| text.split_at_checked(end)) {
         Some(("", rest)) if rest.starts_with(':') => Err("missing protocol scheme"),
-        Some((scheme, rest)) if rest.starts_with(':') && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) => {
+        Some((scheme, rest))
+            if rest.starts_with(':') && scheme.starts_with(|c: char| c.is_ascii_alphabetic()) =>
+        {
             Ok((scheme, rest.get(1..).unwrap_or_default()))
         }
         _ => Ok(("", text)),

@@ -1,0 +1,270 @@
+//! Policies and webhooks that users configure, as kubectl meets them; webhooks are real servers over TLS.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use odeon_tests::{Cluster, eventually};
+use rustls::ServerConfig;
+use rustls::pki_types::PrivateKeyDer;
+use serde_json::{Value, json};
+use tokio_rustls::TlsAcceptor;
+
+/// A webhook on this machine, which writes down what it is asked.
+struct Hook {
+    address: SocketAddr,
+    /// Its certificate, in PEM and base64, as `caBundle` wants it.
+    bundle: String,
+    asked: Arc<Mutex<Vec<Value>>>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Hook {
+    fn start() -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![made.cert.der().clone()],
+                PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let (address, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let log = Arc::clone(&asked);
+        runtime.spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (acceptor, log) = (acceptor.clone(), Arc::clone(&log));
+                tokio::spawn(async move {
+                    let Ok(stream) = acceptor.accept(stream).await else { return };
+                    let service = service_fn(move |request| answer(request, Arc::clone(&log)));
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .await;
+                });
+            }
+        });
+        Self { address, bundle: STANDARD.encode(made.cert.pem()), asked, _runtime: runtime }
+    }
+
+    /// A configuration of one webhook: `fields` are added to it.
+    fn configuration(&self, kind: &str, name: &str, path: &str, fields: Value) -> String {
+        let mut webhook = json!({
+            "name": format!("{name}.example.com"), "sideEffects": "None", "admissionReviewVersions": ["v1"],
+            "clientConfig": {"url": format!("https://{}{path}", self.address), "caBundle": self.bundle},
+            "rules": [{"operations": ["CREATE", "UPDATE", "DELETE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
+        });
+        webhook.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        json!({
+            "apiVersion": "admissionregistration.k8s.io/v1", "kind": kind, "metadata": {"name": name}, "webhooks": [webhook],
+        })
+        .to_string()
+    }
+}
+
+async fn answer(
+    request: Request<Incoming>,
+    log: Arc<Mutex<Vec<Value>>>,
+) -> Result<Response<Full<Bytes>>, hyper::Error> {
+    let path = request.uri().path().to_owned();
+    let body = request.into_body().collect().await?.to_bytes();
+    let review: Value = serde_json::from_slice(&body).unwrap();
+    let asked = &review["request"];
+    let mut response = json!({"uid": asked["uid"], "allowed": true});
+    match path.as_str() {
+        "/mutate" => {
+            let patch = json!([{"op": "add", "path": "/data/mutated", "value": asked["name"]}]);
+            response["patchType"] = json!("JSONPatch");
+            response["patch"] = json!(STANDARD.encode(patch.to_string()));
+            response["warnings"] = json!(["it was changed"]);
+        }
+        "/break" => {
+            let patch = json!([{"op": "add", "path": "/data/number", "value": 7}]);
+            response["patchType"] = json!("JSONPatch");
+            response["patch"] = json!(STANDARD.encode(patch.to_string()));
+        }
+        "/deny" => {
+            let said = |object: &Value| object["data"]["deny"].as_str().map(str::to_owned);
+            if let Some(why) = said(&asked["object"]).or(said(&asked["oldObject"])) {
+                response["allowed"] = json!(false);
+                response["status"] = json!({"message": why});
+            }
+        }
+        _ => {}
+    }
+    let uid = asked["uid"].clone();
+    log.lock().unwrap().push(json!({"path": path, "request": asked, "uid": uid}));
+    let answer =
+        json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "response": response});
+    Ok(Response::new(Full::new(Bytes::from(answer.to_string()))))
+}
+
+fn apply(cluster: &Cluster, manifest: &str) {
+    cluster.kubectl_with(&["apply", "-f", "-"], manifest).ok();
+}
+
+#[test]
+fn webhooks_change_and_refuse_what_is_written() {
+    let (cluster, hook) = (Cluster::hollow(1), Hook::start());
+    let conditions = json!({"matchConditions": [{"name": "not-tables", "expression": "!object.metadata.name.startsWith('kube-')"}]});
+    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "changes", "/mutate", json!({
+        "matchConditions": conditions["matchConditions"], "objectSelector": {"matchExpressions": [{"key": "plain", "operator": "DoesNotExist"}]},
+        "rules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
+    })));
+    apply(&cluster, &hook.configuration("ValidatingWebhookConfiguration", "refuses", "/deny", json!({})));
+    let table = cluster.kubectl(&["get", "validatingwebhookconfigurations"]).ok();
+    assert!(table.contains("NAME      WEBHOOKS   AGE\nrefuses   1"), "{table}");
+
+    let made = cluster.kubectl(&["create", "configmap", "one", "--from-literal=a=b"]);
+    made.ok();
+    let stored = cluster.kubectl(&["get", "cm", "one", "-o", "json", "--show-managed-fields"]).ok();
+    let stored: Value = serde_json::from_str(&stored).unwrap();
+    assert_eq!(stored["data"], json!({"a": "b", "mutated": "one"}));
+    assert_eq!(stored["metadata"]["managedFields"][0]["manager"], "kubectl-create");
+    let applied = "{apiVersion: v1, kind: ConfigMap, metadata: {name: two}, data: {deny: not this one}}";
+    let refused = cluster.kubectl_with(&["apply", "-f", "-"], applied).err();
+    assert!(
+        refused.contains("admission webhook \"refuses.example.com\" denied the request: not this one"),
+        "{refused}"
+    );
+    let tried = cluster
+        .kubectl(&["create", "configmap", "tried", "--from-literal=a=b", "--dry-run=server", "-o", "json"])
+        .ok();
+    assert!(tried.contains("\"mutated\": \"tried\""), "{tried}");
+    apply(
+        &cluster,
+        "{apiVersion: v1, kind: ConfigMap, metadata: {name: plain, labels: {plain: 'yes'}}, data: {a: b}}",
+    );
+    let plain = cluster.kubectl(&["get", "cm", "plain", "-o", "jsonpath={.data}"]).ok();
+    assert_eq!(plain, "{\"a\":\"b\"}");
+
+    let asked = hook.asked.lock().unwrap().clone();
+    let first = &asked.iter().find(|asked| asked["request"]["name"] == "one").unwrap()["request"];
+    assert_eq!(first["operation"], "CREATE");
+    assert_eq!(first["kind"], json!({"group": "", "version": "v1", "kind": "ConfigMap"}));
+    assert_eq!(first["resource"], json!({"group": "", "version": "v1", "resource": "configmaps"}));
+    assert_eq!(first["namespace"], "default");
+    assert_eq!(first["userInfo"]["username"], "admin");
+    assert_eq!(first["oldObject"], Value::Null);
+    assert!(
+        asked.iter().any(|asked| asked["request"]["name"] == "tried" && asked["request"]["dryRun"] == true)
+    );
+}
+
+#[test]
+fn webhooks_that_do_not_answer_are_told_of() {
+    let (cluster, hook) = (Cluster::hollow(1), Hook::start());
+    let nowhere = json!({"clientConfig": {"url": "https://127.0.0.1:1/x", "caBundle": hook.bundle}});
+    apply(&cluster, &hook.configuration("ValidatingWebhookConfiguration", "gone", "/", nowhere.clone()));
+    let failed = cluster.kubectl(&["create", "configmap", "a"]).err();
+    let words = "failed calling webhook \"gone.example.com\": failed to call webhook: Post \"https://127.0.0.1:1/x?timeout=10s\": dial tcp 127.0.0.1:1";
+    assert!(failed.contains("Internal error occurred: failed calling webhook"), "{failed}");
+    assert!(failed.contains(words), "{failed}");
+    let mut ignoring = nowhere;
+    ignoring["failurePolicy"] = json!("Ignore");
+    apply(&cluster, &hook.configuration("ValidatingWebhookConfiguration", "gone", "/", ignoring));
+    cluster.kubectl(&["create", "configmap", "a"]).ok();
+
+    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "breaks", "/break", json!({})));
+    let broken = cluster.kubectl(&["create", "configmap", "b", "--from-literal=x=y"]).err();
+    assert!(broken.contains("cannot unmarshal number"), "{broken}");
+    cluster.kubectl(&["delete", "mutatingwebhookconfiguration", "breaks"]).ok();
+    cluster.kubectl(&["create", "configmap", "b", "--from-literal=x=y"]).ok();
+
+    let refused = hook.configuration(
+        "ValidatingWebhookConfiguration",
+        "odd",
+        "/",
+        json!({"timeoutSeconds": 31, "sideEffects": "Some"}),
+    );
+    let refused = cluster.kubectl_with(&["create", "-f", "-"], &refused).err();
+    assert!(refused.contains("webhooks[0].timeoutSeconds: Invalid value: 31: the timeout value must be between 1 and 30 seconds"), "{refused}");
+    assert!(refused.contains("webhooks[0].sideEffects: Unsupported value: \"Some\": supported values: \"None\", \"NoneOnDryRun\""), "{refused}");
+}
+
+const POLICY: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: few}
+spec:
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules: [{operations: [CREATE, UPDATE], apiGroups: [apps], apiVersions: [v1], resources: [deployments]}]
+  variables: [{name: replicas, expression: object.spec.replicas}]
+  validations:
+  - expression: variables.replicas <= int(params.data.most)
+    messageExpression: '\"at most \" + params.data.most + \" replicas\"'
+";
+
+const BINDING: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: few-here}
+spec:
+  policyName: few
+  validationActions: [Deny]
+  paramRef: {name: limits, namespace: default, parameterNotFoundAction: Deny}
+  matchResources: {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: default}}}
+";
+
+#[test]
+fn policies_decide_about_what_is_written() {
+    let cluster = Cluster::hollow(1);
+    apply(&cluster, POLICY);
+    apply(&cluster, BINDING);
+    let deploy = |name: &str, replicas: &str| {
+        let replicas = format!("--replicas={replicas}");
+        cluster.kubectl(&["create", "deployment", name, "--image=x", &replicas])
+    };
+    let missing = deploy("web", "1").err();
+    assert!(
+        missing.contains("no params found for policy binding with `Deny` parameterNotFoundAction"),
+        "{missing}"
+    );
+    cluster.kubectl(&["create", "configmap", "limits", "--from-literal=most=2"]).ok();
+    eventually("the parameters count", Duration::from_secs(10), || {
+        let refused = deploy("web", "3").err();
+        match refused.contains("at most 2 replicas") {
+            true => Ok(()),
+            false => Err(refused),
+        }
+    });
+    let refused = deploy("web", "3").err();
+    let words = "ValidatingAdmissionPolicy 'few' with binding 'few-here' denied request: at most 2 replicas";
+    assert!(refused.contains(words), "{refused}");
+    deploy("web", "2").ok();
+    let scaled = cluster.kubectl(&["patch", "deployment", "web", "-p", "{\"spec\":{\"replicas\":3}}"]).err();
+    assert!(scaled.contains(&format!("The deployments \"web\" is invalid: : {words}")), "{scaled}");
+    cluster.kubectl(&["create", "namespace", "free"]).ok();
+    cluster.kubectl(&["create", "deployment", "web", "--image=x", "--replicas=3", "-n", "free"]).ok();
+
+    apply(&cluster, &BINDING.replace("[Deny]", "[Warn]"));
+    let warned = cluster.kubectl(&["patch", "deployment", "web", "-p", "{\"spec\":{\"replicas\":3}}"]);
+    let said = warned.stderr;
+    assert!(said.contains("Validation failed for ValidatingAdmissionPolicy 'few' with binding 'few-here': at most 2 replicas"), "{said}");
+    let table = cluster.kubectl(&["get", "validatingadmissionpolicies"]).ok();
+    assert!(
+        table.contains("NAME   VALIDATIONS   PARAMKIND      AGE\nfew    1             v1/ConfigMap"),
+        "{table}"
+    );
+    let seen = cluster.kubectl(&["get", "validatingadmissionpolicy", "few", "-o", "jsonpath={.status}"]).ok();
+    assert_eq!(seen, "{\"observedGeneration\":1,\"typeChecking\":{}}");
+    let wrong = cluster
+        .kubectl_with(&["apply", "-f", "-"], &POLICY.replace("variables.replicas", "variables.replica"))
+        .err();
+    assert!(wrong.contains("undefined field 'replica'"), "{wrong}");
+}
