@@ -63,6 +63,9 @@ fn draft(call: &Call, part: Part, checked: &Checked, old: Option<&Value>) -> Res
         Part::EphemeralContainers => {
             subresources::ephemeral::prepare(&mut draft, old, &call.kind).map_err(refused)?;
         }
+        Part::Resources => {
+            subresources::resize::prepare(&mut draft, old, &call.kind).map_err(refused)?;
+        }
     }
     checked.owners.of_changed(call, &mut draft, old);
     Ok(draft)
