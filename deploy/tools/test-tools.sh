@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the tests need and this machine lacks: cargo-nextest, a current kubectl (unpacked, not installed), the
-# Python client, a static busybox for container tests. Everything but cargo-nextest stays below .odeon/tools.
+# Installs what the tests need and this machine lacks: cargo-nextest, kubectls of several ages (unpacked, not installed),
+# the Python client, a static busybox for container tests. Everything but cargo-nextest stays below .odeon/tools.
 set -eu
 tools=.odeon/tools
 mkdir -p "$tools"
@@ -15,34 +15,43 @@ if ! installed docker || { ! docker compose version >/dev/null 2>&1 && ! install
     as_root apt-get install -y -q docker.io docker-compose >/dev/null
 fi
 
-# A package of a newer Debian suite, unpacked only. The mirror is the one this machine is set up with.
-newer_package() {
-    package=$1 suite=$2
+# A package of a Debian suite, unpacked only, into `$tools/<directory>`. The mirror is the one this machine is set up with.
+unpacked_package() {
+    package=$1 suite=$2 directory=$3
     lists=$(mktemp -d)
     mirror=$(grep -rhv '^ *#' /etc/apt/sources.list /etc/apt/sources.list.d 2>/dev/null | grep -oE 'https?://[^ ]+/debian/?( |$)' | head -n 1)
     mkdir -p "$lists/state/lists/partial" "$lists/cache/archives/partial"
     if [ -z "$mirror" ]; then
-        echo "no Debian mirror is set up here; put a kubectl of 1.32 or newer at $tools/$package" >&2
+        echo "no Debian mirror is set up here; put a kubectl at $tools/$directory/usr/bin/kubectl" >&2
         return 1
     fi
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $mirror $suite main" >"$lists/sources.list"
     options="-o Dir::Etc::sourcelist=$lists/sources.list -o Dir::Etc::sourceparts=/dev/null -o Dir::State::lists=$lists/state/lists -o Dir::State::status=/dev/null -o Dir::Cache=$lists/cache -o APT::Sandbox::User=root"
     # shellcheck disable=SC2086
     (cd "$lists" && apt-get $options update -q >/dev/null && apt-get $options download -q "$package" >/dev/null) &&
-        mkdir -p "$tools/$package.deb" &&
-        dpkg-deb -x "$lists/$package"_*.deb "$tools/$package.deb"
+        mkdir -p "$tools/$directory" &&
+        dpkg-deb -x "$lists/$package"_*.deb "$tools/$directory"
     fetched=$?
     rm -rf "$lists"
     return $fetched
 }
 
+# kubectl-1.32 and kubectl-1.20 ask differently from the current one (protobuf, watches that list, OpenAPI).
+for version in 1.32:trixie:kubectl 1.20:bookworm:kubernetes-client; do
+    name=kubectl-${version%%:*} source=${version#*:}
+    if [ ! -x "$tools/$name" ]; then
+        echo "fetching $name"
+        unpacked_package "${source#*:}" "${source%:*}" "$name.deb"
+        ln -sf "$name.deb/usr/bin/kubectl" "$tools/$name"
+    fi
+done
+
 if [ ! -x "$tools/kubectl" ]; then
     echo "fetching kubectl"
-    if newer_package kubectl sid; then
+    if unpacked_package kubectl sid kubectl.deb; then
         ln -sf kubectl.deb/usr/bin/kubectl "$tools/kubectl"
     else
-        newer_package kubernetes-client trixie
-        ln -sf kubernetes-client.deb/usr/bin/kubectl "$tools/kubectl"
+        ln -sf kubectl-1.32 "$tools/kubectl"
     fi
 fi
 

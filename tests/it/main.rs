@@ -18,6 +18,7 @@ mod corners;
 mod crash;
 mod custom;
 mod demo;
+mod golden;
 mod inside;
 mod kubectl;
 mod operator;

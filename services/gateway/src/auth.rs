@@ -11,6 +11,10 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 pub const MASTERS: &str = "system:masters";
 /// The group of everyone who is known.
 const AUTHENTICATED: &str = "system:authenticated";
+/// The group of those who have not said who they are.
+const UNAUTHENTICATED: &str = "system:unauthenticated";
+/// Who has not said who they are.
+pub const ANONYMOUS: &str = "system:anonymous";
 /// What names of service accounts start with.
 const SERVICE_ACCOUNT: &str = "system:serviceaccount:";
 /// Which credential was shown.
@@ -38,7 +42,7 @@ impl User {
             user.join("system:serviceaccounts");
             user.join(&format!("system:serviceaccounts:{namespace}"));
         }
-        user.join(AUTHENTICATED);
+        user.join(if name == ANONYMOUS { UNAUTHENTICATED } else { AUTHENTICATED });
         user
     }
 

@@ -25,6 +25,10 @@ pub fn check(call: &Call, method: &Method) -> Result<(), Failure> {
         "GET" if call.path.name.is_none() && !call.query.flag("watch") => return list(call),
         _ => return Ok(()),
     };
+    if kind == "DeleteOptions" && call.path.name.is_none() {
+        // A collection is deleted as it is listed.
+        list(call)?;
+    }
     let mut errors = Vec::new();
     if kind == "PatchOptions" {
         patch(call, &mut errors);

@@ -1,5 +1,7 @@
 //! Who owns the fields of what a request writes: `metadata.managedFields`.
 
+use std::borrow::Cow;
+
 use api::KindInfo;
 use api::managed::{self, TypeRef, Writer};
 use serde_json::Value;
@@ -20,7 +22,15 @@ impl Owners {
     pub fn of_new(&self, call: &Call, object: &mut Value) {
         match self {
             Self::Sent(sent) => by(call, |writer| {
-                managed::created(object, sent.as_ref(), TypeRef::of(&call.kind), unowned(&call.kind), writer);
+                as_written(&call.kind, object, |object| {
+                    managed::created(
+                        object,
+                        sent.as_ref(),
+                        TypeRef::of(&call.kind),
+                        unowned(&call.kind),
+                        writer,
+                    );
+                });
             }),
             Self::Settled(entries) => managed::attach(object, entries.clone()),
         }
@@ -30,13 +40,37 @@ impl Owners {
     pub fn of_changed(&self, call: &Call, new: &mut Value, old: &Value) {
         match self {
             Self::Sent(sent) => {
-                by(call, |writer| managed::updated(new, old, sent.as_ref(), TypeRef::of(&call.kind), writer));
+                let old = as_shown(&call.kind, old);
+                by(call, |writer| {
+                    as_written(&call.kind, new, |new| {
+                        managed::updated(new, &old, sent.as_ref(), TypeRef::of(&call.kind), writer);
+                    });
+                });
             }
             Self::Settled(entries) => {
                 managed::detach(new);
                 managed::attach(new, entries.clone());
             }
         }
+    }
+}
+
+/// Fields have the names of the version that is written, which need not be the one that is stored.
+fn as_written(kind: &KindInfo, object: &mut Value, enter: impl FnOnce(&mut Value)) {
+    if kind.stored_as.is_none() {
+        return enter(object);
+    }
+    let mut shown = kind.shown(object.clone());
+    enter(&mut shown);
+    managed::detach(object);
+    managed::attach(object, managed::detach(&mut shown));
+}
+
+/// The object in the version that is asked for.
+fn as_shown<'o>(kind: &KindInfo, object: &'o Value) -> Cow<'o, Value> {
+    match kind.stored_as {
+        None => Cow::Borrowed(object),
+        Some(_) => Cow::Owned(kind.shown(object.clone())),
     }
 }
 

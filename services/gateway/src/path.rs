@@ -150,9 +150,11 @@ impl Query {
         match self.text(key) {
             "" => Ok(None),
             text => text.parse().map(Some).map_err(|_| {
-                Failure::bad_request(format!(
-                    "invalid value \"{text}\" of query parameter {key}: not an integer"
-                ))
+                // What Go's parser says of it, which does not name the parameter.
+                let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
+                let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+                let what = if is_number { "value out of range" } else { "invalid syntax" };
+                Failure::bad_request(format!("strconv.ParseInt: parsing \"{text}\": {what}"))
             }),
         }
     }

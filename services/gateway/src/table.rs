@@ -122,7 +122,8 @@ impl Shape {
     }
 }
 
-fn partial(object: &Value) -> Value {
+/// Its metadata alone.
+pub fn partial(object: &Value) -> Value {
     let metadata = object.get("metadata").cloned().unwrap_or_default();
     json!({"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata})
 }

@@ -248,7 +248,14 @@ impl PodState {
     }
 
     fn killing(&mut self, container: &str, because: &str) {
-        self.note("Killing", format!("Stopping container {container}: {because}"));
+        let message = match because.strip_prefix("its ").filter(|why| why.ends_with("probe failed")) {
+            Some(why) => {
+                let probe = why.trim_end_matches(" failed");
+                format!("Container {container} failed {probe}, will be restarted")
+            }
+            None => format!("Stopping container {container}"),
+        };
+        self.note("Killing", message);
     }
 
     fn note(&mut self, reason: &str, message: String) {

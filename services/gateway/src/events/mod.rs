@@ -1,5 +1,6 @@
 //! Kubernetes' events: a view of the journal, kept in memory, with repetitions counted.
 
+mod source;
 mod table;
 
 pub use table::EventTable;
@@ -11,7 +12,7 @@ use api::json::text;
 use api::{ObjectKey, ResourceId, Timestamp, Uid};
 use bus::JournalFilter;
 use futures::StreamExt;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -144,5 +145,27 @@ pub fn create(context: &Context, call: &Call, event: Value) -> Result<Value, Fai
     if !call.query.dry_run()? {
         context.journal.append(entry);
     }
-    Ok(event)
+    Ok(complete(event))
+}
+
+/// What the server adds, and the fields that Kubernetes' type shows even when they are empty.
+fn complete(mut event: Value) -> Value {
+    if let Some(metadata) = event.get_mut("metadata").and_then(Value::as_object_mut) {
+        metadata.insert("uid".into(), json!(telemetry::clock::fresh_uid()));
+        metadata.insert("creationTimestamp".into(), json!(telemetry::clock::now()));
+    }
+    if let Some(fields) = event.as_object_mut() {
+        let empty = [
+            ("source", json!({})),
+            ("firstTimestamp", Value::Null),
+            ("lastTimestamp", Value::Null),
+            ("eventTime", Value::Null),
+            ("reportingComponent", json!("")),
+            ("reportingInstance", json!("")),
+        ];
+        for (field, value) in empty {
+            fields.entry(field).or_insert(value);
+        }
+    }
+    event
 }

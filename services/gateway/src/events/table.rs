@@ -9,7 +9,7 @@ use api::{KindInfo, Kinds, ObjectKey, Timestamp, Uid};
 use bus::{ChangeKind, Stored, View};
 use serde_json::{Value, json};
 
-use super::ID;
+use super::{ID, source};
 use crate::fields::set;
 
 /// No more are kept; the oldest go first.
@@ -62,7 +62,8 @@ impl EventTable {
             false => uid_of(regarding).unwrap_or_default(),
         };
         let kind = kinds.of(regarding.resource).map(Arc::as_ref);
-        let told = Told { regarding, kind, uid: &uid, event, component: &entry.component };
+        let component = source::of(entry);
+        let told = Told { regarding, kind, uid: &uid, event, component: &component };
         let key = told.key();
         let at = Timestamp(entry.at_micros);
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);

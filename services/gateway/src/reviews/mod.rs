@@ -2,7 +2,7 @@
 
 use api::json;
 use hyper::body::Incoming;
-use hyper::header::CONTENT_TYPE;
+use hyper::header::{ACCEPT, CONTENT_TYPE};
 use hyper::{Method, Request};
 use serde_json::{Value, json as value};
 
@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fields::set;
 use crate::identify;
+use crate::negotiate::{self, Form};
 use crate::respond::{self, Response};
 use crate::tokens::ISSUER;
 use crate::unstored::{By, Question, Unstored};
@@ -41,8 +42,12 @@ pub async fn receive(
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let _seat = context.desk.seat(question.user, false).await?;
-    let kind = parts.headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let asked = body::parse(kind, &body::receive(body).await?)?;
+    let header = |name| parts.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    // Reviews have no metadata to speak of: Kubernetes shows them as they are or not at all.
+    if negotiate::form(header(ACCEPT))? != Form::Whole {
+        return Err(Failure::not_acceptable());
+    }
+    let asked = body::parse(header(CONTENT_TYPE), &body::receive(body).await?)?;
     answer(context, &question, &parts.method, asked)
 }
 
@@ -89,7 +94,7 @@ fn fitted(review: &Unstored, mut object: Value) -> Result<Value, Failure> {
     set(&mut object, "apiVersion", api_version);
     set(&mut object, "kind", review.kind);
     if !object.get("metadata").is_some_and(Value::is_object) {
-        set(&mut object, "metadata", value!({"creationTimestamp": null}));
+        set(&mut object, "metadata", value!({}));
     }
     Ok(object)
 }

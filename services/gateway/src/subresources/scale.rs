@@ -1,6 +1,7 @@
 //! `autoscaling/v1 Scale`: how many replicas are wanted and how many there are.
 
 use api::KindInfo;
+use api::columns::ago;
 use api::json::{self, int, text};
 use hyper::Method;
 use serde_json::{Value, json as value};
@@ -10,10 +11,20 @@ use crate::body::{self, Checked};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::negotiate::Form;
 use crate::patch::Patch;
 use crate::read;
 use crate::respond::{self, Response};
+use crate::table::partial;
 use crate::write::{self, Part};
+
+/// What a table shows of a scale: name, type, description of each column.
+const COLUMNS: [(&str, &str, &str); 4] = [
+    ("Name", "string", "The object's name."),
+    ("Desired", "integer", "How many replicas are wanted."),
+    ("Available", "integer", "How many there are."),
+    ("Age", "string", "How long ago the object was created."),
+];
 
 /// `GET`, `PUT` and `PATCH` of a scale.
 pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<Response, Failure> {
@@ -36,7 +47,7 @@ pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<R
             write::modify(context, call, Part::Object, "scale", edit).await?.0
         }
     };
-    Ok(respond::value(200, &scale_of(&call.kind, &object)))
+    Ok(respond::value(200, &shown(call, scale_of(&call.kind, &object))?))
 }
 
 /// Whoever applies a scale owns the object's replicas through it.
@@ -46,7 +57,29 @@ async fn apply_scale(context: &Context, call: &Call, scale: &Value) -> Result<Re
         place(&mut config, &call.kind.scale().replicas, replicas.clone());
     }
     let (_, object) = apply::apply(context, call, Part::Object, &config).await?;
-    Ok(respond::value(200, &scale_of(&call.kind, &object)))
+    Ok(respond::value(200, &shown(call, scale_of(&call.kind, &object))?))
+}
+
+/// The scale as it is asked for: `kubectl get --subresource=scale` wants a table.
+fn shown(call: &Call, scale: Value) -> Result<Value, Failure> {
+    if call.form()? != Form::Table {
+        return Ok(scale);
+    }
+    let columns = COLUMNS.map(|(name, kind, description)| {
+        value!({"name": name, "type": kind, "format": "", "description": description, "priority": 0})
+    });
+    let age = ago(text(&scale, "/metadata/creationTimestamp"), telemetry::clock::now());
+    let cells = value!([
+        text(&scale, "/metadata/name"),
+        int(&scale, "/spec/replicas"),
+        int(&scale, "/status/replicas"),
+        age
+    ]);
+    Ok(value!({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1",
+        "metadata": {"resourceVersion": text(&scale, "/metadata/resourceVersion")},
+        "columnDefinitions": columns, "rows": [{"cells": cells, "object": partial(&scale)}],
+    }))
 }
 
 /// The scale of an object.

@@ -217,7 +217,7 @@ impl Outcomes {
             match verdict {
                 Verdict::Written | Verdict::Done => {}
                 Verdict::Stale => return Err(TurnError::new(Remedy::ObserveAgain, failed())),
-                Verdict::Refused(why) => {
+                Verdict::Refused(why) | Verdict::Forbidden(why) => {
                     return Err(TurnError::because(Remedy::BackOff, failed(), why.clone()));
                 }
             }
@@ -228,7 +228,7 @@ impl Outcomes {
 
 fn is_worth_telling(verdict: &Verdict) -> bool {
     match verdict {
-        Verdict::Written | Verdict::Stale | Verdict::Refused(_) => true,
+        Verdict::Written | Verdict::Stale | Verdict::Refused(_) | Verdict::Forbidden(_) => true,
         Verdict::Done => false,
     }
 }

@@ -40,6 +40,8 @@ pub(crate) enum Verdict {
     Stale,
     /// It can not be done, and this is why.
     Refused(String),
+    /// Limits, quotas or priorities do not let it be created.
+    Forbidden(String),
 }
 
 /// One object's mutation.
@@ -123,7 +125,7 @@ pub(crate) fn plan(
         let terminating = matches!(write, Write::Create { .. }) && bases.is_terminating(namespace_of(write));
         verdicts.push(match (terminating, write, bases.admitted.get(write.key())) {
             (true, ..) => Verdict::Refused("the namespace is terminating".to_owned()),
-            (_, Write::Create { .. }, Some(Err(why))) => Verdict::Refused(why.clone()),
+            (_, Write::Create { .. }, Some(Err(why))) => Verdict::Forbidden(why.clone()),
             (_, Write::Create { key, .. }, Some(Ok(object))) => {
                 draft.create(key, object, bases, (now, fresh()))
             }

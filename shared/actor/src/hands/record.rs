@@ -1,6 +1,6 @@
 //! What the journal says about a turn.
 
-use api::journal::{Cause, JournalEntry};
+use api::journal::{Cause, EventView, JournalEntry};
 use api::{ObjectKey, Timestamp, Uid};
 
 use super::plan::Verdict;
@@ -40,7 +40,8 @@ impl Record<'_> {
         if self.written.is_empty() && (repeats || error.is_none()) {
             return Vec::new();
         }
-        let mut events = self.effective().filter_map(|write| Some((write, write.event()?.clone())));
+        let done = self.effective().filter_map(|write| Some((write, write.event()?.clone())));
+        let mut events = done.chain(self.forbidden());
         let mut entry = self.entry(error);
         entry.event = events.next().map(|(_, event)| event);
         let further = events.take(MOST_EVENTS - 1).map(|(write, event)| JournalEntry {
@@ -86,6 +87,18 @@ impl Record<'_> {
             reasons.push("what it observes has changed");
         }
         reasons.join("; ")
+    }
+
+    /// Creations that were not admitted, as Kubernetes' controllers tell of them.
+    fn forbidden(&self) -> impl Iterator<Item = (&Write, EventView)> {
+        self.writes.iter().zip(self.verdicts).filter_map(|(write, verdict)| {
+            let Verdict::Forbidden(why) = verdict else { return None };
+            let key = write.key();
+            let message =
+                format!("Error creating: {} \"{}\" is forbidden: {why}", key.resource.plural(), key.name);
+            let (severity, reason) = ("Warning".to_owned(), "FailedCreate".to_owned());
+            Some((write, EventView { severity, reason, message, regarding: None }))
+        })
     }
 
     /// The writes that took part in a mutation that happened.

@@ -66,4 +66,7 @@ pub fn endpoint_slice(object: &mut Value) {
         set_nonzero(port, "protocol", "TCP");
         set_default(port, "name", "");
     }
+    for endpoint in each(object, "/endpoints") {
+        set_default(endpoint, "conditions", serde_json::json!({}));
+    }
 }

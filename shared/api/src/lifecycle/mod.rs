@@ -100,8 +100,23 @@ fn prepare_status(object: &mut Value, kind: &KindInfo) {
             object.insert("status".into(), json!({"loadBalancer": {}}))
         }
         _ if kind.custom().is_some() => object.remove("status"),
-        _ => object.insert("status".into(), json!({})),
+        (id, _) => object.insert("status".into(), counts_of(id)),
     };
+}
+
+/// What a first status counts: fields that Kubernetes' types do not leave out when they are zero.
+fn counts_of(id: &str) -> Value {
+    match id {
+        "replicasets.apps" | "replicationcontrollers" => json!({"replicas": 0}),
+        "statefulsets.apps" => json!({"replicas": 0, "availableReplicas": 0}),
+        "daemonsets.apps" => json!({
+            "currentNumberScheduled": 0, "numberMisscheduled": 0, "desiredNumberScheduled": 0, "numberReady": 0,
+        }),
+        "poddisruptionbudgets.policy" => {
+            json!({"disruptionsAllowed": 0, "currentHealthy": 0, "desiredHealthy": 0, "expectedPods": 0})
+        }
+        _ => json!({}),
+    }
 }
 
 /// Makes a changed object (decoded and defaulted; validate it afterwards) ready to replace `old`: server fields and, where

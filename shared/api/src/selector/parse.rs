@@ -26,7 +26,7 @@ pub(super) fn requirements(selector: &str) -> Result<Vec<Requirement>, SelectorE
         match tokens.peek() {
             None if after_comma => return Err(found("", "identifier after ','")),
             None => return Ok(requirements),
-            Some(_) => requirements.push(requirement(&mut tokens)?),
+            Some(_) => requirements.push(requirement(&mut tokens).map_err(in_requirement)?),
         }
         match tokens.next() {
             None => return Ok(requirements),
@@ -116,17 +116,20 @@ fn values(tokens: &mut Tokens, key: &str) -> Result<Vec<String>, SelectorError> 
 }
 
 fn found(token: &str, expected: &str) -> SelectorError {
-    SelectorError(format!("unable to parse requirement: found '{token}', expected: {expected}"))
+    SelectorError(format!("found '{token}', expected: {expected}"))
 }
 
 fn valid(key: &str, text: &str, violations: Vec<String>) -> Result<(), SelectorError> {
     let place = if key.is_empty() { "<nil>".to_owned() } else { format!("values[0][{key}]") };
     match violations.first() {
         None => Ok(()),
-        Some(why) => Err(SelectorError(format!(
-            "unable to parse requirement: {place}: Invalid value: {text:?}: {why}"
-        ))),
+        Some(why) => Err(SelectorError(format!("{place}: Invalid value: {text:?}: {why}"))),
     }
+}
+
+/// Kubernetes says so of what is wrong within a requirement, not between two.
+fn in_requirement(error: SelectorError) -> SelectorError {
+    SelectorError(format!("unable to parse requirement: {}", error.0))
 }
 
 /// Splits a selector into words and marks.

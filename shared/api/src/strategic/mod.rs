@@ -19,7 +19,17 @@ pub struct PatchError(pub String);
 /// Applies a strategic merge patch to an object of the message (see [`crate::schema::root`]).
 pub fn apply(object: &mut Value, patch: &Value, message: Option<&'static Message>) -> Result<(), PatchError> {
     let Value::Object(patch) = patch else {
-        return Err(PatchError("cannot unmarshal the patch: it is not a JSON object".into()));
+        let found = match patch {
+            Value::Null => "null",
+            Value::Bool(_) => "bool",
+            Value::Number(_) => "number",
+            Value::String(_) => "string",
+            Value::Array(_) => "array",
+            Value::Object(_) => "object",
+        };
+        let message =
+            format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}");
+        return Err(PatchError(message));
     };
     if !object.is_object() {
         *object = Value::Object(Map::new());

@@ -39,16 +39,17 @@ pub fn cron_job(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     }
     let spec = object.get("spec").unwrap_or(&Value::Null);
     schedule(&mut errors, spec);
+    errors.not_negative(spec, "spec", "startingDeadlineSeconds");
+    time_zone(&mut errors, spec);
     let policies = ["Allow", "Forbid", "Replace"];
     errors.one_of("spec.concurrencyPolicy".into(), text(spec, "/concurrencyPolicy"), &policies, true);
-    for key in ["startingDeadlineSeconds", "successfulJobsHistoryLimit", "failedJobsHistoryLimit"] {
-        errors.not_negative(spec, "spec", key);
-    }
     let template = spec.pointer("/jobTemplate/spec").unwrap_or(&Value::Null);
     job_spec(&mut errors, template, "spec.jobTemplate.spec");
     if flag(template, "/manualSelector") {
         errors.unsupported("spec.jobTemplate.spec.manualSelector", "true", &["nil", "false"]);
     }
+    errors.not_negative(spec, "spec", "successfulJobsHistoryLimit");
+    errors.not_negative(spec, "spec", "failedJobsHistoryLimit");
     errors.0
 }
 
@@ -180,7 +181,6 @@ fn job_change(errors: &mut Errors, new: &Value, old: &Value) {
 
 fn schedule(errors: &mut Errors, spec: &Value) {
     let schedule = text(spec, "/schedule");
-    let zone = text(spec, "/timeZone");
     if schedule.is_empty() {
         errors.required("spec.schedule", "");
     } else if schedule.contains("TZ") {
@@ -189,6 +189,10 @@ fn schedule(errors: &mut Errors, spec: &Value) {
     } else if let Err(error) = Schedule::parse(schedule) {
         errors.invalid("spec.schedule", schedule, &error.to_string());
     }
+}
+
+fn time_zone(errors: &mut Errors, spec: &Value) {
+    let zone = text(spec, "/timeZone");
     if zone.eq_ignore_ascii_case("local") {
         let detail = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
         errors.invalid("spec.timeZone", zone, detail);

@@ -176,18 +176,23 @@ pub fn priority_class(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     meta::standard(&mut errors, object, old);
     let (name, value) = (text(object, "/metadata/name"), int(object, "/value").unwrap_or(0));
     match name.starts_with("system-") {
-        true if crate::admission::system_priority(name) != Some(value) => errors.forbidden(
-            "metadata.name",
-            "priority class names with 'system-' prefix are reserved for system use only. error: only system priority classes with their own values are allowed",
-        ),
+        true if crate::admission::system_priority(name) != Some(value) => {
+            let why = match crate::admission::system_priority(name) {
+                Some(own) => format!("value of {name} PriorityClass must be {own}"),
+                None => format!("{name} is not a known system priority class"),
+            };
+            let detail = format!(
+                "priority class names with 'system-' prefix are reserved for system use only. error: {why}"
+            );
+            errors.forbidden("metadata.name", &detail);
+        }
         false if value > HIGHEST_PRIORITY => {
-            let detail =
-                format!("maximum allowed value of a user defined priority is {HIGHEST_PRIORITY}");
+            let detail = format!("maximum allowed value of a user defined priority is {HIGHEST_PRIORITY}");
             errors.forbidden("value", &detail);
         }
         true | false => {}
     }
-    let policies = ["Never", "PreemptLowerPriority"];
+    let policies = ["PreemptLowerPriority", "Never"];
     errors.one_of("preemptionPolicy".into(), text(object, "/preemptionPolicy"), &policies, false);
     if let Some(old) = old {
         if value != int(old, "/value").unwrap_or(0) {

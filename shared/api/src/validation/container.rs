@@ -20,6 +20,9 @@ const FIELD_PATHS: [&str; 9] = [
     "status.podIP",
     "status.podIPs",
 ];
+/// Known of pods, but not to the environment.
+const OTHER_FIELD_PATHS: [&str; 5] =
+    ["metadata.annotations", "metadata.labels", "spec.restartPolicy", "spec.schedulerName", "status.phase"];
 const VALUE_SOURCES: [&str; 5] =
     ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
 
@@ -123,17 +126,6 @@ fn environment(errors: &mut Errors, container: &Value, path: &str) {
 }
 
 fn value_from(errors: &mut Errors, source: &Value, path: &str, value: &str) {
-    let present: Vec<&str> = VALUE_SOURCES.into_iter().filter(|key| source.get(key).is_some()).collect();
-    match present.as_slice() {
-        [] => errors.invalid(
-            path,
-            "",
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
-        ),
-        [_] if !value.is_empty() => errors.invalid(path, "", "may not be specified when `value` is not empty"),
-        [_] => {}
-        _ => errors.invalid(path, "", "may not have more than one field specified at a time"),
-    }
     if let Some(field) = source.get("fieldRef") {
         field_path(errors, text(field, "/fieldPath"), &format!("{path}.fieldRef.fieldPath"));
     }
@@ -145,6 +137,17 @@ fn value_from(errors: &mut Errors, source: &Value, path: &str, value: &str) {
             name => errors.format(&format!("{path}.{key}.key"), name, config_key(name)),
         }
     }
+    let present: Vec<&str> = VALUE_SOURCES.into_iter().filter(|key| source.get(key).is_some()).collect();
+    match present.as_slice() {
+        [] => errors.invalid(
+            path,
+            "",
+            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+        ),
+        _ if !value.is_empty() => errors.invalid(path, "", "may not be specified when `value` is not empty"),
+        [_] => {}
+        _ => errors.invalid(path, "", "may not have more than one field specified at a time"),
+    }
 }
 
 fn field_path(errors: &mut Errors, field: &str, path: &str) {
@@ -152,7 +155,13 @@ fn field_path(errors: &mut Errors, field: &str, path: &str) {
     match field {
         "" => errors.required(path, ""),
         field if subscripted && field.ends_with("']") => {}
-        field => errors.one_of(path.to_owned(), field, &FIELD_PATHS, true),
+        field if FIELD_PATHS.contains(&field) || OTHER_FIELD_PATHS.contains(&field) => {
+            errors.one_of(path.to_owned(), field, &FIELD_PATHS, true);
+        }
+        field => {
+            let detail = format!("error converting fieldPath: field label not supported: {field}");
+            errors.invalid(path, field, &detail);
+        }
     }
 }
 

@@ -24,6 +24,16 @@ impl Errors {
         self.add(field, "FieldValueInvalid", format!("Invalid value: {}: {detail}", value.into()));
     }
 
+    /// As [`Self::invalid`] of a value that Kubernetes prints in its own spelling.
+    pub(crate) fn invalid_as(&mut self, field: impl Into<String>, shown: &str, detail: &str) {
+        self.add(field, "FieldValueInvalid", format!("Invalid value: {shown}: {detail}"));
+    }
+
+    /// As [`Self::duplicate`] of a value that Kubernetes prints in its own spelling.
+    pub(crate) fn duplicate_as(&mut self, field: impl Into<String>, shown: &str) {
+        self.add(field, "FieldValueDuplicate", format!("Duplicate value: {shown}"));
+    }
+
     pub(crate) fn unsupported(&mut self, field: impl Into<String>, value: &str, supported: &[&str]) {
         let supported: Vec<String> = supported.iter().map(|value| format!("{value:?}")).collect();
         let message = format!("Unsupported value: {value:?}: supported values: {}", supported.join(", "));

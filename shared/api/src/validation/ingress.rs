@@ -8,6 +8,12 @@ use super::{Errors, meta};
 use crate::json::{int, items, text};
 use crate::kinds::FieldError;
 
+/// What a path may not contain, and what it may not end with.
+const BAD_SEQUENCES: [&str; 5] = ["//", "/./", "/../", "%2f", "%2F"];
+const BAD_ENDS: [&str; 2] = ["/..", "/."];
+const CLASS: &str = "kubernetes.io/ingress.class";
+/// Bytes of a class' controller.
+const LONGEST_CONTROLLER: usize = 250;
 const PATH_TYPES: [&str; 3] = ["Exact", "ImplementationSpecific", "Prefix"];
 
 /// Checks an ingress.
@@ -30,10 +36,25 @@ pub fn ingress(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         for (position, name) in items(tls, "/hosts").iter().filter_map(Value::as_str).enumerate() {
             host(&mut errors, name, &format!("spec.tls[{index}].hosts[{position}]"));
         }
+        let secret = text(tls, "/secretName");
+        let known = old.is_some_and(|old| {
+            items(old, "/spec/tls").iter().any(|tls| !dns_subdomain(text(tls, "/secretName")).is_empty())
+        });
+        if !secret.is_empty() && !known {
+            errors.format(&format!("spec.tls[{index}].secretName"), secret, dns_subdomain(secret));
+        }
     }
     let class = text(spec, "/ingressClassName");
     if !class.is_empty() {
         errors.format("spec.ingressClassName", class, dns_subdomain(class));
+    }
+    let annotated =
+        object.pointer("/metadata/annotations").and_then(|known| known.get(CLASS)).and_then(Value::as_str);
+    if let Some(annotated) = annotated.filter(|annotated| !class.is_empty() && *annotated != class)
+        && old.is_none()
+    {
+        let detail = "must match `ingressClassName` when both are specified";
+        errors.invalid(format!("annotations.{CLASS}"), annotated, detail);
     }
     errors.0
 }
@@ -55,16 +76,29 @@ fn rule(errors: &mut Errors, rule: &Value, path: &str) {
         let path = format!("{path}[{index}]");
         let place = text(one, "/path");
         match text(one, "/pathType") {
-            "" => errors.required(format!("{path}.pathType"), "pathType must be specified"),
-            "Exact" | "Prefix" if !place.starts_with('/') => {
-                errors.invalid(format!("{path}.path"), place, "must be an absolute path");
+            "" => {
+                errors.required(format!("{path}.pathType"), "pathType must be specified");
+                continue;
             }
+            "Exact" | "Prefix" => exact_path(errors, place, &format!("{path}.path")),
             "ImplementationSpecific" if !place.is_empty() && !place.starts_with('/') => {
                 errors.invalid(format!("{path}.path"), place, "must be an absolute path");
             }
             kind => errors.one_of(format!("{path}.pathType"), kind, &PATH_TYPES, true),
         }
         backend(errors, one.get("backend").unwrap_or(&Value::Null), &format!("{path}.backend"));
+    }
+}
+
+fn exact_path(errors: &mut Errors, place: &str, path: &str) {
+    if !place.starts_with('/') {
+        errors.invalid(path, place, "must be an absolute path");
+    }
+    for sequence in BAD_SEQUENCES.iter().filter(|sequence| place.contains(**sequence)) {
+        errors.invalid(path, place, &format!("must not contain '{sequence}'"));
+    }
+    for end in BAD_ENDS.iter().filter(|end| place.ends_with(**end)) {
+        errors.invalid(path, place, &format!("cannot end with '{end}'"));
     }
 }
 
@@ -78,25 +112,25 @@ fn backend(errors: &mut Errors, backend: &Value, path: &str) {
         (Some(_), Some(_)) => {
             errors.invalid(path, "", "cannot set both resource and service backends");
         }
-        (None, None) => errors.required(path, "resource or service backend is required"),
+        (None, None) => errors.invalid(path, "", "resource or service backend is required"),
         (None, Some(resource)) => {
             errors.needs(resource, &format!("{path}.resource"), "kind");
             errors.needs(resource, &format!("{path}.resource"), "name");
         }
-        (Some(service), None) => self::service(errors, service, &format!("{path}.service")),
+        (Some(service), None) => self::service(errors, service, path),
     }
 }
 
 fn service(errors: &mut Errors, service: &Value, path: &str) {
     match text(service, "/name") {
-        "" => errors.required(format!("{path}.name"), ""),
-        name => errors.format(&format!("{path}.name"), name, dns_1035_label(name)),
+        "" => errors.required(format!("{path}.service.name"), ""),
+        name => errors.format(&format!("{path}.service.name"), name, dns_1035_label(name)),
     }
     let number = int(service, "/port/number").filter(|number| *number != 0);
     match (text(service, "/port/name"), number) {
         ("", None) => errors.required(path, "port name or number is required"),
-        ("", Some(number)) => number_in_range(errors, &format!("{path}.port.number"), number),
-        (name, None) => errors.format(&format!("{path}.port.name"), name, port_name(name)),
+        ("", Some(number)) => number_in_range(errors, &format!("{path}.service.port.number"), number),
+        (name, None) => errors.format(&format!("{path}.service.port.name"), name, port_name(name)),
         (_, Some(_)) => errors.invalid(path, "", "cannot set both port name & port number"),
     }
 }
@@ -108,6 +142,7 @@ pub fn ingress_class(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let spec = object.get("spec").unwrap_or(&Value::Null);
     match text(spec, "/controller") {
         "" => errors.required("spec.controller", ""),
+        name if name.len() > LONGEST_CONTROLLER => errors.too_long("spec.controller", LONGEST_CONTROLLER),
         name if !name.contains('/') => {
             let detail = "must be a domain-prefixed path (such as \"acme.io/foo\")";
             errors.invalid("spec.controller", name, detail);

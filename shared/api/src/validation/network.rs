@@ -19,8 +19,6 @@ pub fn service(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     meta::metadata(&mut errors, object, old, dns_1035_label);
     let spec = object.get("spec").unwrap_or(&Value::Null);
     let kind = text(spec, "/type");
-    errors.one_of("spec.type".into(), kind, &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], true);
-    meta::labels(&mut errors, spec, "/selector", "spec.selector");
     let headless = text(spec, "/clusterIP") == "None";
     if items(spec, "/ports").is_empty() && !headless && kind != "ExternalName" {
         errors.required("spec.ports", "");
@@ -29,8 +27,12 @@ pub fn service(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let detail = format!("may not be set to 'None' for {kind} services");
         errors.invalid("spec.clusterIPs[0]", "None", &detail);
     }
-    ports(&mut errors, spec, kind);
+    ports(&mut errors, spec);
+    meta::labels(&mut errors, spec, "/selector", "spec.selector");
+    affinity(&mut errors, spec);
     addresses(&mut errors, spec, kind, headless);
+    errors.one_of("spec.type".into(), kind, &["ClusterIP", "ExternalName", "LoadBalancer", "NodePort"], true);
+    shared_ports(&mut errors, spec, kind);
     policies(&mut errors, spec, kind);
     if let Some(old) = old {
         keep_address(&mut errors, spec, old.get("spec").unwrap_or(&Value::Null));
@@ -38,9 +40,10 @@ pub fn service(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     errors.0
 }
 
-fn ports(errors: &mut Errors, spec: &Value, kind: &str) {
+/// Each port by itself, and their names.
+fn ports(errors: &mut Errors, spec: &Value) {
     let ports = items(spec, "/ports");
-    let (mut names, mut numbers, mut node_ports) = (HashSet::new(), HashSet::new(), HashSet::new());
+    let mut names = HashSet::new();
     for (index, port) in ports.iter().enumerate() {
         let path = format!("spec.ports[{index}]");
         match text(port, "/name") {
@@ -64,8 +67,20 @@ fn ports(errors: &mut Errors, spec: &Value, kind: &str) {
             }
             None => {}
         }
+    }
+}
+
+/// No two ports are the same, on the service's address or on nodes.
+fn shared_ports(errors: &mut Errors, spec: &Value, kind: &str) {
+    let (mut numbers, mut node_ports) = (HashSet::new(), HashSet::new());
+    for (index, port) in items(spec, "/ports").iter().enumerate() {
+        let path = format!("spec.ports[{index}]");
+        let (protocol, number) = (text(port, "/protocol"), int(port, "/port").unwrap_or(0));
         if !numbers.insert((protocol, number)) {
-            errors.duplicate(path.as_str(), json!({"protocol": protocol, "port": number}));
+            let shown = format!(
+                "{{\"Name\":\"\",\"Protocol\":{protocol:?},\"AppProtocol\":null,\"Port\":{number},\"TargetPort\":0,\"NodePort\":0}}"
+            );
+            errors.duplicate_as(path.as_str(), &shown);
         }
         let node_port = int(port, "/nodePort").unwrap_or(0);
         let path = format!("{path}.nodePort");
@@ -108,7 +123,7 @@ fn addresses(errors: &mut Errors, spec: &Value, kind: &str, headless: bool) {
     }
 }
 
-fn policies(errors: &mut Errors, spec: &Value, kind: &str) {
+fn affinity(errors: &mut Errors, spec: &Value) {
     let affinity = text(spec, "/sessionAffinity");
     errors.one_of("spec.sessionAffinity".into(), affinity, &["ClientIP", "None"], true);
     let seconds = int(spec, "/sessionAffinityConfig/clientIP/timeoutSeconds");
@@ -117,6 +132,9 @@ fn policies(errors: &mut Errors, spec: &Value, kind: &str) {
         let path = "spec.sessionAffinityConfig.clientIP.timeoutSeconds";
         errors.invalid(path, seconds, "must be greater than 0 and less than 86400");
     }
+}
+
+fn policies(errors: &mut Errors, spec: &Value, kind: &str) {
     let external = text(spec, "/externalTrafficPolicy");
     let outside = matches!(kind, "NodePort" | "LoadBalancer") || !items(spec, "/externalIPs").is_empty();
     if !external.is_empty() && !outside {

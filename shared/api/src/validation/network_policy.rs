@@ -34,13 +34,13 @@ pub fn network_policy(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         return errors.0;
     }
     for (index, kind) in types.iter().filter_map(Value::as_str).enumerate() {
-        errors.one_of(format!("spec.policyTypes[{index}]"), kind, &["Egress", "Ingress"], true);
+        errors.one_of(format!("spec.policyTypes[{index}]"), kind, &["Ingress", "Egress"], true);
     }
     errors.0
 }
 
 fn port(errors: &mut Errors, port: &Value, path: &str) {
-    errors.one_of(format!("{path}.protocol"), text(port, "/protocol"), &["SCTP", "TCP", "UDP"], false);
+    errors.one_of(format!("{path}.protocol"), text(port, "/protocol"), &["TCP", "UDP", "SCTP"], false);
     let end = int(port, "/endPort");
     match port.get("port") {
         Some(Value::String(name)) => {
@@ -56,12 +56,11 @@ fn port(errors: &mut Errors, port: &Value, path: &str) {
         Some(number) => {
             let number = number.as_i64().unwrap_or(0);
             number_in_range(errors, &format!("{path}.port"), number);
-            match end {
-                Some(end) if end < number => {
+            if let Some(end) = end {
+                if end < number {
                     errors.invalid(format!("{path}.endPort"), end, "must be greater than or equal to `port`");
                 }
-                Some(end) => number_in_range(errors, &format!("{path}.endPort"), end),
-                None => {}
+                number_in_range(errors, &format!("{path}.endPort"), end);
             }
         }
         None if end.is_some() => {
@@ -84,10 +83,12 @@ fn peer(errors: &mut Errors, peer: &Value, path: &str) {
         }
     }
     match peer.get("ipBlock") {
-        Some(_) if selectors > 0 => {
-            errors.forbidden(path, "may not specify both ipBlock and another peer");
+        Some(block) => {
+            ip_block(errors, block, &format!("{path}.ipBlock"));
+            if selectors > 0 {
+                errors.forbidden(path, "may not specify both ipBlock and another peer");
+            }
         }
-        Some(block) => ip_block(errors, block, &format!("{path}.ipBlock")),
         None if selectors == 0 => errors.required(path, "must specify a peer"),
         None => {}
     }

@@ -13,7 +13,7 @@ pub fn disruption_budget(object: &Value, old: Option<&Value>) -> Vec<FieldError>
     let spec = object.get("spec").unwrap_or(&Value::Null);
     let limit = |field: &str| spec.get(field).filter(|value| !value.is_null());
     if limit("minAvailable").is_some() && limit("maxUnavailable").is_some() {
-        errors.invalid("spec", spec.clone(), "minAvailable and maxUnavailable cannot be both set");
+        errors.invalid_as("spec", &spelled(spec), "minAvailable and maxUnavailable cannot be both set");
     }
     for field in ["minAvailable", "maxUnavailable"] {
         if let Some(value) = limit(field) {
@@ -31,6 +31,15 @@ pub fn disruption_budget(object: &Value, old: Option<&Value>) -> Vec<FieldError>
         false,
     );
     errors.0
+}
+
+/// The spec as Kubernetes' own type spells it.
+fn spelled(spec: &Value) -> String {
+    let fields = ["minAvailable", "selector", "maxUnavailable", "unhealthyPodEvictionPolicy"].map(|key| {
+        let (first, rest) = key.split_at(1);
+        format!("\"{}{rest}\":{}", first.to_uppercase(), spec.get(key).unwrap_or(&Value::Null))
+    });
+    format!("{{{}}}", fields.join(","))
 }
 
 /// A number that is not negative, or a share of at most all.

@@ -36,7 +36,7 @@ pub fn cluster_role(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
 
 /// Checks a role binding.
 pub fn role_binding(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    binding(object, old, &["ClusterRole", "Role"])
+    binding(object, old, &["Role", "ClusterRole"])
 }
 
 /// Checks a cluster role binding.
@@ -117,7 +117,7 @@ fn subject_of(errors: &mut Errors, subject: &Value, path: &str, namespaced: bool
         }
         "User" | "Group" => GROUP,
         other => {
-            return errors.unsupported(format!("{path}.kind"), other, &["Group", "ServiceAccount", "User"]);
+            return errors.unsupported(format!("{path}.kind"), other, &["ServiceAccount", "User", "Group"]);
         }
     };
     if text(subject, "/apiGroup") != group {

@@ -14,6 +14,7 @@ pub(super) fn volumes<'a>(errors: &mut Errors, spec: &'a Value, path: &str) -> H
     let mut names = HashSet::new();
     for (index, volume) in items(spec, "/volumes").iter().enumerate() {
         let path = format!("{path}.volumes[{index}]");
+        source(errors, volume, &path);
         match text(volume, "/name") {
             "" => errors.required(format!("{path}.name"), ""),
             name if names.contains(name) => errors.duplicate(format!("{path}.name"), name),
@@ -22,7 +23,6 @@ pub(super) fn volumes<'a>(errors: &mut Errors, spec: &'a Value, path: &str) -> H
                 names.insert(name);
             }
         }
-        source(errors, volume, &path);
     }
     names
 }

@@ -14,11 +14,12 @@ pub fn deployment(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::metadata(&mut errors, object, old, dns_subdomain);
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    for key in ["replicas", "minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
-        errors.not_negative(spec, "spec", key);
-    }
+    errors.not_negative(spec, "spec", "replicas");
     replicated(&mut errors, spec, &DEPLOYMENT);
     strategy(&mut errors, spec.get("strategy").unwrap_or(&Value::Null));
+    for key in ["minReadySeconds", "revisionHistoryLimit", "progressDeadlineSeconds"] {
+        errors.not_negative(spec, "spec", key);
+    }
     if let Some(deadline) = int(spec, "/progressDeadlineSeconds")
         && deadline <= int(spec, "/minReadySeconds").unwrap_or(0)
     {

@@ -65,14 +65,19 @@ pub struct DeploymentStatus {
     /// The generation this status is about.
     pub observed_generation: i64,
     /// All pods.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub replicas: i32,
     /// Pods of the current template.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub updated_replicas: i32,
     /// Ready pods.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub ready_replicas: i32,
     /// Pods ready for `minReadySeconds`.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub available_replicas: i32,
     /// Pods that are still missing.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub unavailable_replicas: i32,
     /// `Available`, `Progressing`.
     pub conditions: Vec<Condition>,

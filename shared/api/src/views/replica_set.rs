@@ -38,10 +38,13 @@ pub struct ReplicaSetStatus {
     /// All pods.
     pub replicas: i32,
     /// Pods with all labels of the template.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub fully_labeled_replicas: i32,
     /// Ready pods.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub ready_replicas: i32,
     /// Pods ready for `minReadySeconds`.
+    #[serde(skip_serializing_if = "super::is_zero")]
     pub available_replicas: i32,
     /// `ReplicaFailure`.
     #[serde(skip_serializing_if = "Vec::is_empty")]

@@ -138,7 +138,10 @@ impl Task {
     fn give_up(&mut self) {
         let now = Instant::now();
         for unit in self.queue.take_if(|unit| unit.deadline <= now) {
-            let error = unit.too_late("the server was not reachable in time");
+            let error = unit.too_late(match *self.line.connected.borrow() {
+                true => "it waited too long behind other writes",
+                false => "the server was not reachable in time",
+            });
             unit.answer(Err(error));
         }
     }

@@ -122,15 +122,20 @@ impl Rollout<'_> {
         let transition =
             known.filter(|known| known.status == status).and_then(|known| known.last_transition_time);
         self.conditions.retain(|condition| condition.kind != kind);
-        self.conditions.push(Condition {
-            kind: kind.into(),
-            status: status.into(),
-            reason: reason.into(),
-            message,
-            last_transition_time: Some(transition.unwrap_or(self.now)),
-            last_update_time: Some(self.now),
-            ..Condition::default()
-        });
+        // Kubernetes' order once a rollout has got anywhere.
+        let place = if kind == AVAILABLE { 0 } else { self.conditions.len() };
+        self.conditions.insert(
+            place,
+            Condition {
+                kind: kind.into(),
+                status: status.into(),
+                reason: reason.into(),
+                message,
+                last_transition_time: Some(transition.unwrap_or(self.now)),
+                last_update_time: Some(self.now),
+                ..Condition::default()
+            },
+        );
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use actor::{Propagation, World, Write};
-use api::Timestamp;
-use api::views::Condition;
+use api::views::{Condition, Pod};
+use api::{Resource, Timestamp};
 use bus::{Reader, Stored};
 
 use crate::actors::condition;
@@ -38,12 +38,18 @@ impl Contents {
         self.objects.is_empty()
     }
 
-    /// Deletes what makes pods first, and when none of that is left, all the rest; pods end gracefully.
+    /// Deletes what makes pods first, then the pods, which end gracefully, and when the last of them is gone, all the rest: what
+    /// pods rely on (configuration, network policies) outlives them.
     pub fn deletions(&self) -> Vec<Write> {
         let alive = || self.objects.iter().filter(|stored| !stored.metadata.is_terminating());
         let makes_pods = |stored: &&Arc<Stored>| MAKERS.contains(&stored.key.resource.as_str());
-        let first: Vec<_> = alive().filter(makes_pods).map(delete).collect();
-        if first.is_empty() { alive().map(delete).collect() } else { first }
+        let is_pod = |stored: &&Arc<Stored>| stored.key.resource == Pod::ID;
+        let makers: Vec<_> = alive().filter(makes_pods).map(delete).collect();
+        match (makers.is_empty(), self.objects.iter().any(|stored| is_pod(&stored))) {
+            (false, _) => makers,
+            (true, true) => alive().filter(is_pod).map(delete).collect(),
+            (true, false) => alive().map(delete).collect(),
+        }
     }
 
     /// Kubernetes' five conditions: what is left, and whether finalizers hold it.

@@ -54,14 +54,13 @@ fn what_makes_pods_goes_before_the_pods() {
 }
 
 #[test]
-fn then_everything_else_goes_and_pods_end_gracefully() {
+fn then_pods_end_gracefully_before_what_they_rely_on() {
     check(
         "namespace shop deleted
          pod web-a in=shop node=n
          pod web-b in=shop node=n deleted=30
          configmap settings in=shop",
         expect![[r#"
-            delete configmaps/settings: its namespace is being deleted
             delete pods/web-a: its namespace is being deleted
             status NamespaceDeletionDiscoveryFailure=False(ResourcesDiscovered) NamespaceDeletionGroupVersionParsingFailure=False(ParsedGroupVersions) NamespaceDeletionContentFailure=False(ContentDeleted) NamespaceContentRemaining=True(SomeResourcesRemain) NamespaceFinalizersRemaining=False(ContentHasNoFinalizers) phase=Terminating
         "#]],
