@@ -158,5 +158,5 @@ fn refuses_nonsense() {
         expect![[r#"error: map: {"image":"x"} does not contain declared merge key: name"#]],
     );
     check(POD, "spec: {$patch: explode}", expect!["error: unknown patch type found: explode"]);
-    check(POD, "[]", expect!["error: cannot unmarshal the patch: it is not a JSON object"]);
+    check(POD, "[]", expect!["error: json: cannot unmarshal array into Go value of type map[string]interface {}"]);
 }

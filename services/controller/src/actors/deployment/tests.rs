@@ -185,7 +185,7 @@ fn undo_takes_the_old_replica_set_up_again_under_a_new_revision() {
             patch replicasets/web-one {"metadata":{"annotations":{"deployment.kubernetes.io/desired-replicas":"2","deployment.kubernetes.io/max-replicas":"3","deployment.kubernetes.io/revision":"3","deployment.kubernetes.io/revision-history":"1"}},"spec":{"replicas":1}}: the rollout has room for new pods
               event ScalingReplicaSet: Scaled up replica set web-one from 0 to 1
             patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"3"}}}: its template is revision 3
-            status availableReplicas=2 Progressing=True(ReplicaSetUpdated) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=2 replicas=2 unavailableReplicas=1
+            status availableReplicas=2 Available=True(MinimumReplicasAvailable) Progressing=True(ReplicaSetUpdated) observedGeneration=1 readyReplicas=2 replicas=2 unavailableReplicas=1
             wake after 601s
         "#]],
     );
@@ -241,7 +241,7 @@ fn paused_rolls_nothing_but_scales() {
         expect![[r#"
             patch replicasets/web-one {"metadata":{"annotations":{"deployment.kubernetes.io/desired-replicas":"5","deployment.kubernetes.io/max-replicas":"6"}},"spec":{"replicas":5}}: the deployment was scaled
               event ScalingReplicaSet: Scaled up replica set web-one from 2 to 5
-            status availableReplicas=2 Progressing=Unknown(DeploymentPaused) Available=False(MinimumReplicasUnavailable) observedGeneration=1 readyReplicas=2 replicas=2 unavailableReplicas=3
+            status availableReplicas=2 Available=False(MinimumReplicasUnavailable) Progressing=Unknown(DeploymentPaused) observedGeneration=1 readyReplicas=2 replicas=2 unavailableReplicas=3
         "#]],
     );
 }
@@ -253,7 +253,7 @@ fn resuming_starts_the_clock_anew() {
            replicaset web-one replicas=1 image=v1 owner=deployment/web counts=1/0/0 annotations=deployment.kubernetes.io/revision:1,deployment.kubernetes.io/desired-replicas:1"#,
         expect![[r#"
             patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"1"}}}: its template is revision 1
-            status Progressing=Unknown(DeploymentResumed) Available=False(MinimumReplicasUnavailable) observedGeneration=1 replicas=1 unavailableReplicas=1 updatedReplicas=1
+            status Available=False(MinimumReplicasUnavailable) Progressing=Unknown(DeploymentResumed) observedGeneration=1 replicas=1 unavailableReplicas=1 updatedReplicas=1
             wake after 601s
         "#]],
     );
@@ -271,7 +271,7 @@ fn scaling_during_a_rollout_keeps_the_proportions() {
             patch replicasets/web-two {"metadata":{"annotations":{"deployment.kubernetes.io/desired-replicas":"20","deployment.kubernetes.io/max-replicas":"25"}},"spec":{"replicas":10}}: the deployment was scaled during a rollout
               event ScalingReplicaSet: Scaled up replica set web-two from 5 to 10
             patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"2"}}}: its template is revision 2
-            status availableReplicas=9 Progressing=True(FoundNewReplicaSet) Available=False(MinimumReplicasUnavailable) observedGeneration=1 readyReplicas=9 replicas=13 unavailableReplicas=16 updatedReplicas=5
+            status availableReplicas=9 Available=False(MinimumReplicasUnavailable) Progressing=True(FoundNewReplicaSet) observedGeneration=1 readyReplicas=9 replicas=13 unavailableReplicas=16 updatedReplicas=5
             wake after 601s
         "#]],
     );
