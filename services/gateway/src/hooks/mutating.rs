@@ -59,7 +59,9 @@ fn draft(call: &Call, part: Part, checked: &Checked, old: Option<&Value>) -> Res
             call.kind.default(&mut draft);
             lifecycle::prepare_update(&mut draft, old, &call.kind).map_err(refused)?;
         }
-        Part::Status => lifecycle::prepare_status_update(&mut draft, old, &call.kind).map_err(refused)?,
+        Part::Status | Part::Approval => {
+            lifecycle::prepare_status_update(&mut draft, old, &call.kind).map_err(refused)?;
+        }
         Part::EphemeralContainers => {
             subresources::ephemeral::prepare(&mut draft, old, &call.kind).map_err(refused)?;
         }

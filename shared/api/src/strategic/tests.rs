@@ -158,5 +158,9 @@ fn refuses_nonsense() {
         expect![[r#"error: map: {"image":"x"} does not contain declared merge key: name"#]],
     );
     check(POD, "spec: {$patch: explode}", expect!["error: unknown patch type found: explode"]);
-    check(POD, "[]", expect!["error: json: cannot unmarshal array into Go value of type map[string]interface {}"]);
+    check(
+        POD,
+        "[]",
+        expect!["error: json: cannot unmarshal array into Go value of type map[string]interface {}"],
+    );
 }
