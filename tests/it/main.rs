@@ -25,4 +25,5 @@ mod operator;
 mod schema;
 mod streams;
 mod tidy;
+mod volumes;
 mod workloads;

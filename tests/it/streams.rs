@@ -120,10 +120,11 @@ fn servers_in_pods_are_reached(cluster: &Cluster) {
     let refused = raw("pods/box:9999/proxy/").err();
     assert!(refused.contains("error trying to reach service"), "{refused}");
     cluster.kubectl(&["expose", "pod", "box", "--name=web", "--port=80", "--target-port=8080"]).ok();
-    eventually("the service answers", PATIENCE, || {
+    let answer = eventually("the service answers", PATIENCE, || {
         let answer = raw("services/web:80/proxy/index.html");
-        if answer.success { Ok(assert_eq!(answer.stdout, "served\n")) } else { Err(answer.stderr) }
+        if answer.success { Ok(answer.stdout) } else { Err(answer.stderr) }
     });
+    assert_eq!(answer, "served\n");
     let mut command = cluster.kubectl_command();
     command.args(["proxy", "--port=0"]);
     let mut proxy = Background::start(&mut command);
@@ -178,7 +179,7 @@ fn ports_are_forwarded(cluster: &Cluster) {
 fn get(port: u16, path: &str) -> Vec<u8> {
     let mut connection = TcpStream::connect(("127.0.0.1", port)).unwrap();
     let mut answer = Vec::new();
-    let asked = write!(connection, "GET {path} HTTP/1.0\r\n\r\n");
+    let asked = write!(connection, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n");
     if asked.is_ok() {
         // A refused connection is reset or ends, as it happens.
         let _ = connection.read_to_end(&mut answer);

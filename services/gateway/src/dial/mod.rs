@@ -20,11 +20,9 @@ use bus::{Bus, ByteStream, RequestError, Stored, View};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
-#[allow(unused_imports, reason = "for those who call webhooks and servers of APIs")]
 pub use {
-    http::{Answer, Channel},
     place::{Place, Port, ServicePort},
-    tls::{Identity, Roots, Trust},
+    tls::{Roots, Trust},
 };
 
 use crate::subresources::target::Target;

@@ -25,7 +25,8 @@ async fn quotas_limits_and_priorities_hold() {
     assert_eq!(created["spec"]["containers"][0]["resources"]["requests"]["cpu"], "100m");
     cluster.put(&format!("{PODS}/web"), &web).await.failure();
     let mut same = web.clone();
-    same["spec"]["containers"][0]["resources"] = created["spec"]["containers"][0]["resources"].clone();
+    same["spec"]["containers"] = created["spec"]["containers"].clone();
+    same["spec"]["volumes"] = created["spec"]["volumes"].clone();
     assert_eq!(cluster.put(&format!("{PODS}/web"), &same).await.ok()["spec"]["priority"], 7);
     assert_eq!(
         cluster.post(PODS, &pod("other")).await.failure(),

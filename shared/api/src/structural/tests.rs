@@ -371,13 +371,8 @@ fn rules_do_not_run_for_ever() {
     let schema = "
 type: object
 properties:
-  parts:
-    type: array
-    maxItems: 1000
-    items: {type: integer, maximum: 1000}
-    x-kubernetes-validations:
-    - {rule: 'self.all(a, self.all(b, a + b > -1))'}
-    - {rule: 'self.size() < 0'}
+  parts: {type: array, maxItems: 1000, items: {type: integer, maximum: 1000}, x-kubernetes-validations: [
+    {rule: 'self.all(a, self.all(b, a + b > -1))'}, {rule: 'self.size() < 0'}]}
 ";
     let many: Vec<String> = (0..1000).map(|number| number.to_string()).collect();
     check(
