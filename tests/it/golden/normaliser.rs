@@ -17,6 +17,8 @@ const PATTERNS: &[(&str, &str)] = &[
     (r"\.[0-9a-f]{16}\b", ".<id>"),
     (r"-[bcdfghjklmnpqrstvwxz2456789]{7,10}-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "-<hash>-<suffix>"),
     (r"-[bcdfghjklmnpqrstvwxz2456789]{7,10}\b", "-<hash>"),
+    (r"kube-api-access-[bcdfghjklmnpqrstvwxz2456789]{5}\b", "kube-api-access-<suffix>"),
+    (r"\bnode-[01]\b", "node-<n>"),
     (r"pod-template-hash([=:] ?)[bcdfghjklmnpqrstvwxz2456789]+", "pod-template-hash$1<hash>"),
     (r"\b(\d+d)?(\d+h)?(\d+m)?\d+s\b( ago)?", "<age>$4"),
 ];

@@ -234,8 +234,8 @@ mod tests {
         assert_eq!(
             shown(&table),
             [
-                "a restarting x2 1970-01-01T00:00:01Z..1970-01-01T00:00:05Z by agent on node-1",
-                "b restarting x1 1970-01-01T00:00:02Z..1970-01-01T00:00:02Z by agent on node-1",
+                "a restarting x2 1970-01-01T00:00:01Z..1970-01-01T00:00:05Z by kubelet on node-1",
+                "b restarting x1 1970-01-01T00:00:02Z..1970-01-01T00:00:02Z by kubelet on node-1",
             ]
         );
         table.drop_before(Timestamp(3_000_000));

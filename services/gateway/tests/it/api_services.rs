@@ -52,7 +52,7 @@ async fn what_is_served_has_them() {
         ))
         .await
         .ok();
-    assert_eq!(names(&started), ["v1.", "v1.apiextensions.k8s.io"]);
+    assert_eq!(names(&started), ["v1.", "v1.admissionregistration.k8s.io"]);
     let table = cluster.ask("GET", &format!("{API_SERVICES}/v1."), &[TABLE], bytes::Bytes::new()).await.ok();
     assert_eq!(
         table["rows"][0]["cells"].as_array().unwrap()[..3],

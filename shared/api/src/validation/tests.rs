@@ -67,8 +67,8 @@ fn containers() {
             spec.containers[0].ports[1].protocol: Unsupported value: "ICMP": supported values: "SCTP", "TCP", "UDP"
             spec.containers[0].env[0].name: Required value
             spec.containers[0].env[1].name: Invalid value: "A=B": a valid environment variable name must consist only of printable ASCII characters other than '='
+            spec.containers[0].env[2].valueFrom.fieldRef.fieldPath: Invalid value: "spec.x": error converting fieldPath: field label not supported: spec.x
             spec.containers[0].env[2].valueFrom: Invalid value: "": may not be specified when `value` is not empty
-            spec.containers[0].env[2].valueFrom.fieldRef.fieldPath: Unsupported value: "spec.x": supported values: "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName", "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs"
             spec.containers[0].env[3].valueFrom: Invalid value: "": must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`
         "#]],
     );
@@ -287,15 +287,15 @@ fn services() {
     check(
         &service("{ports: [{port: 80}, {port: 80, nodePort: 30000}, {port: 0, protocol: X, name: a.b}]}"),
         expect![[r#"
-        spec.ports[0].name: Required value
-        spec.ports[1].name: Required value
-        spec.ports[1]: Duplicate value: {"port":80,"protocol":"TCP"}
-        spec.ports[1].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'
-        spec.ports[2].name: Invalid value: "a.b": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
-        spec.ports[2].port: Invalid value: 0: must be between 1 and 65535, inclusive
-        spec.ports[2].protocol: Unsupported value: "X": supported values: "SCTP", "TCP", "UDP"
-        spec.ports[2].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive
-    "#]],
+            spec.ports[0].name: Required value
+            spec.ports[1].name: Required value
+            spec.ports[2].name: Invalid value: "a.b": a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')
+            spec.ports[2].port: Invalid value: 0: must be between 1 and 65535, inclusive
+            spec.ports[2].protocol: Unsupported value: "X": supported values: "SCTP", "TCP", "UDP"
+            spec.ports[2].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive
+            spec.ports[1]: Duplicate value: {"Name":"","Protocol":"TCP","AppProtocol":null,"Port":80,"TargetPort":0,"NodePort":0}
+            spec.ports[1].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'
+        "#]],
     );
     check(
         &service("{type: NodePort, ports: [{port: 80, nodePort: 80}]}"),
@@ -308,11 +308,11 @@ fn services() {
             "{type: Magic, clusterIP: here, sessionAffinity: Yes, externalTrafficPolicy: Local, ports: [{port: 80}]}",
         ),
         expect![[r#"
-        spec.type: Unsupported value: "Magic": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"
-        spec.clusterIPs[0]: Invalid value: "here": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
-        spec.sessionAffinity: Unsupported value: "Yes": supported values: "ClientIP", "None"
-        spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services
-    "#]],
+            spec.sessionAffinity: Unsupported value: "Yes": supported values: "ClientIP", "None"
+            spec.clusterIPs[0]: Invalid value: "here": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
+            spec.type: Unsupported value: "Magic": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort"
+            spec.externalTrafficPolicy: Invalid value: "Local": may only be set for externally-accessible services
+        "#]],
     );
     check(
         &service("{type: ExternalName}"),

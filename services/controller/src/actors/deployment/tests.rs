@@ -19,12 +19,12 @@ fn a_new_deployment_gets_its_first_replica_set() {
     check(
         "deployment web replicas=3",
         expect![[r#"
-        create replicasets/web-89bc6cd58 replicas=3: the template of revision 1 has no replica set yet
-          event ScalingReplicaSet: Scaled up replica set web-89bc6cd58 from 0 to 3
-        patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"1"}}}: its template is revision 1
-        status Progressing=True(NewReplicaSetCreated) Available=False(MinimumReplicasUnavailable) observedGeneration=1
-        wake after 601s
-    "#]],
+            create replicasets/web-89bc6cd58 replicas=3: the template of revision 1 has no replica set yet
+              event ScalingReplicaSet: Scaled up replica set web-89bc6cd58 from 0 to 3
+            patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"1"}}}: its template is revision 1
+            status Available=False(MinimumReplicasUnavailable) Progressing=True(NewReplicaSetCreated) observedGeneration=1
+            wake after 601s
+        "#]],
     );
 }
 
@@ -107,7 +107,7 @@ fn a_new_template_starts_within_the_surge() {
             patch replicasets/web-one {"metadata":{"annotations":{"deployment.kubernetes.io/max-replicas":"5"}},"spec":{"replicas":3}}: enough other pods are available
               event ScalingReplicaSet: Scaled down replica set web-one from 4 to 3
             patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"2"}}}: its template is revision 2
-            status availableReplicas=4 Progressing=True(ReplicaSetUpdated) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=4 replicas=4
+            status availableReplicas=4 Available=True(MinimumReplicasAvailable) Progressing=True(ReplicaSetUpdated) observedGeneration=1 readyReplicas=4 replicas=4
             wake after 601s
         "#]],
     );
@@ -123,7 +123,7 @@ fn new_pods_grow_and_available_ones_let_old_ones_go() {
             patch replicasets/web-one {"metadata":{"annotations":{"deployment.kubernetes.io/max-replicas":"5"}},"spec":{"replicas":2}}: enough other pods are available
               event ScalingReplicaSet: Scaled down replica set web-one from 3 to 2
             patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"2"}}}: its template is revision 2
-            status availableReplicas=4 Progressing=True(ReplicaSetUpdated) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=4 replicas=5 updatedReplicas=2
+            status availableReplicas=4 Available=True(MinimumReplicasAvailable) Progressing=True(ReplicaSetUpdated) observedGeneration=1 readyReplicas=4 replicas=5 updatedReplicas=2
             wake after 601s
         "#]],
     );
@@ -141,7 +141,7 @@ fn broken_old_pods_go_first() {
               event ScalingReplicaSet: Scaled down replica set web-two from 1 to 0
             patch replicasets/web-three {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"1"}}}: it follows its deployment
             patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"1"}}}: its template is revision 1
-            status availableReplicas=3 Progressing=True(ReplicaSetUpdated) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=3 replicas=4
+            status availableReplicas=3 Available=True(MinimumReplicasAvailable) Progressing=True(ReplicaSetUpdated) observedGeneration=1 readyReplicas=3 replicas=4
             wake after 601s
         "#]],
     );
@@ -154,7 +154,7 @@ fn waits_for_the_count_of_a_set_that_was_just_sized() {
          replicaset web-one replicas=2 image=v1 owner=deployment/web counts=3/3/3 generation=5 observed=4 annotations=deployment.kubernetes.io/revision:1
          replicaset web-two replicas=1 image=v2 owner=deployment/web counts=1/1/1 annotations=deployment.kubernetes.io/revision:2",
         expect![[r#"
-            status availableReplicas=4 Progressing=True(ReplicaSetUpdated) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=4 replicas=4 updatedReplicas=1
+            status availableReplicas=4 Available=True(MinimumReplicasAvailable) Progressing=True(ReplicaSetUpdated) observedGeneration=1 readyReplicas=4 replicas=4 updatedReplicas=1
             wake after 601s
         "#]],
     );
@@ -169,7 +169,7 @@ fn both_limits_zero_still_roll() {
         expect![[r#"
             patch replicasets/web-one {"metadata":{"annotations":{"deployment.kubernetes.io/desired-replicas":"2","deployment.kubernetes.io/max-replicas":"2"}},"spec":{"replicas":1}}: enough other pods are available
               event ScalingReplicaSet: Scaled down replica set web-one from 2 to 1
-            status availableReplicas=2 Progressing=True(ReplicaSetUpdated) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=2 replicas=2
+            status availableReplicas=2 Available=True(MinimumReplicasAvailable) Progressing=True(ReplicaSetUpdated) observedGeneration=1 readyReplicas=2 replicas=2
             wake after 601s
         "#]],
     );
@@ -199,7 +199,7 @@ fn recreate_takes_all_old_pods_down_first() {
         expect![[r#"
             patch replicasets/web-one {"metadata":{"annotations":{"deployment.kubernetes.io/desired-replicas":"2","deployment.kubernetes.io/max-replicas":"2"}},"spec":{"replicas":0}}: all old pods go before new ones come
               event ScalingReplicaSet: Scaled down replica set web-one from 2 to 0
-            status availableReplicas=2 Progressing=True(ReplicaSetUpdated) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=2 replicas=2
+            status availableReplicas=2 Available=True(MinimumReplicasAvailable) Progressing=True(ReplicaSetUpdated) observedGeneration=1 readyReplicas=2 replicas=2
             wake after 601s
         "#]],
     );
@@ -227,7 +227,7 @@ fn recreate_makes_new_pods_when_the_old_ones_are_gone() {
             create replicasets/web-7dc8776475 replicas=2: the template of revision 2 has no replica set yet
               event ScalingReplicaSet: Scaled up replica set web-7dc8776475 from 0 to 2
             patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"2"}}}: its template is revision 2
-            status Progressing=True(NewReplicaSetCreated) Available=False(MinimumReplicasUnavailable) observedGeneration=1
+            status Available=False(MinimumReplicasUnavailable) Progressing=True(NewReplicaSetCreated) observedGeneration=1
             wake after 601s
         "#]],
     );
@@ -289,7 +289,7 @@ fn scaling_to_zero_during_a_rollout() {
             patch replicasets/web-two {"metadata":{"annotations":{"deployment.kubernetes.io/desired-replicas":"0","deployment.kubernetes.io/max-replicas":"1"}},"spec":{"replicas":0}}: the deployment was scaled during a rollout
               event ScalingReplicaSet: Scaled down replica set web-two from 2 to 0
             patch deployments/web {"metadata":{"annotations":{"deployment.kubernetes.io/revision":"2"}}}: its template is revision 2
-            status availableReplicas=3 Progressing=True(FoundNewReplicaSet) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=3 replicas=4 updatedReplicas=2
+            status availableReplicas=3 Available=True(MinimumReplicasAvailable) Progressing=True(FoundNewReplicaSet) observedGeneration=1 readyReplicas=3 replicas=4 updatedReplicas=2
             wake after 601s
         "#]],
     );
@@ -350,7 +350,7 @@ fn old_revisions_beyond_the_limit_go() {
         expect![[r#"
             delete replicasets/web-a: more than 1 old revisions are not kept
             delete replicasets/web-c: more than 1 old revisions are not kept
-            status availableReplicas=1 Progressing=True(NewReplicaSetAvailable) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=1 replicas=1 updatedReplicas=1
+            status availableReplicas=1 Available=True(MinimumReplicasAvailable) Progressing=True(NewReplicaSetAvailable) observedGeneration=1 readyReplicas=1 replicas=1 updatedReplicas=1
         "#]],
     );
 }
@@ -381,6 +381,6 @@ fn a_rollout_that_stands_still_fails_at_its_deadline() {
         at 62s
         status Available=False(MinimumReplicasUnavailable) Progressing=False(ProgressDeadlineExceeded) observedGeneration=1 replicas=1 unavailableReplicas=1 updatedReplicas=1
         ready
-        status availableReplicas=1 Progressing=True(NewReplicaSetAvailable) Available=True(MinimumReplicasAvailable) observedGeneration=1 readyReplicas=1 replicas=1 updatedReplicas=1
+        status availableReplicas=1 Available=True(MinimumReplicasAvailable) Progressing=True(NewReplicaSetAvailable) observedGeneration=1 readyReplicas=1 replicas=1 updatedReplicas=1
     "#]].assert_eq(&told);
 }
