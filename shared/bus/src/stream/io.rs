@@ -18,11 +18,14 @@ pub struct StreamIo {
     writer: Writer,
 }
 
+/// A piece on its way; gives the sender back.
+type Sent = Pin<Box<dyn Future<Output = (StreamSender, Result<(), StreamClosed>)> + Send>>;
+
 /// The sending half between two calls.
 enum Writer {
     Idle(StreamSender),
     /// A piece waits for the other side to take it.
-    Sending(Pin<Box<dyn Future<Output = (StreamSender, Result<(), StreamClosed>)> + Send>>),
+    Sending(Sent),
     Closing(Pin<Box<dyn Future<Output = ()> + Send>>),
     Closed,
 }
