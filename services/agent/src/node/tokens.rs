@@ -40,17 +40,18 @@ pub fn assign<R: ContainerRuntime>(
     mut assigned: AssignedPod,
     now: Timestamp,
 ) {
-    let wanted = wanted_by(&assigned);
-    if !wanted.is_empty() {
-        let uid = assigned.uid.clone();
-        match agent.tokens.0.entry(uid.clone()) {
-            Entry::Occupied(mut known) => {
-                known.get_mut().assigned = assigned.clone();
-                assigned.config.extend(known.get().tokens.iter().cloned());
-            }
-            // What is to end needs none any more.
-            Entry::Vacant(_) if assigned.stop.is_some() => {}
-            Entry::Vacant(place) => {
+    let uid = assigned.uid.clone();
+    match agent.tokens.0.entry(uid.clone()) {
+        // A pod's volumes never change, so one that is known is not read again.
+        Entry::Occupied(mut known) => {
+            known.get_mut().assigned = assigned.clone();
+            assigned.config.extend(known.get().tokens.iter().cloned());
+        }
+        // What is to end needs none any more.
+        Entry::Vacant(_) if assigned.stop.is_some() => {}
+        Entry::Vacant(place) => {
+            let wanted = wanted_by(&assigned);
+            if !wanted.is_empty() {
                 let renewal = tokio::spawn(renew(Arc::clone(agent), Arc::clone(node), uid, wanted));
                 let _renewal = AbortOnDropHandle::new(renewal);
                 place.insert(Keeping { node: node.name.clone(), assigned, tokens: Vec::new(), _renewal });
@@ -61,7 +62,7 @@ pub fn assign<R: ContainerRuntime>(
     agent.pods.assign(&node.name, assigned, now);
 }
 
-/// The tokens that a pod's volumes ask for. Most pods ask for none, and are not read to find that out.
+/// The tokens that a pod's volumes ask for. Pods that ask for none are not read to find that out.
 fn wanted_by(assigned: &AssignedPod) -> BTreeSet<Wanted> {
     const FIELD: &[u8] = b"serviceAccountToken";
     let is_field = |bytes: &[u8]| bytes.first() == FIELD.first() && bytes == FIELD;

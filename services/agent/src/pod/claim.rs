@@ -78,11 +78,15 @@ pub fn is_read_only(full: &FullPod, volume: &k8s::Volume) -> bool {
         spec.nfs.as_ref().is_some_and(|nfs| nfs.read_only == Some(true))
             || spec.csi.as_ref().is_some_and(|csi| csi.read_only == Some(true))
     });
-    let files = volume.config_map.is_some()
+    claimed || network || of_volume || is_files(volume)
+}
+
+/// Whether the cluster's objects fill the volume.
+pub fn is_files(volume: &k8s::Volume) -> bool {
+    volume.config_map.is_some()
         || volume.secret.is_some()
         || volume.downward_api.is_some()
-        || volume.projected.is_some();
-    claimed || network || of_volume || files
+        || volume.projected.is_some()
 }
 
 /// The claim behind a volume, if one is.
@@ -180,12 +184,6 @@ pub fn is_plain(handle: &str) -> bool {
 
 /// A volume of a kind that nobody mounts here.
 fn is_unknown(volume: &k8s::Volume) -> bool {
-    let known = volume.empty_dir.is_some()
-        || volume.config_map.is_some()
-        || volume.secret.is_some()
-        || volume.downward_api.is_some()
-        || volume.projected.is_some()
-        || volume.host_path.is_some()
-        || volume.nfs.is_some();
-    !known
+    let known = volume.empty_dir.is_some() || volume.host_path.is_some() || volume.nfs.is_some();
+    !known && !is_files(volume)
 }

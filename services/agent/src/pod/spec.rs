@@ -96,12 +96,7 @@ pub fn volumes(plan: &PodPlan, full: &FullPod) -> Vec<(String, VolumeSpec)> {
             (None, Some(_)) => Medium::Memory(None),
             (_, _) => Medium::Disk,
         };
-        let filled = volume.empty_dir.is_some()
-            || volume.config_map.is_some()
-            || volume.secret.is_some()
-            || volume.downward_api.is_some()
-            || volume.projected.is_some();
-        if filled {
+        if volume.empty_dir.is_some() || claim::is_files(volume) {
             let name = format!("odeon-{}-{}", plan.pod.uid, volume.name);
             let owner = VolumeOwner::Pod(plan.pod.clone());
             volumes.push((volume.name.clone(), VolumeSpec { name, owner, medium }));

@@ -14,6 +14,7 @@ pub mod token;
 
 use std::sync::Arc;
 
+use api::lifecycle::{self, Refusal};
 use hyper::Method;
 use serde_json::Value;
 
@@ -162,6 +163,16 @@ fn conversation(name: &'static str, kind: &'static str) -> Subresource {
 fn proxied(kind: &'static str) -> Subresource {
     let verbs = &["create", "delete", "get", "patch", "update"];
     Subresource { name: "proxy", group: "", version: "v1", kind, verbs }
+}
+
+/// Makes a pod ready to replace `old`, whose one part was changed as `wanted` says. A uid that the client names must be the pod's.
+fn ready(new: &mut Value, wanted: &Value, old: &Value, kind: &api::KindInfo) -> Result<(), Refusal> {
+    let uid = wanted.pointer("/metadata/uid").cloned();
+    if let Some(metadata) = api::json::child(new, "metadata") {
+        metadata.extend(uid.map(|uid| ("uid".to_owned(), uid)));
+    }
+    kind.default(new);
+    lifecycle::prepare_update(new, old, kind)
 }
 
 fn is_pod(call: &Call) -> bool {

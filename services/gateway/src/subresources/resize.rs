@@ -1,7 +1,7 @@
 //! `pods/resize`: other resources for containers that run; nothing else of the pod changes (KEP-1287).
 
 use api::kinds::FieldError;
-use api::lifecycle::{self, Refusal};
+use api::lifecycle::Refusal;
 use api::{KindInfo, json, validation};
 use serde_json::Value;
 
@@ -20,11 +20,6 @@ pub fn prepare(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<Vec<Fiel
             }
         }
     }
-    let uid = wanted.pointer("/metadata/uid").cloned();
-    if let Some(metadata) = json::child(new, "metadata") {
-        metadata.extend(uid.map(|uid| ("uid".to_owned(), uid)));
-    }
-    kind.default(new);
-    lifecycle::prepare_update(new, old, kind)?;
+    super::ready(new, &wanted, old, kind)?;
     Ok(validation::resize(new, old))
 }
