@@ -1,26 +1,16 @@
 //! Real containers on the real engine, driven by kubectl: probes, restarts, volumes, Services, DNS, logs, adoption.
 
 use std::process::Command;
-use std::sync::Once;
 use std::time::Duration;
 
-use odeon_tests::images::{self, BUSYBOX, HELLO};
+use odeon_tests::images::{BUSYBOX, HELLO};
 use odeon_tests::{Cluster, eventually, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster on this machine's engine; its node ports and Service range are its own.
 fn cluster() -> Cluster {
-    static IMAGES: Once = Once::new();
-    IMAGES.call_once(images::make);
-    Cluster::start(&[
-        "--runtime",
-        "docker",
-        "--service-cidr",
-        "10.111.0.0/16",
-        "--node-port-range",
-        "31500-31599",
-    ])
+    Cluster::docker("10.111.0.0/16", "31500-31599")
 }
 
 fn pod(name: &str, containers: &str) -> String {

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use odeon_tests::images::{self, BUSYBOX};
+use odeon_tests::images::BUSYBOX;
 use odeon_tests::{Cluster, eventually, run, tool};
 
 use crate::kubectl::anonymous;
@@ -12,15 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const SECRETS: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 fn cluster() -> Cluster {
-    images::make();
-    Cluster::start(&[
-        "--runtime",
-        "docker",
-        "--service-cidr",
-        "10.112.0.0/16",
-        "--node-port-range",
-        "31600-31699",
-    ])
+    Cluster::docker("10.112.0.0/16", "31600-31699")
 }
 
 fn start_pod(cluster: &Cluster, account: &str) {

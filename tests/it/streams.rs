@@ -3,10 +3,9 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::sync::Once;
 use std::time::Duration;
 
-use odeon_tests::images::{self, BUSYBOX};
+use odeon_tests::images::BUSYBOX;
 use odeon_tests::{Cluster, Output, eventually, run};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -15,16 +14,7 @@ const SCRIPT: &str = "echo served > /tmp/index.html; httpd -p 8080 -h /tmp; whil
 
 /// A cluster on this machine's engine with the pod `box`.
 fn cluster() -> Cluster {
-    static IMAGES: Once = Once::new();
-    IMAGES.call_once(images::make);
-    let cluster = Cluster::start(&[
-        "--runtime",
-        "docker",
-        "--service-cidr",
-        "10.121.0.0/16",
-        "--node-port-range",
-        "31800-31899",
-    ]);
+    let cluster = Cluster::docker("10.121.0.0/16", "31800-31899");
     let manifest = format!(
         "apiVersion: v1
 kind: Pod

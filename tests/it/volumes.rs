@@ -3,21 +3,13 @@
 use std::process::Command;
 use std::time::Duration;
 
-use odeon_tests::images::{self, BUSYBOX};
+use odeon_tests::images::BUSYBOX;
 use odeon_tests::{Cluster, eventually, run};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn cluster() -> Cluster {
-    images::make();
-    Cluster::start(&[
-        "--runtime",
-        "docker",
-        "--service-cidr",
-        "10.113.0.0/16",
-        "--node-port-range",
-        "31700-31799",
-    ])
+    Cluster::docker("10.113.0.0/16", "31700-31799")
 }
 
 fn data_of(retention: &str) -> String {

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Once;
 use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
@@ -33,9 +34,12 @@ impl Cluster {
         Self::start(&["--runtime", "hollow", "--nodes", &nodes.to_string()])
     }
 
-    /// Starts a cluster whose one node runs containers on this machine's Docker engine.
-    pub fn docker() -> Self {
-        Self::start(&["--runtime", "docker"])
+    /// Makes the tests' images, and starts a cluster whose one node runs containers on this machine's Docker engine. Tests that
+    /// run at the same time need services' addresses and node ports (`FIRST-LAST`) of their own.
+    pub fn docker(service_cidr: &str, node_ports: &str) -> Self {
+        static IMAGES: Once = Once::new();
+        IMAGES.call_once(crate::images::make);
+        Self::start(&["--runtime", "docker", "--service-cidr", service_cidr, "--node-port-range", node_ports])
     }
 
     /// Starts a cluster with further arguments of `odeon up`.
