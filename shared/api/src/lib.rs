@@ -8,6 +8,7 @@ pub mod cron;
 pub mod custom;
 pub mod defaults;
 pub mod hooks;
+pub mod indexes;
 pub mod intstr;
 pub mod journal;
 pub mod json;

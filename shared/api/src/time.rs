@@ -38,6 +38,28 @@ impl Timestamp {
     }
 }
 
+/// What Go says of a text that is no RFC 3339 time: what is left of it, and what should stand there.
+pub fn complaint(text: &str) -> String {
+    const LAYOUT: [&str; 11] = ["2006", "-", "01", "-", "02", "T", "15", ":", "04", ":", "05"];
+    let mut rest = text;
+    let mut expected = "Z07:00";
+    for element in LAYOUT {
+        let digits = element.bytes().all(|byte| byte.is_ascii_digit());
+        let fits = |part: &&str| match digits {
+            true => part.bytes().all(|byte| byte.is_ascii_digit()),
+            false => *part == element,
+        };
+        match rest.get(..element.len()).filter(fits) {
+            Some(part) => rest = rest.get(part.len()..).unwrap_or_default(),
+            None => {
+                expected = element;
+                break;
+            }
+        }
+    }
+    format!("parsing time {text:?} as \"2006-01-02T15:04:05Z07:00\": cannot parse {rest:?} as {expected:?}")
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.to_seconds_text())

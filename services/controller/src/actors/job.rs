@@ -1,9 +1,9 @@
 //! The Job actor: runs pods until enough of them have succeeded, and counts each of them once.
 
+mod attempts;
 mod balance;
 mod crew;
 mod failure_policy;
-mod indexes;
 mod released;
 mod tally;
 mod verdict;

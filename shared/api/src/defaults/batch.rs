@@ -13,7 +13,9 @@ pub fn job(object: &mut Value) {
         set_default(spec, "completions", 1);
     }
     set_default(spec, "parallelism", 1);
-    set_default(spec, "backoffLimit", 6);
+    // With a limit for each index, there is none for all of them together.
+    let per_index = spec.get("backoffLimitPerIndex").is_some_and(|limit| !limit.is_null());
+    set_default(spec, "backoffLimit", if per_index { i32::MAX } else { 6 });
     set_default(spec, "completionMode", "NonIndexed");
     set_default(spec, "manualSelector", false);
     set_default(spec, "suspend", false);

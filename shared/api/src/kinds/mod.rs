@@ -56,10 +56,9 @@ pub(crate) enum Rules {
     Custom(Arc<CustomResource>),
 }
 
-/// A line of the registry: what the kind's type, its defaults, its rules and its table are.
+/// A line of the registry: what the kind's defaults, its rules and its table are.
 #[derive(Clone, Debug)]
 pub(crate) struct BuiltIn {
-    decode: fn(Value) -> Result<Decoded, SchemaError>,
     default: fn(&mut Value),
     validate: fn(&Value, Option<&Value>) -> Vec<FieldError>,
     columns: &'static [Column],
@@ -79,7 +78,7 @@ impl KindInfo {
     /// defaults normalised.
     pub fn decode(&self, object: Value) -> Result<Decoded, SchemaError> {
         let mut decoded = match &self.rules {
-            Rules::BuiltIn(rules) => (rules.decode)(object),
+            Rules::BuiltIn(_) => decode::decode(&self.api_version(), self.kind, object),
             Rules::Custom(rules) => rules.decode(object),
         }?;
         if let Some((api_version, conversion)) = self.stored_as {

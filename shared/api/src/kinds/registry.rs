@@ -21,7 +21,6 @@ use k8s_openapi::api::storage::v1 as storage;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as registration;
 
-use super::decode::decode;
 use super::{BuiltIn, KindInfo, Rules};
 use crate::{ResourceId, columns, defaults, validation, versions};
 
@@ -44,7 +43,6 @@ macro_rules! kind {
             has_generation: Traits::NONE$(.$trait())*.generation,
             stored_as: first([$((<$stored as Resource>::API_VERSION, versions::$conversion))?]),
             rules: Rules::BuiltIn(BuiltIn {
-                decode: decode::<$type>,
                 default: defaults::$default,
                 validate: validation::$validate,
                 columns: columns::$columns,

@@ -127,7 +127,7 @@ fn wrong_types_are_explained_in_gos_words() {
         (
             "{apiVersion: v1, kind: Pod, metadata: {creationTimestamp: yesterday}}",
             expect![[
-                r#"error: Pod in version "v1" cannot be handled as a Pod: json: metadata.creationTimestamp: failed to parse four digit integer as year: invalid digit, expected 0-9 but got y"#
+                r#"error: Pod in version "v1" cannot be handled as a Pod: parsing time "yesterday" as "2006-01-02T15:04:05Z07:00": cannot parse "yesterday" as "2006""#
             ]],
         ),
     ] {

@@ -80,6 +80,52 @@ fn set(kind: &str, spec: &str) -> String {
 }
 
 #[test]
+fn indexes_of_jobs_one_by_one() {
+    check_wrong(
+        &job(
+            ", completions: 3, maxFailedIndexes: 4, backoffLimitPerIndex: 1, podFailurePolicy: {rules: [{action: FailIndex, onExitCodes: {operator: In, values: [1]}}]}",
+        ),
+        None,
+        expect![[r#"
+            spec.backoffLimitPerIndex: Invalid value: 1: requires indexed completion mode
+            spec.maxFailedIndexes: Invalid value: 4: requires indexed completion mode
+        "#]],
+    );
+    check_wrong(
+        &job(
+            ", completions: 3, completionMode: Indexed, maxFailedIndexes: 4, podFailurePolicy: {rules: [{action: FailIndex, onExitCodes: {operator: In, values: [1]}}]}",
+        ),
+        None,
+        expect![[r#"
+            spec.backoffLimitPerIndex: Required value: when maxFailedIndexes is specified
+            spec.maxFailedIndexes: Invalid value: 4: must be less than or equal to completions
+            spec.podFailurePolicy.rules[0].action: Invalid value: "FailIndex": requires the backoffLimitPerIndex to be set
+        "#]],
+    );
+    check_wrong(
+        &job(
+            ", completions: 200000, completionMode: Indexed, backoffLimitPerIndex: 1, parallelism: 10001, successPolicy: {rules: [{}, {succeededIndexes: '3-1'}, {succeededIndexes: '0-2', succeededCount: 4}, {succeededCount: 200001}]}",
+        ),
+        None,
+        expect![[r#"
+            spec.maxFailedIndexes: Required value: must be specified when completions is above 100000
+            spec.parallelism: Invalid value: 10001: must be less than or equal to 10000 when completions are above 100000 and used with backoff limit per index
+            spec.successPolicy.rules[0]: Required value: at least one of succeededCount or succeededIndexes must be specified
+            spec.successPolicy.rules[1].succeededIndexes: Invalid value: "3-1": error parsing succeededIndexes: non-increasing order, previous: 3, current: 1
+            spec.successPolicy.rules[2].succeededCount: Invalid value: 4: must be less than or equal to 3 (the number of indexes in the specified succeededIndexes field)
+            spec.successPolicy.rules[3].succeededCount: Invalid value: 200001: must be less than or equal to 200000 (the number of specified completions)
+        "#]],
+    );
+    check_wrong(
+        &job(", completions: 3, completionMode: Indexed, backoffLimitPerIndex: 1"),
+        Some(&job(", completions: 3, completionMode: Indexed, backoffLimitPerIndex: 2")),
+        expect![[r#"
+            spec.backoffLimitPerIndex: Invalid value: 1: field is immutable
+        "#]],
+    );
+}
+
+#[test]
 fn jobs() {
     check_created(
         &job(""),
@@ -114,8 +160,8 @@ fn jobs() {
         None,
         expect![[r#"
             spec.backoffLimit: Invalid value: -1: must be greater than or equal to 0
-            spec.successPolicy: Forbidden: is not supported: indexes are not judged one by one
             spec.completions: Required value: when completion mode is Indexed
+            spec.successPolicy.rules: Required value: at least one rules must be specified when the successPolicy is specified
         "#]],
     );
     check_wrong(
@@ -131,7 +177,7 @@ fn jobs() {
         ),
         None,
         expect![[r#"
-            spec.podFailurePolicy.rules[0].action: Unsupported value: "Stop": supported values: "Count", "FailJob", "Ignore"
+            spec.podFailurePolicy.rules[0].action: Unsupported value: "Stop": supported values: "Count", "FailIndex", "FailJob", "Ignore"
             spec.podFailurePolicy.rules[0]: Invalid value: {"action":"Stop"}: specifying one of OnExitCodes and OnPodConditions is required
             spec.podFailurePolicy.rules[1].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator
         "#]],

@@ -6,8 +6,6 @@ mod table;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-use serde_json::Value;
-
 pub use descriptions::{Description, Descriptions};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| table::parse(include_str!("../../data/schema.txt")));
@@ -51,6 +49,10 @@ pub struct Field {
     pub pointer: bool,
     /// Go writes it even when it is empty, so an object never goes without it.
     pub always: bool,
+    /// A reader puts its zero where it was not given (`required` in Kubernetes' OpenAPI).
+    pub required: bool,
+    /// Its values say their own `apiVersion` and `kind`.
+    pub object: bool,
     /// How server-side apply merges this list. A map, or a message that is atomic elsewhere, merges if this is [`ListType::Map`].
     pub list: ListType,
 }
@@ -160,6 +162,23 @@ impl Message {
             embedded.filter_map(Field::message).find_map(|message| message.field(json))
         })
     }
+
+    /// The message that a field of this name belongs to: itself, or one that is embedded.
+    pub fn owner_of(&'static self, json: &str) -> &'static Self {
+        let mut embedded =
+            self.fields.iter().filter(|field| field.json.is_empty()).filter_map(Field::message);
+        match self.fields.iter().any(|field| field.json == json) {
+            true => self,
+            false => embedded.find(|message| message.field(json).is_some()).unwrap_or(self),
+        }
+    }
+
+    /// The fields that are there even if they were not given, those of embedded messages included.
+    pub fn required(&'static self) -> Box<dyn Iterator<Item = &'static Field>> {
+        let own = self.fields.iter().filter(|field| field.required);
+        let embedded = self.fields.iter().filter(|field| field.json.is_empty()).filter_map(Field::message);
+        Box::new(own.chain(embedded.flat_map(Self::required)))
+    }
 }
 
 impl Field {
@@ -168,25 +187,6 @@ impl Field {
         match self.kind {
             Type::Message(name) => message(name),
             _ => None,
-        }
-    }
-}
-
-/// Calls `edit` on every value of type `wanted` within an object of the message.
-pub fn for_each(object: &mut Value, message: &Message, wanted: Type, edit: &mut dyn FnMut(&mut Value)) {
-    let Some(entries) = object.as_object_mut() else { return };
-    for (key, value) in entries {
-        let Some(field) = message.field(key) else { continue };
-        let mut visit = |value: &mut Value| match field.message() {
-            Some(message) => for_each(value, message, wanted, edit),
-            None if field.kind == wanted => edit(value),
-            None => {}
-        };
-        match (field.shape, value) {
-            (Shape::One, value) => visit(value),
-            (Shape::List, Value::Array(values)) => values.iter_mut().for_each(visit),
-            (Shape::Map, Value::Object(values)) => values.values_mut().for_each(visit),
-            (Shape::List | Shape::Map, _) => {}
         }
     }
 }

@@ -57,6 +57,8 @@ fn field(line: &'static str) -> Option<Field> {
         always: shape == Shape::One
             && matches!(kind, Type::Message(_))
             && matches!(json, "metadata" | "spec" | "status"),
+        required: false,
+        object: false,
         list: if shape == Shape::Map { ListType::Map(Vec::new()) } else { ListType::Atomic },
     };
     for attribute in words {
@@ -71,6 +73,8 @@ fn attribute_of(field: &mut Field, attribute: &'static str) {
         "retainKeys" => field.retain_keys = true,
         "pointer" => field.pointer = true,
         "always" => field.always = true,
+        "required" => field.required = true,
+        "object" => field.object = true,
         "atomic" => field.list = ListType::Atomic,
         "granular" => field.list = ListType::Map(Vec::new()),
         "set" => field.list = ListType::Set,

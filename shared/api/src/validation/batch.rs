@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::format::dns_subdomain;
-use super::{Errors, meta, pod};
+use super::{Errors, job_indexes, meta, pod};
 use crate::cron::Schedule;
 use crate::json::{flag, int, items, text};
 use crate::kinds::FieldError;
@@ -13,8 +13,16 @@ use crate::selector::Selector;
 const CONTROLLER_UID: &str = "batch.kubernetes.io/controller-uid";
 /// A cron job's name leaves room for the minute that ends its jobs' names.
 const LONGEST_CRON_JOB_NAME: usize = 52;
-/// Counting failures per index is not done; what asks for it is refused.
-const UNSUPPORTED: [&str; 3] = ["backoffLimitPerIndex", "maxFailedIndexes", "successPolicy"];
+/// What a job counts.
+const NUMBERS: [&str; 7] = [
+    "parallelism",
+    "completions",
+    "activeDeadlineSeconds",
+    "backoffLimit",
+    "ttlSecondsAfterFinished",
+    "backoffLimitPerIndex",
+    "maxFailedIndexes",
+];
 
 /// Checks a job.
 pub fn job(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
@@ -54,19 +62,18 @@ pub fn cron_job(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
 }
 
 fn job_spec(errors: &mut Errors, spec: &Value, path: &str) {
-    for key in
-        ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"]
-    {
+    for key in NUMBERS {
         errors.not_negative(spec, path, key);
     }
-    for key in UNSUPPORTED.iter().filter(|key| spec.get(**key).is_some_and(|value| !value.is_null())) {
-        errors.forbidden(format!("{path}.{key}"), "is not supported: indexes are not judged one by one");
+    if int(spec, "/maxFailedIndexes").is_some() && int(spec, "/backoffLimitPerIndex").is_none() {
+        errors.required(format!("{path}.backoffLimitPerIndex"), "when maxFailedIndexes is specified");
     }
     let modes = ["NonIndexed", "Indexed"];
     errors.one_of(format!("{path}.completionMode"), text(spec, "/completionMode"), &modes, false);
     if text(spec, "/completionMode") == "Indexed" && int(spec, "/completions").is_none() {
         errors.required(format!("{path}.completions"), "when completion mode is Indexed");
     }
+    job_indexes::limits(errors, spec, path);
     let policies = ["Failed", "TerminatingOrFailed"];
     errors.one_of(
         format!("{path}.podReplacementPolicy"),
@@ -89,6 +96,20 @@ fn job_spec(errors: &mut Errors, spec: &Value, path: &str) {
             errors.invalid(format!("{path}.template.spec.restartPolicy"), restart, detail);
         }
         failure_policy(errors, policy, &format!("{path}.podFailurePolicy"));
+        per_index_actions(errors, spec, path);
+    }
+    job_indexes::success_policy(errors, spec, path);
+}
+
+/// An index fails by itself only if indexes are judged one by one.
+fn per_index_actions(errors: &mut Errors, spec: &Value, path: &str) {
+    if int(spec, "/backoffLimitPerIndex").is_some() {
+        return;
+    }
+    let rules = items(spec, "/podFailurePolicy/rules").iter().enumerate();
+    for (index, _) in rules.filter(|(_, rule)| text(rule, "/action") == "FailIndex") {
+        let path = format!("{path}.podFailurePolicy.rules[{index}].action");
+        errors.invalid(path, "FailIndex", "requires the backoffLimitPerIndex to be set");
     }
 }
 
@@ -98,7 +119,7 @@ fn failure_policy(errors: &mut Errors, policy: &Value, path: &str) {
     };
     for (index, rule) in rules.iter().enumerate() {
         let path = format!("{path}.rules[{index}]");
-        let actions = ["Count", "FailJob", "Ignore"];
+        let actions = ["Count", "FailIndex", "FailJob", "Ignore"];
         errors.one_of(format!("{path}.action"), text(rule, "/action"), &actions, true);
         let codes = rule.get("onExitCodes").filter(|codes| !codes.is_null());
         match (codes, items(rule, "/onPodConditions")) {
@@ -174,7 +195,14 @@ fn job_change(errors: &mut Errors, new: &Value, old: &Value) {
     if !may_change {
         errors.immutable("spec.template", new.get("template"), old.get("template"));
     }
-    for key in ["selector", "completionMode", "podFailurePolicy", "managedBy"] {
+    for key in [
+        "selector",
+        "completionMode",
+        "podFailurePolicy",
+        "backoffLimitPerIndex",
+        "managedBy",
+        "successPolicy",
+    ] {
         errors.immutable(&format!("spec.{key}"), new.get(key), old.get(key));
     }
 }

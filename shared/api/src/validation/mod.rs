@@ -14,6 +14,7 @@ pub(crate) mod errors;
 mod extension;
 mod format;
 mod ingress;
+mod job_indexes;
 mod meta;
 mod network;
 mod network_policy;

@@ -31,6 +31,10 @@ pub struct JobSpec {
     pub completion_mode: String,
     /// How many pods may fail.
     pub backoff_limit: Option<i32>,
+    /// Of an indexed job: how many pods of one index may fail; then the index has failed, and others go on.
+    pub backoff_limit_per_index: Option<i32>,
+    /// How many indexes may fail.
+    pub max_failed_indexes: Option<i32>,
     /// Seconds that it may take.
     pub active_deadline_seconds: Option<i64>,
     /// Seconds that it stays after it has finished.
@@ -39,6 +43,8 @@ pub struct JobSpec {
     pub suspend: bool,
     /// What failures of pods mean.
     pub pod_failure_policy: Option<PodFailurePolicy>,
+    /// Which indexes are enough.
+    pub success_policy: Option<SuccessPolicy>,
     /// `TerminatingOrFailed` or `Failed`: when a pod is replaced.
     pub pod_replacement_policy: String,
     /// Who looks after it, if not Odeon.
@@ -57,11 +63,29 @@ pub struct PodFailurePolicy {
     pub rules: Vec<PodFailureRule>,
 }
 
+/// When an indexed job has succeeded although not all indexes have; the first rule that fits counts.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct SuccessPolicy {
+    /// In order.
+    pub rules: Vec<SuccessRule>,
+}
+
+/// One rule: which indexes, or how many of them, are enough.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct SuccessRule {
+    /// `0-2,5`; `None`: any.
+    pub succeeded_indexes: Option<String>,
+    /// So many of them; `None`: all.
+    pub succeeded_count: Option<i32>,
+}
+
 /// One rule: what to do with pods that ended like this.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct PodFailureRule {
-    /// `FailJob`, `Ignore` or `Count`.
+    /// `FailJob`, `FailIndex`, `Ignore` or `Count`.
     pub action: String,
     /// A container ended with such a code.
     pub on_exit_codes: Option<ExitCodes>,
@@ -121,6 +145,9 @@ pub struct JobStatus {
     /// Of an indexed job: `0-2,5`.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub completed_indexes: String,
+    /// Of an indexed job with a limit per index: the indexes that failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failed_indexes: Option<String>,
     /// Pods that are about to be counted.
     pub uncounted_terminated_pods: UncountedPods,
 }

@@ -35,7 +35,7 @@ pub use endpoint_slice::{Endpoint, EndpointConditions, EndpointPort, EndpointSli
 pub use extension::{CustomResourceDefinition, CustomResourceDefinitionSpec, CustomResourceDefinitionStatus};
 pub use job::{
     CronJob, CronJobSpec, CronJobStatus, ExitCodes, Job, JobReference, JobSpec, JobStatus,
-    PodConditionPattern, PodFailurePolicy, PodFailureRule, UncountedPods,
+    PodConditionPattern, PodFailurePolicy, PodFailureRule, SuccessPolicy, SuccessRule, UncountedPods,
 };
 pub use namespace::{Namespace, NamespaceStatus};
 pub use node::{Node, NodeAddress, NodeSpec, NodeStatus, Taint};

@@ -1,7 +1,6 @@
 //! Makes the pods that a job lacks and ends those that are too many.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use actor::{World, Write};
@@ -10,10 +9,10 @@ use api::views::Pod;
 use api::{Object, Timestamp};
 use serde_json::{Value, json};
 
+use super::attempts::{Attempts, COMPLETION_INDEX, index_of};
 use super::crew::{PodList, release};
-use super::indexes::{COMPLETION_INDEX, index_of};
 use super::tally::{end_of_indexes, replaces_only_failed};
-use super::{TRACKING, Turn};
+use super::{TRACKING, Turn, count};
 use crate::actors::names::free_names;
 use crate::actors::replica_set::missed_least_first;
 use crate::actors::{pods, sooner};
@@ -42,7 +41,8 @@ impl Turn<'_> {
         if missing == 0 {
             return;
         }
-        let wait = self.back_off();
+        let wait =
+            if self.me.spec.backoff_limit_per_index.is_some() { Duration::ZERO } else { self.back_off() };
         if !wait.is_zero() {
             self.wake_after = sooner(self.wake_after, Some(wait));
             return;
@@ -58,7 +58,7 @@ impl Turn<'_> {
     /// Active pods, and among them those that nobody needs: they work on an index that is done or that another one works on.
     fn useful_pods(&self) -> (PodList, PodList) {
         let Some(end) = end_of_indexes(self.me) else { return (self.crew.active.clone(), Vec::new()) };
-        let mut taken = self.completed_indexes();
+        let mut taken = self.decided_indexes();
         self.crew
             .active
             .iter()
@@ -66,8 +66,10 @@ impl Turn<'_> {
             .partition(|pod| index_of(pod).is_some_and(|index| index < end && taken.insert(index)))
     }
 
-    fn completed_indexes(&self) -> BTreeSet<u32> {
-        self.tally.completed.as_ref().map(|completed| completed.0.clone()).unwrap_or_default()
+    /// Nobody needs to work on them any more.
+    fn decided_indexes(&self) -> BTreeSet<u32> {
+        let decided = [&self.tally.completed, &self.tally.given_up].into_iter().flatten();
+        decided.flat_map(|indexes| &indexes.0).copied().collect()
     }
 
     fn wanted(&self, active: usize) -> usize {
@@ -77,7 +79,8 @@ impl Turn<'_> {
             None if self.tally.succeeded > 0 => active.min(parallelism),
             None => parallelism,
             Some(completions) => {
-                let open = completions.saturating_sub(self.tally.succeeded);
+                let given_up = self.tally.given_up.as_ref().map_or(0, |given_up| count(given_up.0.len()));
+                let open = completions.saturating_sub(self.tally.succeeded.saturating_add(given_up));
                 parallelism.min(usize::try_from(open).unwrap_or_default())
             }
         }
@@ -93,9 +96,14 @@ impl Turn<'_> {
             .map(|(at, _)| *at)
             .collect();
         let Some(last) = failures.iter().max() else { return Duration::ZERO };
-        let doublings = u32::try_from(failures.len() - 1).unwrap_or(u32::MAX).min(10);
-        let delay = (FIRST_DELAY * 2_u32.pow(doublings)).min(LONGEST_DELAY);
-        delay.saturating_sub(self.now.since(*last))
+        delay_after(failures.len()).saturating_sub(self.now.since(*last))
+    }
+
+    /// How long the next pod of an index still waits, after the last one of it failed.
+    fn back_off_of(&self, last: &Object<Pod>) -> Duration {
+        let failures = Attempts::with(self.me, last).total();
+        let ended = last.ended_at().unwrap_or(last.metadata.creation_timestamp);
+        delay_after(usize::try_from(failures).unwrap_or_default()).saturating_sub(self.now.since(ended))
     }
 
     fn plain(&self, world: &World<'_>, count: usize, because: &str) -> Vec<Write> {
@@ -104,19 +112,25 @@ impl Turn<'_> {
         names.into_iter().map(|name| self.create(&name, &base, None, because)).collect()
     }
 
-    /// Pods for the first indexes that nobody works on.
+    /// Pods for the first indexes that nobody works on and that need not wait.
     fn indexed(
-        &self,
+        &mut self,
         world: &World<'_>,
-        active: &[Arc<Object<Pod>>],
+        active: &PodList,
         end: u32,
         count: usize,
         because: &str,
     ) -> Vec<Write> {
-        let mut taken = self.completed_indexes();
+        let mut taken = self.decided_indexes();
         taken.extend(active.iter().filter_map(|pod| index_of(pod)));
         if replaces_only_failed(self.me) {
             taken.extend(self.crew.terminating.iter().filter_map(|pod| index_of(pod)));
+        }
+        for (index, last) in &self.tally.awaited {
+            let wait = self.back_off_of(last);
+            if !wait.is_zero() && taken.insert(*index) {
+                self.wake_after = sooner(self.wake_after, Some(wait));
+            }
         }
         let free = (0..end).filter(|index| !taken.contains(index)).take(count);
         let create = |index: u32| {
@@ -143,9 +157,29 @@ impl Turn<'_> {
         }
         if let Some(index) = index {
             assign(&mut pod, &self.me.key.name, index);
+            self.hand_on(&mut pod, index);
         }
         pods::create(&self.owner, name, pod, because)
     }
+
+    /// Tells a pod how often its index failed before, if that is counted.
+    fn hand_on(&self, pod: &mut Value, index: u32) {
+        if self.me.spec.backoff_limit_per_index.is_none() {
+            return;
+        }
+        let before = self.tally.awaited.get(&index).map(|last| Attempts::with(self.me, last));
+        if let Some(annotations) = pod.get_mut("metadata").and_then(|metadata| child(metadata, "annotations"))
+        {
+            let counts = before.unwrap_or_default().annotations();
+            annotations.extend(counts.map(|(name, count)| (name.into(), json!(count))));
+        }
+    }
+}
+
+/// How long a replacement waits after so many failures.
+fn delay_after(failures: usize) -> Duration {
+    let doublings = u32::try_from(failures.saturating_sub(1)).unwrap_or(u32::MAX).min(10);
+    (FIRST_DELAY * 2_u32.pow(doublings)).min(LONGEST_DELAY)
 }
 
 /// Tells a pod which index it works on: by annotation, label, host name and environment.

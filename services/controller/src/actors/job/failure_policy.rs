@@ -10,6 +10,8 @@ pub(super) enum Action {
     Count,
     /// It does not.
     Ignore,
+    /// It counts, and its index is not tried again.
+    FailIndex,
     /// It is the end of the job, and this is why.
     FailJob(String),
 }
@@ -21,6 +23,7 @@ pub(super) fn judge(me: &Object<Job>, pod: &Object<Pod>) -> Action {
         if let Some(what) = fits(rule, pod) {
             return match rule.action.as_str() {
                 "FailJob" => Action::FailJob(format!("{what} matching FailJob rule at index {place}")),
+                "FailIndex" => Action::FailIndex,
                 "Ignore" => Action::Ignore,
                 _ => Action::Count,
             };

@@ -4,16 +4,17 @@
 //! uid leaves the list and the counter grows. Whether a step was done can be read from the objects alone. Indexes that succeeded
 //! are a set, so they need no list.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use api::indexes::Indexes;
 use api::views::{Job, JobStatus, Pod, UncountedPods};
 use api::{Object, Uid};
 
+use super::attempts::{fails_index, index_of, last_failures};
 use super::count;
 use super::crew::{Crew, has_failed};
 use super::failure_policy::{Action, judge};
-use super::indexes::{Indexes, index_of};
 
 /// The counts of one moment.
 pub(super) struct Tally {
@@ -23,6 +24,10 @@ pub(super) struct Tally {
     pub succeeded: i32,
     /// Of an indexed job.
     pub completed: Option<Indexes>,
+    /// Of an indexed job that judges its indexes one by one: those that are given up.
+    pub given_up: Option<Indexes>,
+    /// By index: the failed pod whose count the next pod of the index takes over.
+    pub awaited: BTreeMap<u32, Arc<Object<Pod>>>,
     /// Pods that need not be held any more.
     pub released: Vec<Arc<Object<Pod>>>,
     /// Why a pod's failure is the job's failure, if one is.
@@ -42,16 +47,20 @@ impl Tally {
             failed: 0,
             succeeded: 0,
             completed: end_of_indexes(me).map(|end| Indexes::parse(&me.status.completed_indexes, end)),
+            given_up: given_up(me, crew),
+            awaited: last_failures(me, crew),
             released: Vec::new(),
             fatal: None,
             counted: (me.status.succeeded + count(done_succeeded), me.status.failed + count(done_failed)),
             uncounted: UncountedPods { succeeded: open_succeeded, failed: open_failed },
         };
+        tally.forget_decided();
         let durable = tally.completed.clone();
         for pod in crew.tracked() {
             tally.add(me, pod, durable.as_ref());
         }
-        tally.failed = tally.counted.1 + count(tally.uncounted.failed.len());
+        let awaited = tally.awaited.values().filter(|pod| judge(me, pod) != Action::Ignore).count();
+        tally.failed = tally.counted.1 + count(tally.uncounted.failed.len() + awaited);
         tally.succeeded = match &tally.completed {
             Some(completed) => count(completed.0.len()),
             None => tally.counted.0 + count(tally.uncounted.succeeded.len()),
@@ -66,9 +75,22 @@ impl Tally {
             self.released.push(Arc::clone(pod));
         } else if pod.status.phase == "Succeeded" {
             self.add_success(pod, durable);
-        } else if has_failed(pod, replaces_only_failed(me)) {
+        } else if has_failed(pod, replaces_only_failed(me)) && !self.awaits(pod) {
             self.add_failure(me, pod);
         }
+    }
+
+    /// The pod's count is needed by the next pod of its index.
+    fn awaits(&self, pod: &Object<Pod>) -> bool {
+        self.awaited.values().any(|awaited| awaited.metadata.uid == pod.metadata.uid)
+    }
+
+    /// Nothing follows on indexes that have succeeded or are given up.
+    fn forget_decided(&mut self) {
+        let decided = |index: &u32| {
+            [&self.completed, &self.given_up].into_iter().flatten().any(|known| known.0.contains(index))
+        };
+        self.awaited.retain(|index, _| !decided(index));
     }
 
     fn add_success(&mut self, pod: &Arc<Object<Pod>>, durable: Option<&Indexes>) {
@@ -87,7 +109,7 @@ impl Tally {
     fn add_failure(&mut self, me: &Object<Job>, pod: &Arc<Object<Pod>>) {
         match judge(me, pod) {
             Action::Ignore => self.released.push(Arc::clone(pod)),
-            Action::Count => self.uncounted.failed.push(pod.metadata.uid.clone()),
+            Action::Count | Action::FailIndex => self.uncounted.failed.push(pod.metadata.uid.clone()),
             Action::FailJob(message) => {
                 self.fatal.get_or_insert(message);
                 self.uncounted.failed.push(pod.metadata.uid.clone());
@@ -107,8 +129,19 @@ impl Tally {
             status.succeeded = count(completed.0.len());
             status.completed_indexes = completed.to_string();
         }
+        status.failed_indexes = self.given_up.as_ref().map(Indexes::to_string);
         status.uncounted_terminated_pods = self.uncounted.clone();
     }
+}
+
+/// Of a job that judges its indexes one by one: those that its status lists, and those whose last pod has just failed.
+fn given_up(me: &Object<Job>, crew: &Crew) -> Option<Indexes> {
+    let end = end_of_indexes(me).filter(|_| me.spec.backoff_limit_per_index.is_some())?;
+    let mut given_up = Indexes::parse(me.status.failed_indexes.as_deref().unwrap_or_default(), end);
+    let only_failed = replaces_only_failed(me);
+    let failed = crew.tracked().filter(|pod| has_failed(pod, only_failed) && fails_index(me, pod));
+    given_up.0.extend(failed.filter_map(|pod| index_of(pod)).filter(|index| *index < end));
+    Some(given_up)
 }
 
 /// Of an indexed job: one more than the last index.

@@ -252,3 +252,131 @@ fn jobs_obey() {
     laws(Pods::Run).hold("job work completions=2 parallelism=2 suspend");
     laws(Pods::Run).hold("job work completions=2 parallelism=2 spec.activeDeadlineSeconds=30");
 }
+
+/// A pod of an index, after so many failures of it.
+fn attempt(name: &str, index: u32, before: u32, state: &str) -> String {
+    format!(
+        "\npod {name} owner=job/work {state} {HELD} annotation batch.kubernetes.io/job-completion-index={index} annotation batch.kubernetes.io/job-index-failure-count={before}"
+    )
+}
+
+/// What such a pod tells that ended a minute before [`NOW`].
+const LONG_AGO: &str = r#"failed {"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 1, "finishedAt": "2025-12-31T23:59:00Z"}}}]}}"#;
+/// The same, a second before.
+const JUST_NOW: &str = r#"failed {"status": {"containerStatuses": [{"state": {"terminated": {"exitCode": 1, "finishedAt": "2025-12-31T23:59:59Z"}}}]}}"#;
+const PER_INDEX: &str =
+    "job work completions=3 parallelism=3 spec.completionMode=Indexed spec.backoffLimitPerIndex=1";
+
+#[test]
+fn a_failed_pod_is_held_until_the_next_of_its_index_knows_of_it() {
+    check::<JobActor>(
+        &format!("{PER_INDEX}{}", attempt("a", 0, 0, LONG_AGO)),
+        expect![[r#"
+        create pod work-0-spmz4 image=image: 0 of 3 pods are active [SuccessfulCreate]
+        create pod work-1-spmz4 image=image: 0 of 3 pods are active [SuccessfulCreate]
+        create pod work-2-spmz4 image=image: 0 of 3 pods are active [SuccessfulCreate]
+        status failedIndexes="" startTime=2026-01-01T00:00:00Z
+    "#]],
+    );
+    check::<JobActor>(
+        &format!("{PER_INDEX}{}", attempt("a", 0, 0, JUST_NOW)),
+        expect![[r#"
+        create pod work-1-spmz4 image=image: 0 of 3 pods are active [SuccessfulCreate]
+        create pod work-2-spmz4 image=image: 0 of 3 pods are active [SuccessfulCreate]
+        status failedIndexes="" startTime=2026-01-01T00:00:00Z
+        wake after 9s
+    "#]],
+    );
+    check::<JobActor>(
+        &format!("{PER_INDEX}{}{}", attempt("a", 0, 0, LONG_AGO), attempt("b", 0, 1, "running")),
+        expect![[r#"
+            create pod work-1-spmz4 image=image: 1 of 3 pods are active [SuccessfulCreate]
+            create pod work-2-spmz4 image=image: 1 of 3 pods are active [SuccessfulCreate]
+            status active=1 failedIndexes="" startTime=2026-01-01T00:00:00Z uncountedTerminatedPods.failed=["pod-a"] uncountedTerminatedPods=-
+        "#]],
+    );
+    let cluster = Cluster::of(&format!("{PER_INDEX}{}", attempt("a", 0, 0, LONG_AGO)));
+    let (_, decision) = decide::<JobActor>(&cluster, NOW);
+    let Some(actor::Write::Create { object, .. }) = decision.commands.first() else { panic!("{decision:?}") };
+    expect![[r#"{"batch.kubernetes.io/job-completion-index":"0","batch.kubernetes.io/job-index-failure-count":"1"}"#]].assert_eq(&object["metadata"]["annotations"].to_string());
+}
+
+#[test]
+fn an_index_that_fails_too_often_is_given_up_while_others_go_on() {
+    check::<JobActor>(
+        &format!("{PER_INDEX}{}{}", attempt("a", 0, 1, LONG_AGO), attempt("b", 1, 0, "running")),
+        expect![[r#"
+            create pod work-2-spmz4 image=image: 1 of 2 pods are active [SuccessfulCreate]
+            status active=1 failedIndexes=0 startTime=2026-01-01T00:00:00Z uncountedTerminatedPods.failed=["pod-a"] uncountedTerminatedPods=-
+        "#]],
+    );
+    check::<JobActor>(
+        &format!("{PER_INDEX} {{\"status\": {{\"completedIndexes\": \"1,2\", \"failedIndexes\": \"0\"}}}}"),
+        expect![[r#"
+            patch job work FailureTarget=True/FailedIndexes: Job has failed indexes
+            patch job work FailureTarget=True/FailedIndexes Failed=True/FailedIndexes: Job has failed indexes [FailedIndexes]
+            status FailureTarget=True/FailedIndexes Failed=True/FailedIndexes startTime=2026-01-01T00:00:00Z succeeded=2
+        "#]],
+    );
+    check::<JobActor>(
+        &format!(
+            "{PER_INDEX} spec.maxFailedIndexes=0{}{}",
+            attempt("a", 0, 1, LONG_AGO),
+            attempt("b", 1, 0, "running")
+        ),
+        expect![[r#"
+            patch job work FailureTarget=True/MaxFailedIndexesExceeded: Job has exceeded the specified maximal number of failed indexes
+            delete pod b: Job has exceeded the specified maximal number of failed indexes [SuccessfulDelete]
+            status active=1 FailureTarget=True/MaxFailedIndexesExceeded failedIndexes=0 startTime=2026-01-01T00:00:00Z uncountedTerminatedPods.failed=["pod-a"] uncountedTerminatedPods=-
+        "#]],
+    );
+    let rule = r#"{"spec": {"podFailurePolicy": {"rules": [{"action": "FailIndex", "onExitCodes": {"operator": "In", "values": [1]}}]}}}"#;
+    check::<JobActor>(
+        &format!("{PER_INDEX} {rule}{}", attempt("a", 0, 0, LONG_AGO)),
+        expect![[r#"
+        create pod work-1-spmz4 image=image: 0 of 2 pods are active [SuccessfulCreate]
+        create pod work-2-spmz4 image=image: 0 of 2 pods are active [SuccessfulCreate]
+        status failedIndexes=0 startTime=2026-01-01T00:00:00Z uncountedTerminatedPods.failed=["pod-a"] uncountedTerminatedPods=-
+    "#]],
+    );
+}
+
+#[test]
+fn some_indexes_are_enough_by_policy() {
+    let job = |rules: &str, done: &str| {
+        format!(
+            "{PER_INDEX} {{\"spec\": {{\"successPolicy\": {{\"rules\": {rules}}}}}, \"status\": {{\"completedIndexes\": \"{done}\"}}}}{}",
+            attempt("b", 1, 0, "running")
+        )
+    };
+    check::<JobActor>(
+        &job(r#"[{"succeededIndexes": "0,2"}]"#, "0"),
+        expect![[r#"
+        create pod work-2-spmz4 image=image: 1 of 2 pods are active [SuccessfulCreate]
+        status active=1 failedIndexes="" startTime=2026-01-01T00:00:00Z succeeded=1
+    "#]],
+    );
+    check::<JobActor>(
+        &job(r#"[{"succeededIndexes": "1"}, {"succeededIndexes": "0,2"}]"#, "0,2"),
+        expect![[r#"
+            patch job work SuccessCriteriaMet=True/SuccessPolicy: Matched rules at index 1
+            delete pod b: Matched rules at index 1 [SuccessfulDelete]
+            status active=1 SuccessCriteriaMet=True/SuccessPolicy failedIndexes="" startTime=2026-01-01T00:00:00Z succeeded=2
+        "#]],
+    );
+    check::<JobActor>(
+        &job(r#"[{"succeededIndexes": "0-2", "succeededCount": 1}]"#, "0"),
+        expect![[r#"
+        patch job work SuccessCriteriaMet=True/SuccessPolicy: Matched rules at index 0
+        delete pod b: Matched rules at index 0 [SuccessfulDelete]
+        status active=1 SuccessCriteriaMet=True/SuccessPolicy failedIndexes="" startTime=2026-01-01T00:00:00Z succeeded=1
+    "#]],
+    );
+    check::<JobActor>(
+        &job(r#"[{"succeededCount": 2}]"#, "0"),
+        expect![[r#"
+        create pod work-2-spmz4 image=image: 1 of 2 pods are active [SuccessfulCreate]
+        status active=1 failedIndexes="" startTime=2026-01-01T00:00:00Z succeeded=1
+    "#]],
+    );
+}

@@ -1,10 +1,12 @@
 //! Judges whether a job's outcome is clear.
 
 use api::Object;
+use api::indexes::Indexes;
 use api::journal::EventView;
-use api::views::Pod;
+use api::views::{Job, Pod, SuccessRule};
 
-use super::Turn;
+use super::tally::end_of_indexes;
+use super::{Turn, count};
 use crate::actors::{condition, normal};
 
 /// The outcome of a job, from the moment at which nothing can change it any more.
@@ -21,11 +23,16 @@ pub(super) struct Verdict {
 impl Verdict {
     /// What was said before stays; else limits, deadline and successes are looked at.
     pub fn of(turn: &Turn<'_>) -> Option<Self> {
+        Self::said(turn.me).or_else(|| Self::new(turn))
+    }
+
+    /// What the job's status announces.
+    pub fn said(me: &Object<Job>) -> Option<Self> {
         let said = |failed: bool, kind: &str| {
-            let known = condition(&turn.me.status.conditions, kind).filter(|known| known.status == "True")?;
+            let known = condition(&me.status.conditions, kind).filter(|known| known.status == "True")?;
             Some(Self { failed, reason: known.reason.clone(), message: known.message.clone() })
         };
-        said(true, "FailureTarget").or_else(|| said(false, "SuccessCriteriaMet")).or_else(|| Self::new(turn))
+        said(true, "FailureTarget").or_else(|| said(false, "SuccessCriteriaMet"))
     }
 
     fn new(turn: &Turn<'_>) -> Option<Self> {
@@ -42,6 +49,9 @@ impl Verdict {
         if !turn.me.spec.suspend && turn.deadline().is_some_and(|deadline| deadline <= turn.now) {
             return fail("DeadlineExceeded", "Job was active longer than specified deadline");
         }
+        if let Some(verdict) = Self::by_indexes(turn) {
+            return Some(verdict);
+        }
         let enough = match turn.me.spec.completions {
             None => turn.tally.succeeded > 0,
             Some(completions) => turn.tally.succeeded >= completions,
@@ -51,6 +61,29 @@ impl Verdict {
             reason: "CompletionsReached".into(),
             message: "Reached expected number of succeeded pods".into(),
         })
+    }
+
+    /// What failed and succeeded indexes alone say.
+    fn by_indexes(turn: &Turn<'_>) -> Option<Self> {
+        let (spec, tally) = (&turn.me.spec, &turn.tally);
+        let (completed, end) = (tally.completed.as_ref()?, end_of_indexes(turn.me)?);
+        let fail = |reason: &str, message: &str| Self {
+            failed: true,
+            reason: reason.into(),
+            message: message.into(),
+        };
+        let given_up = tally.given_up.as_ref().map_or(0, |given_up| count(given_up.0.len()));
+        if spec.max_failed_indexes.is_some_and(|most| given_up > most) {
+            let message = "Job has exceeded the specified maximal number of failed indexes";
+            return Some(fail("MaxFailedIndexesExceeded", message));
+        }
+        if given_up > 0 && given_up.saturating_add(tally.succeeded) >= spec.completions.unwrap_or_default() {
+            return Some(fail("FailedIndexes", "Job has failed indexes"));
+        }
+        let rules = spec.success_policy.as_ref().map(|policy| &policy.rules)?;
+        let met = rules.iter().position(|rule| is_enough(rule, completed, end))?;
+        let message = format!("Matched rules at index {met}");
+        Some(Self { failed: false, reason: "SuccessPolicy".into(), message })
     }
 
     /// The condition that announces the end.
@@ -75,6 +108,18 @@ impl Verdict {
             }),
         }
     }
+}
+
+/// These indexes are what the rule asks for.
+fn is_enough(rule: &SuccessRule, completed: &Indexes, end: u32) -> bool {
+    let (have, all) = match &rule.succeeded_indexes {
+        None => (completed.0.len(), false),
+        Some(asked) => {
+            let (have, of) = completed.count_of(asked, end);
+            (have, of > 0 && have == of)
+        }
+    };
+    all || rule.succeeded_count.is_some_and(|needed| have > 0 && count(have) >= needed)
 }
 
 /// Containers that are restarted in their pods count as failures too.

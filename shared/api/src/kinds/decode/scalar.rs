@@ -1,0 +1,93 @@
+//! Reads single values: numbers that fit, texts, times, bytes, quantities, each in the one spelling that is stored.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::Value;
+
+use super::words::{self, Step, Wrong};
+use crate::quantity::{self, Quantity};
+use crate::schema::{Field, Message, Type};
+use crate::{Timestamp, time};
+
+const MALFORMED_QUANTITY: &str =
+    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
+
+/// Checks a value that is no message, and spells it as it is stored.
+pub(super) fn read(
+    owner: &'static Message,
+    field: &'static Field,
+    value: &mut Value,
+    at: &Step<'_>,
+) -> Result<(), Wrong> {
+    let fits = match field.kind {
+        Type::String => value.is_string(),
+        Type::Bool => value.is_boolean(),
+        Type::Int32 => is_int32(value),
+        Type::Int64 => value.as_i64().is_some(),
+        Type::Float => value.is_number(),
+        Type::IntOrString => value.is_string() || is_int32(value),
+        Type::Strings => value.as_array().is_some_and(|texts| texts.iter().all(Value::is_string)),
+        Type::Raw | Type::Json => true,
+        Type::Quantity => return quantity(owner, field, value, at),
+        Type::Bytes => return bytes(owner, field, value, at),
+        Type::Time => return moment(owner, field, value, at, Timestamp::to_seconds_text),
+        Type::MicroTime => return moment(owner, field, value, at, Timestamp::to_micro_text),
+        Type::Message(_) => false,
+    };
+    if !fits {
+        return Err(words::wrong(owner, field, value, at));
+    }
+    if field.kind == Type::Float {
+        *value = value.as_f64().into();
+    }
+    Ok(())
+}
+
+fn is_int32(value: &Value) -> bool {
+    value.as_i64().is_some_and(|number| i32::try_from(number).is_ok())
+}
+
+/// Kubernetes stores quantities in one spelling: `1000m` is `1`, a JSON number is a string.
+fn quantity(
+    owner: &'static Message,
+    field: &'static Field,
+    value: &mut Value,
+    at: &Step<'_>,
+) -> Result<(), Wrong> {
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => std::mem::take(text),
+        _ => return Err(words::wrong(owner, field, value, at)),
+    };
+    if Quantity::parse(&text).is_none() {
+        return Err(Wrong(MALFORMED_QUANTITY.into()));
+    }
+    *value = Value::String(quantity::canonical(&text).unwrap_or(text));
+    Ok(())
+}
+
+fn bytes(owner: &'static Message, field: &'static Field, value: &Value, at: &Step<'_>) -> Result<(), Wrong> {
+    let Value::String(text) = value else { return Err(words::wrong(owner, field, value, at)) };
+    let broken_at = match STANDARD.decode(text) {
+        Ok(_) => return Ok(()),
+        Err(base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _)) => at,
+        // Go looks at four bytes at a time and names the first of those that it lacks.
+        Err(base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding) => {
+            text.len() / 4 * 4
+        }
+    };
+    Err(Wrong(format!("illegal base64 data at input byte {broken_at}")))
+}
+
+fn moment(
+    owner: &'static Message,
+    field: &'static Field,
+    value: &mut Value,
+    at: &Step<'_>,
+    spell: fn(Timestamp) -> String,
+) -> Result<(), Wrong> {
+    let Value::String(text) = value else { return Err(words::wrong(owner, field, value, at)) };
+    let Some(moment) = Timestamp::parse(text) else { return Err(Wrong(time::complaint(text))) };
+    *text = spell(moment);
+    Ok(())
+}
