@@ -97,8 +97,19 @@ async fn answer(
             response["patchType"] = json!("JSONPatch");
             response["patch"] = json!(STANDARD.encode(patch.to_string()));
         }
+        "/inject" => {
+            let patch = json!([
+                {"op": "add", "path": "/metadata/labels/injected", "value": "yes"},
+                {"op": "add", "path": "/spec/containers/-", "value": {"name": "helper", "image": "helper:1"}},
+            ]);
+            response["patchType"] = json!("JSONPatch");
+            response["patch"] = json!(STANDARD.encode(patch.to_string()));
+        }
         "/deny" => {
-            let said = |object: &Value| object["data"]["deny"].as_str().map(str::to_owned);
+            let at = |object: &Value, place: &str| object.pointer(place)?.as_str().map(str::to_owned);
+            let said = |object: &Value| {
+                at(object, "/data/deny").or_else(|| at(object, "/metadata/annotations/deny"))
+            };
             if let Some(why) = said(&asked["object"]).or(said(&asked["oldObject"])) {
                 response["allowed"] = json!(false);
                 response["status"] = json!({"message": why});
@@ -267,4 +278,115 @@ fn policies_decide_about_what_is_written() {
         .kubectl_with(&["apply", "-f", "-"], &POLICY.replace("variables.replicas", "variables.replica"))
         .err();
     assert!(wrong.contains("undefined field 'replica'"), "{wrong}");
+}
+
+fn pods_of(cluster: &Cluster, selector: &str) -> String {
+    let columns = "jsonpath={range .items[*]}{.spec.containers[*].name}{\"\\n\"}{end}";
+    cluster.kubectl(&["get", "pods", "-l", selector, "-o", columns]).ok()
+}
+
+#[test]
+fn webhooks_change_what_controllers_create() {
+    let (cluster, hook) = (Cluster::hollow(1), Hook::start());
+    let rules =
+        json!([{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}]);
+    let fields = json!({"rules": rules});
+    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "injects", "/inject", fields));
+    cluster.kubectl(&["create", "deployment", "web", "--image=x", "--replicas=3"]).ok();
+    cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]).ok();
+    assert_eq!(pods_of(&cluster, "injected=yes"), "x helper\nx helper\nx helper\n");
+    let tokens = "jsonpath={.items[0].spec.containers[1].volumeMounts[0].mountPath}";
+    let tokens = cluster.kubectl(&["get", "pods", "-o", tokens]).ok();
+    assert_eq!(tokens, "/var/run/secrets/kubernetes.io/serviceaccount");
+
+    let asked = hook.asked.lock().unwrap().clone();
+    let first = &asked[0]["request"];
+    assert_eq!(first["operation"], "CREATE");
+    assert_eq!(first["kind"], json!({"group": "", "version": "v1", "kind": "Pod"}));
+    assert_eq!(first["namespace"], "default");
+    assert_eq!(first["userInfo"]["username"], "system:serviceaccount:kube-system:replicaset-controller");
+    let groups = ["system:serviceaccounts", "system:serviceaccounts:kube-system", "system:authenticated"];
+    assert_eq!(first["userInfo"]["groups"], json!(groups));
+    assert_eq!(first["object"]["metadata"]["ownerReferences"][0]["kind"], "ReplicaSet");
+    assert_eq!(first["dryRun"], false);
+}
+
+const TEAMS: &str = "
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicy
+metadata: {name: teams}
+spec:
+  matchConstraints:
+    resourceRules: [{operations: [CREATE], apiGroups: [''], apiVersions: [v1], resources: [pods]}]
+  validations:
+  - expression: has(object.metadata.labels) && 'team' in object.metadata.labels
+    message: a pod needs a team
+---
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingAdmissionPolicyBinding
+metadata: {name: teams-everywhere}
+spec: {policyName: teams, validationActions: [Deny]}
+";
+
+#[test]
+fn what_controllers_write_may_be_refused() {
+    let (cluster, hook) = (Cluster::hollow(1), Hook::start());
+    let events_of = |reason: &str, kind: &str| {
+        let selector = format!("reason={reason},involvedObject.kind={kind}");
+        let messages = "jsonpath={range .items[*]}{.message}{\"\\n\"}{end}";
+        cluster.kubectl(&["get", "events", "--field-selector", &selector, "-o", messages]).ok()
+    };
+    let told = |reason: &str, kind: &str, words: &str| {
+        eventually(&format!("{kind} tells {words}"), Duration::from_secs(30), || {
+            let seen = events_of(reason, kind);
+            if seen.contains(words) { Ok(()) } else { Err(seen) }
+        });
+    };
+    apply(&cluster, TEAMS);
+    cluster.kubectl(&["create", "deployment", "web", "--image=x", "--replicas=2"]).ok();
+    let words = "is forbidden: ValidatingAdmissionPolicy 'teams' with binding 'teams-everywhere' denied request: a pod needs a team";
+    told("FailedCreate", "ReplicaSet", words);
+    assert!(events_of("FailedCreate", "ReplicaSet").starts_with("Error creating: pods \"web-"));
+    let failed = |kind: &str| {
+        let condition = "jsonpath={.items[0].status.conditions[?(@.type=='ReplicaFailure')]}";
+        cluster.kubectl(&["get", kind, "-o", condition]).ok()
+    };
+    for kind in ["replicasets", "deployments"] {
+        eventually(&format!("{kind} have a condition"), Duration::from_secs(30), || {
+            let seen = failed(kind);
+            let whole = seen.contains("\"reason\":\"FailedCreate\"") && seen.contains(words);
+            if whole { Ok(()) } else { Err(seen) }
+        });
+    }
+    assert_eq!(pods_of(&cluster, "app=web"), "");
+    cluster.kubectl(&["delete", "validatingadmissionpolicybinding", "teams-everywhere"]).ok();
+    cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]).ok();
+    for kind in ["replicasets", "deployments"] {
+        eventually(&format!("{kind} have no condition"), Duration::from_secs(30), || {
+            let seen = failed(kind);
+            if seen.is_empty() { Ok(()) } else { Err(seen) }
+        });
+    }
+
+    let refuses = |operation: &str, resource: &str| {
+        let (group, version) = if resource == "jobs" { ("batch", "v1") } else { ("", "v1") };
+        let rules = json!([{"operations": [operation], "apiGroups": [group], "apiVersions": [version], "resources": [resource]}]);
+        hook.configuration("ValidatingWebhookConfiguration", "keeps", "/deny", json!({"rules": rules}))
+    };
+    let annotate = "{\"spec\":{\"template\":{\"metadata\":{\"annotations\":{\"deny\":\"they stay\"}}}}}";
+    cluster.kubectl(&["patch", "deployment", "web", "-p", annotate]).ok();
+    cluster.kubectl(&["rollout", "status", "deployment/web", "--timeout=60s"]).ok();
+    apply(&cluster, &refuses("DELETE", "pods"));
+    cluster.kubectl(&["scale", "deployment/web", "--replicas=0"]).ok();
+    let words = "Error deleting: admission webhook \"keeps.example.com\" denied the request: they stay";
+    told("FailedDelete", "ReplicaSet", words);
+    assert_eq!(pods_of(&cluster, "app=web"), "x\nx\n");
+    apply(&cluster, &refuses("CREATE", "pods"));
+    eventually("all pods are gone", Duration::from_secs(30), || {
+        let seen = pods_of(&cluster, "app=web");
+        if seen.is_empty() { Ok(()) } else { Err(seen) }
+    });
+    cluster.kubectl(&["scale", "deployment/web", "--replicas=1"]).ok();
+    let words = "Error creating: admission webhook \"keeps.example.com\" denied the request: they stay";
+    told("FailedCreate", "ReplicaSet", words);
 }

@@ -15,6 +15,7 @@ mod components;
 mod compress;
 mod config;
 mod context;
+mod controllers;
 mod delete;
 mod dial;
 mod discovery;

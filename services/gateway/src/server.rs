@@ -21,7 +21,7 @@ use crate::certificates::{Authority, AuthorityError};
 use crate::context::Context;
 use crate::pki::{Pki, PkiError};
 use crate::tokens::{Signer, SignerError};
-use crate::{Config, access, bootstrap, events, hooks, node_tokens, router, tls};
+use crate::{Config, access, bootstrap, controllers, events, hooks, node_tokens, router, tls};
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -115,6 +115,8 @@ impl Gateway {
         let tasks = TaskTracker::new();
         let questions = node_tokens::listen(&self.context).await.map_err(Error::Bus)?;
         tasks.spawn(node_tokens::run(Arc::clone(&self.context), questions, shutdown.clone()));
+        let questions = controllers::listen(&self.context).await.map_err(Error::Bus)?;
+        tasks.spawn(controllers::run(Arc::clone(&self.context), questions, shutdown.clone()));
         tasks.spawn(events::follow_the_journal(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(access::follow(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(hooks::follow(Arc::clone(&self.context), shutdown.clone()));

@@ -113,6 +113,20 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
     Err(last.unwrap_or_else(|| Failure::timeout("the object could not be created now, please try again")))
 }
 
+/// Admits a new object that somebody else is going to store under its name, and completes it as if it were stored here.
+pub async fn admit_new(context: &Context, call: &Call, checked: Checked) -> Result<Value, Failure> {
+    let name = json::text(&checked.object, "/metadata/name").to_owned();
+    admission::creation(context, call, &checked.object)?;
+    let Checked { mut object, owners, .. } =
+        hooks::mutate(context, call, Part::Object, checked, None, false).await?;
+    if let Some(metadata) = json::child(&mut object, "metadata") {
+        metadata.insert("name".into(), name.into());
+    }
+    let (object, _) = prepare_creation(context, call, object, &owners)?;
+    admit(context, call, &object, None, false).await?;
+    Ok(object)
+}
+
 fn prepare_creation(
     context: &Context,
     call: &Call,

@@ -24,5 +24,5 @@ pub use host::{Host, HostBuilder, HostHandle};
 pub use partitions::{Leadership, Owned, Partitions};
 pub use remedy::{Remedy, TurnError};
 pub use stage::{After, Performer, Reason, Reasons, Stage};
-pub use world::{Facts, Presence, Reading, World};
+pub use world::{Facts, Presence, Reading, Refusal, World};
 pub use write::{Propagation, Write};

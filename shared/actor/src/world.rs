@@ -23,6 +23,18 @@ pub struct Facts {
     presences: DashMap<NodeName, Presence>,
     /// What autoscalers saw lately, by their uids, the oldest first.
     readings: DashMap<Uid, Vec<Arc<Reading>>>,
+    /// What was not admitted of the last turn of an object's actor.
+    refusals: DashMap<ObjectKey, Refusal>,
+}
+
+/// Something that an actor wanted to create or to delete was not admitted.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// `FailedCreate` or `FailedDelete`.
+    pub reason: &'static str,
+    /// What is said against it.
+    pub message: String,
 }
 
 /// What an autoscaler saw at one moment.
@@ -93,6 +105,14 @@ impl Facts {
         self.readings.retain(|autoscaler, _| autoscalers.contains(autoscaler));
     }
 
+    /// Notes what of an actor's turn was not admitted; `None`: everything was.
+    pub fn note_refusal(&self, object: &ObjectKey, refusal: Option<Refusal>) {
+        match refusal {
+            Some(refusal) => drop(self.refusals.insert(object.clone(), refusal)),
+            None => drop(self.refusals.remove(object)),
+        }
+    }
+
     /// All nodes that were ever heard and not forgotten.
     pub fn nodes(&self) -> Vec<NodeName> {
         self.presences.iter().map(|entry| entry.key().clone()).collect()
@@ -156,6 +176,11 @@ impl<'a> World<'a> {
     /// What an autoscaler saw lately, the oldest first.
     pub fn readings(&self, autoscaler: &Uid) -> Vec<Arc<Reading>> {
         self.facts.readings.get(autoscaler).map(|readings| readings.clone()).unwrap_or_default()
+    }
+
+    /// What of the last turn of an object's actor was not admitted, as far as this process remembers.
+    pub fn refusal(&self, object: &ObjectKey) -> Option<Refusal> {
+        self.facts.refusals.get(object).map(|refusal| refusal.clone())
     }
 
     /// An object as it is stored.

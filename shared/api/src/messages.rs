@@ -1,5 +1,9 @@
 //! The messages between controllers, agents and proxies. Every one is a hint or a numbered delta: losing one costs time only.
 
+mod admission;
+
+pub use admission::{AdmissionAnswer, AdmissionQuestion};
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -63,6 +63,7 @@ pub(crate) fn class(subject: &str) -> &'static str {
         (Some("odeon"), Some("journal"), ..) => "journal",
         (Some("odeon"), Some("proxy"), ..) => "proxy",
         (Some("odeon"), Some("actor"), ..) => "actor",
+        (Some("odeon"), Some("gateway"), ..) => "gateway",
         (Some("odeon"), Some("node"), _, Some(verb)) => match verb {
             "heartbeat" | "register" => "heartbeat",
             "assign" => "assign",

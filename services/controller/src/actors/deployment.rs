@@ -72,6 +72,7 @@ fn step(rollout: &mut Rollout<'_>, world: &World<'_>) {
         false => rollout.recreate(world),
     }
     rollout.note_progress();
+    rollout.note_failures();
     if rollout.is_complete() {
         rollout.clean_up();
     }

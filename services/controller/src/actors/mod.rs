@@ -59,6 +59,9 @@ fn warning(reason: &str, message: String) -> Option<EventView> {
     Some(EventView { severity: "Warning".into(), reason: reason.into(), message, regarding: None })
 }
 
+/// The condition of those whose pods are not admitted.
+const REPLICA_FAILURE: &str = "ReplicaFailure";
+
 /// The condition of a kind, if the status has it.
 fn condition<'a>(conditions: &'a [Condition], kind: &str) -> Option<&'a Condition> {
     conditions.iter().find(|condition| condition.kind == kind)

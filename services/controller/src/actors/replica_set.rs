@@ -1,6 +1,7 @@
 //! The ReplicaSet actor: keeps as many pods of one template as wanted, and counts them. ReplicationControllers are the same to it.
 
 mod crew;
+mod failure;
 mod surplus;
 
 use std::marker::PhantomData;
@@ -64,7 +65,8 @@ impl<K: Replicated> ResourceActor for Replicas<K> {
         if !me.metadata.is_terminating() {
             wake_after = balance(me, &crew, world, now, &mut commands);
         }
-        let (status, next_available) = crew.status(me, now);
+        let (mut status, next_available) = crew.status(me, now);
+        failure::note(&mut status.conditions, &commands, world.refusal(&me.key), now);
         Decision {
             commands,
             status: (status != *me.status()).then_some(status),

@@ -18,6 +18,7 @@ pub(super) const NOW: Timestamp = Timestamp(1_767_225_600_000_000);
 pub(super) struct Cluster {
     pub objects: BTreeMap<ObjectKey, (Value, u64)>,
     pub now: Timestamp,
+    pub facts: Arc<Facts>,
     revision: u64,
     uids: u64,
 }
@@ -32,7 +33,8 @@ pub(super) struct Outcome {
 impl Cluster {
     /// One object a line: `pod web-1 owner=replicaset/web ready node=a {"spec": {…}}`.
     pub fn of(text: &str) -> Self {
-        let mut cluster = Self { objects: BTreeMap::new(), now: NOW, revision: 0, uids: 0 };
+        let mut cluster =
+            Self { objects: BTreeMap::new(), now: NOW, facts: Facts::new(), revision: 0, uids: 0 };
         for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let object = super::testing_language::object(line);
             cluster.put(key_of(&object), object);
@@ -85,8 +87,7 @@ impl Cluster {
         let reader = view.read();
         let found = reader.list(A::Kind::ID, None).find(|stored| *stored.key.name == *name);
         let me = found.unwrap_or_else(|| panic!("no {name}")).object::<A::Kind>();
-        let facts = Facts::default();
-        let decision = A::decide(&me, &World::new(reader, &facts), self.now);
+        let decision = A::decide(&me, &World::new(reader, &self.facts), self.now);
         let status = decision.status.map(|status| serde_json::to_value(status).unwrap());
         Outcome { writes: decision.commands, status, wake_after: decision.wake_after }
     }
@@ -96,8 +97,7 @@ impl Cluster {
         let view = self.view();
         let reader = view.read();
         let me = Arc::clone(reader.get(&self.key(kind, name)).unwrap());
-        let facts = Facts::default();
-        let thought = A::decide(&me, &World::new(reader, &facts), self.now);
+        let thought = A::decide(&me, &World::new(reader, &self.facts), self.now);
         Outcome { writes: thought.commands, status: thought.status, wake_after: thought.wake_after }
     }
 

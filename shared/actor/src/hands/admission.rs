@@ -28,7 +28,7 @@ impl Cluster for Memory<'_> {
     }
 }
 
-/// The objects that the writes create and that do not exist yet: defaulted and completed, or why they are forbidden.
+/// The objects that the writes create and that do not exist yet: defaulted and completed, or why not, in whole sentences.
 pub(super) fn of_new(reader: &Reader<'_>, writes: &[Write]) -> HashMap<ObjectKey, Result<Value, String>> {
     let cluster = Memory { reader, known: RefCell::default() };
     let mut joining = Vec::new();
@@ -38,8 +38,10 @@ pub(super) fn of_new(reader: &Reader<'_>, writes: &[Write]) -> HashMap<ObjectKey
         let Some(kind) = api::kind(key.resource).filter(|_| reader.get(key).is_none()) else { continue };
         let mut object = object.clone();
         kind.default(&mut object);
-        let verdict =
-            admission::admit(&mut object, key.resource, &cluster, &joining).map(|()| object.clone());
+        let verdict = match admission::admit(&mut object, key.resource, &cluster, &joining) {
+            Ok(()) => Ok(object.clone()),
+            Err(why) => Err(format!("{} \"{}\" is forbidden: {why}", key.resource.plural(), key.name)),
+        };
         if verdict.is_ok() {
             joining.push((key.resource, object));
         }

@@ -1,6 +1,7 @@
 //! Performs writes: the only way from a decision to the bucket and the journal.
 
 mod admission;
+mod asking;
 pub(crate) mod plan;
 mod record;
 
@@ -8,18 +9,21 @@ use std::sync::Arc;
 
 use api::journal::{Cause, EventView, JournalEntry};
 use api::{ObjectKey, Revision, Uid};
-use bus::{Bus, Journal, Mutation, Store, View, WriteError};
+use bus::{Bus, Journal, Mutation, Reader, Store, View, WriteError};
 use dashmap::DashMap;
 use telemetry::metrics::IntCounterVec;
 
 use crate::remedy::remedy_of_write;
-use crate::{Remedy, TurnError, Write};
+use crate::{Refusal, Remedy, TurnError, Write};
+pub(crate) use asking::Question;
+use asking::Watch;
 use plan::{Bases, Plan, StatusChange, Verdict, plan};
 use record::Record;
 
 /// What performs writes for one part of a process. Cheap to clone.
 #[derive(Clone)]
 pub struct Hands {
+    bus: Bus,
     store: Store,
     journal: Journal,
     view: Arc<View>,
@@ -30,6 +34,8 @@ pub struct Hands {
     commands: IntCounterVec,
     /// What was last said of objects by `Write::Tell`.
     told: Arc<DashMap<ObjectKey, EventView>>,
+    /// What users want to be asked about.
+    watch: Arc<Watch>,
 }
 
 /// Of so many objects it is remembered what was last said.
@@ -55,6 +61,8 @@ pub(crate) struct Act<'a> {
     pub(crate) writes: Vec<Write>,
     pub(crate) status: Option<StatusChange>,
     pub(crate) bases: Bases,
+    /// What others have to admit first.
+    pub(crate) questions: Vec<Question>,
 }
 
 /// How the mutations of a turn ended.
@@ -76,6 +84,7 @@ impl Hands {
         );
         let (store, journal) = (bus.store(), bus.journal());
         Self {
+            bus: bus.clone(),
             store,
             journal,
             view: Arc::clone(view),
@@ -83,6 +92,7 @@ impl Hands {
             kind,
             commands,
             told: Arc::default(),
+            watch: Arc::default(),
         }
     }
 
@@ -101,11 +111,20 @@ impl Hands {
             let uid = object.and_then(|key| reader.get(key)).map(|stored| stored.metadata.uid.clone());
             (Bases::collect(&reader, &writes, None), uid.unwrap_or_default())
         };
-        self.act(Act { object, uid, trigger: trigger.to_owned(), parent, writes, status: None, bases }).await
+        let (trigger, questions) = (trigger.to_owned(), Vec::new());
+        self.act(Act { object, uid, trigger, parent, writes, status: None, bases, questions }).await
     }
 
-    pub(crate) async fn act(&self, act: Act<'_>) -> Result<Performed, TurnError> {
-        let Act { object, uid, trigger, parent, writes, status, bases } = act;
+    /// Which of the writes users want to be asked about.
+    pub(crate) fn questions(&self, reader: &Reader<'_>, writes: &[Write]) -> Vec<Question> {
+        self.watch.questions(reader, self.kind, writes)
+    }
+
+    pub(crate) async fn act(&self, mut act: Act<'_>) -> Result<Performed, TurnError> {
+        if !act.questions.is_empty() {
+            self.ask(&mut act).await;
+        }
+        let Act { object, uid, trigger, parent, writes, status, bases, questions: _ } = act;
         let now = telemetry::clock::now();
         for write in &writes {
             self.tell(write, &uid, &trigger, parent);
@@ -134,6 +153,14 @@ impl Hands {
         let result = outcomes.conclude(&writes, &verdicts);
         record.entries(result.as_ref().err()).into_iter().for_each(|entry| self.journal.append(entry));
         result
+    }
+
+    /// Goes on with what is admitted, in the world as it is by then.
+    async fn ask(&self, act: &mut Act<'_>) {
+        let mut answers = asking::ask(&self.bus, std::mem::take(&mut act.questions)).await;
+        act.writes = answers.apply(std::mem::take(&mut act.writes));
+        let own = act.object.and_then(|key| act.bases.of(key)).cloned();
+        act.bases = Bases::collect(&self.view.read(), &act.writes, own.as_ref()).refusing(answers.refused);
     }
 
     /// Says what there is to say, unless it was the last thing said of the object.
@@ -217,8 +244,12 @@ impl Outcomes {
             match verdict {
                 Verdict::Written | Verdict::Done => {}
                 Verdict::Stale => return Err(TurnError::new(Remedy::ObserveAgain, failed())),
-                Verdict::Refused(why) | Verdict::Forbidden(why) => {
+                Verdict::Refused(why) => {
                     return Err(TurnError::because(Remedy::BackOff, failed(), why.clone()));
+                }
+                Verdict::Forbidden(why) => {
+                    let refusal = Refusal { reason: record::reason(write), message: why.clone() };
+                    return Err(TurnError::because(Remedy::BackOff, failed(), refusal));
                 }
             }
         }

@@ -20,6 +20,8 @@ pub(crate) struct Bases {
     stored: HashMap<ObjectKey, Arc<Stored>>,
     /// New objects, completed as the cluster says, or why they are forbidden.
     admitted: HashMap<ObjectKey, Result<Value, String>>,
+    /// Objects that may not be created or deleted, because somebody who was asked does not admit it, and why.
+    refused: HashMap<ObjectKey, String>,
 }
 
 /// A new status of the turn's own object.
@@ -40,7 +42,7 @@ pub(crate) enum Verdict {
     Stale,
     /// It can not be done, and this is why.
     Refused(String),
-    /// Limits, quotas or priorities do not let it be created.
+    /// Limits, quotas, webhooks or policies do not admit it.
     Forbidden(String),
 }
 
@@ -91,7 +93,27 @@ impl Bases {
         if let Some(own) = own {
             stored.insert(own.key.clone(), Arc::clone(own));
         }
-        Self { stored, admitted: admission::of_new(reader, writes) }
+        Self { stored, admitted: admission::of_new(reader, writes), refused: HashMap::new() }
+    }
+
+    /// The same with what somebody who was asked does not admit.
+    pub(crate) fn refusing(self, refused: HashMap<ObjectKey, String>) -> Self {
+        Self { refused, ..self }
+    }
+
+    /// What is known of a write: the object that it creates, or why it is forbidden.
+    fn judged(&self, write: &Write) -> Option<Result<&Value, &String>> {
+        let refused = || self.refused.get(write.key()).map(Err);
+        match write {
+            Write::Create { key, .. } => refused().or_else(|| self.admitted.get(key).map(Result::as_ref)),
+            Write::Delete { .. } => refused(),
+            Write::Patch { .. } | Write::Finish { .. } | Write::Tell { .. } => None,
+        }
+    }
+
+    /// The object itself.
+    pub(crate) fn of(&self, key: &ObjectKey) -> Option<&Arc<Stored>> {
+        self.stored.get(key)
     }
 
     fn is_terminating(&self, namespace: Option<ObjectKey>) -> bool {
@@ -123,9 +145,10 @@ pub(crate) fn plan(
         let place = draft_of(write.key(), &mut drafts, &mut index);
         let Some((_, draft)) = drafts.get_mut(place) else { continue };
         let terminating = matches!(write, Write::Create { .. }) && bases.is_terminating(namespace_of(write));
-        verdicts.push(match (terminating, write, bases.admitted.get(write.key())) {
+        let judged = bases.judged(write);
+        verdicts.push(match (terminating, write, judged) {
             (true, ..) => Verdict::Refused("the namespace is terminating".to_owned()),
-            (_, Write::Create { .. }, Some(Err(why))) => Verdict::Forbidden(why.clone()),
+            (_, _, Some(Err(why))) => Verdict::Forbidden(why.clone()),
             (_, Write::Create { key, .. }, Some(Ok(object))) => {
                 draft.create(key, object, bases, (now, fresh()))
             }
@@ -194,6 +217,8 @@ impl Draft {
             return Verdict::Stale;
         }
         let mut object = object.clone();
+        // What was admitted has its uid: names of volumes may follow from it.
+        let uid = object.pointer("/metadata/uid").and_then(Value::as_str).map_or(uid, Uid::from);
         let kind = kind_of(key.resource);
         if let Some(known) = api::kind(key.resource) {
             known.default(&mut object);

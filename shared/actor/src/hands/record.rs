@@ -11,6 +11,11 @@ const MOST_EVENTS: usize = 16;
 /// Reasons of one turn that are told; the others say the same of other objects.
 const MOST_REASONS: usize = 8;
 
+/// Something could not be created.
+const FAILED_CREATE: &str = "FailedCreate";
+/// Something could not be deleted.
+const FAILED_DELETE: &str = "FailedDelete";
+
 /// One turn's writes and what became of them.
 pub(super) struct Record<'a> {
     pub(super) component: &'a str,
@@ -89,14 +94,14 @@ impl Record<'_> {
         reasons.join("; ")
     }
 
-    /// Creations that were not admitted, as Kubernetes' controllers tell of them.
+    /// What was not admitted, as Kubernetes' controllers tell of it.
     fn forbidden(&self) -> impl Iterator<Item = (&Write, EventView)> {
         self.writes.iter().zip(self.verdicts).filter_map(|(write, verdict)| {
             let Verdict::Forbidden(why) = verdict else { return None };
-            let key = write.key();
-            let message =
-                format!("Error creating: {} \"{}\" is forbidden: {why}", key.resource.plural(), key.name);
-            let (severity, reason) = ("Warning".to_owned(), "FailedCreate".to_owned());
+            let reason = reason(write);
+            let doing = if reason == FAILED_DELETE { "deleting" } else { "creating" };
+            let (severity, reason) = ("Warning".to_owned(), reason.to_owned());
+            let message = format!("Error {doing}: {why}");
             Some((write, EventView { severity, reason, message, regarding: None }))
         })
     }
@@ -108,5 +113,15 @@ impl Record<'_> {
             .zip(self.verdicts)
             .filter(|(write, verdict)| **verdict == Verdict::Written && self.written.contains(write.key()))
             .map(|(write, _)| write)
+    }
+}
+
+/// Kubernetes' word for a write that was not admitted.
+pub(super) fn reason(write: &Write) -> &'static str {
+    match write {
+        Write::Delete { .. } => FAILED_DELETE,
+        Write::Create { .. } | Write::Patch { .. } | Write::Finish { .. } | Write::Tell { .. } => {
+            FAILED_CREATE
+        }
     }
 }

@@ -12,7 +12,7 @@ use super::brain::Brain;
 use crate::hands::Act;
 use crate::hands::plan::{Bases, StatusChange};
 use crate::stage::{After, Performer, Reasons};
-use crate::{Facts, Hands, Partitions, TurnError, World};
+use crate::{Facts, Hands, Partitions, Performed, Refusal, TurnError, World};
 
 /// The turns of one brain.
 pub(crate) struct Turns<B> {
@@ -35,6 +35,25 @@ impl<B: Brain> Turns<B> {
         .with_label_values(&[B::NAME]);
         Self { hands, view, facts, partitions, decide_seconds, brain: PhantomData }
     }
+
+    /// What was not admitted is a fact for the next turn.
+    fn remember(&self, key: &ObjectKey, acted: &Result<Performed, TurnError>) {
+        match acted {
+            Ok(_) => self.facts.note_refusal(key, None),
+            Err(error) => {
+                let refusal = error.source.as_ref().and_then(|source| source.downcast_ref::<Refusal>());
+                if let Some(refusal) = refusal {
+                    self.facts.note_refusal(key, Some(refusal.clone()));
+                }
+            }
+        }
+    }
+
+    /// Nothing is left to do for an object, or others do it.
+    fn retire(&self, key: &ObjectKey) -> After {
+        self.facts.note_refusal(key, None);
+        After::Retire
+    }
 }
 
 impl<B: Brain> Performer for Turns<B> {
@@ -42,16 +61,17 @@ impl<B: Brain> Performer for Turns<B> {
 
     async fn turn(&self, key: &ObjectKey, reasons: &Reasons) -> Result<After, TurnError> {
         if !self.partitions.owns(key) {
-            return Ok(After::Retire);
+            return Ok(self.retire(key));
         }
-        let (me, thought, bases) = {
+        let (me, thought, bases, questions) = {
             let world = World::new(self.view.read(), &self.facts);
-            let Some(me) = world.stored(key).cloned() else { return Ok(After::Retire) };
+            let Some(me) = world.stored(key).cloned() else { return Ok(self.retire(key)) };
             let started = Instant::now();
             let thought = B::think(&me, &world, telemetry::clock::now());
             self.decide_seconds.observe(started.elapsed().as_secs_f64());
             let bases = Bases::collect(world.reader(), &thought.commands, Some(&me));
-            (me, thought, bases)
+            let questions = self.hands.questions(world.reader(), &thought.commands);
+            (me, thought, bases, questions)
         };
         let status =
             thought.status.map(|status| StatusChange { key: key.clone(), seen: me.revision, status });
@@ -63,8 +83,14 @@ impl<B: Brain> Performer for Turns<B> {
             writes: thought.commands,
             status,
             bases,
+            questions,
         };
-        self.hands.act(act).await?;
+        let writes = !act.writes.is_empty();
+        let acted = self.hands.act(act).await;
+        if writes {
+            self.remember(key, &acted);
+        }
+        acted?;
         Ok(thought.wake_after.map_or(After::Idle, After::WakeIn))
     }
 }

@@ -1,12 +1,15 @@
 //! Admission that users configure: policies and webhooks, matched and judged without IO.
 
 mod conditions;
+pub mod controllers;
+mod interests;
 mod matching;
 mod policy;
 mod review;
 mod webhook;
 
 pub use conditions::Conditions;
+pub use interests::{CONFIGURATIONS, Interests};
 pub use matching::Constraints;
 pub use policy::{Action, Binding, Denial, Missing, ParamRef, Policy, Setting};
 pub use review::{Answer, refusal, request, review};
@@ -35,7 +38,7 @@ pub const VALIDATING: ResourceId =
 /// Whether objects of a kind configure admission. Nothing that users configure is asked about them: who has locked himself out
 /// could not let himself in again.
 pub fn configures(resource: ResourceId) -> bool {
-    [POLICIES, BINDINGS, MUTATING, VALIDATING].contains(&resource)
+    CONFIGURATIONS.contains(&resource)
 }
 
 /// What is done.

@@ -258,3 +258,55 @@ fn answers_are_read_with_care() {
         &[said(json!({"message": "no", "code": 400, "reason": "BadRequest"})), said(Value::Null)].join("\n"),
     );
 }
+
+#[test]
+fn interests_are_rules_and_the_time_that_answers_take() {
+    let webhook = |kind: &str, seconds: u64, operations: &str| {
+        yaml(&format!(
+            "{{kind: {kind}, webhooks: [{{name: a, timeoutSeconds: {seconds}, clientConfig: {{url: 'https://x'}}, rules: [{{operations: [{operations}], apiGroups: [''], apiVersions: ['*'], resources: [pods]}}]}}]}}"
+        ))
+    };
+    let policy = yaml(
+        "{metadata: {name: p}, spec: {matchConstraints: {resourceRules: [{operations: ['*'], apiGroups: [''], apiVersions: ['*'], resources: [pods]}]}}}",
+    );
+    let binding = |selector: &str| {
+        yaml(&format!(
+            "{{spec: {{policyName: p, matchResources: {{objectSelector: {{matchLabels: {{a: {selector}}}}}}}}}}}"
+        ))
+    };
+    let cases = [
+        ("nothing", vec![]),
+        (
+            "two change, one after the other",
+            vec![(MUTATING, webhook("M", 3, "CREATE")), (MUTATING, webhook("M", 4, "CREATE"))],
+        ),
+        (
+            "two say yes or no, at once",
+            vec![(VALIDATING, webhook("V", 3, "CREATE")), (VALIDATING, webhook("V", 4, "CREATE"))],
+        ),
+        ("both", vec![(MUTATING, webhook("M", 3, "CREATE")), (VALIDATING, webhook("V", 4, "CREATE"))]),
+        ("of other operations", vec![(MUTATING, webhook("M", 3, "UPDATE"))]),
+        ("a policy that nothing binds", vec![(POLICIES, policy.clone())]),
+        ("a policy that is bound", vec![(POLICIES, policy.clone()), (BINDINGS, binding("b"))]),
+        ("a policy that is bound elsewhere", vec![(POLICIES, policy), (BINDINGS, binding("c"))]),
+    ];
+    let asked = Asked::of(Operation::Create, "pods", "{metadata: {name: x, labels: {a: b}}}");
+    let text: String = cases
+        .into_iter()
+        .map(|(what, configured)| {
+            let patience = asked.with(|attributes| Interests::of(&configured).patience(attributes));
+            format!("{what}: {patience:?}\n")
+        })
+        .collect();
+    expect![[r#"
+        nothing: None
+        two change, one after the other: Some(12s)
+        two say yes or no, at once: Some(9s)
+        both: Some(12s)
+        of other operations: None
+        a policy that nothing binds: None
+        a policy that is bound: Some(5s)
+        a policy that is bound elsewhere: None
+    "#]]
+    .assert_eq(&text);
+}

@@ -5,8 +5,8 @@ use std::time::Duration;
 use api::Timestamp;
 use api::views::{Condition, DeploymentStatus};
 
-use super::rollout::Rollout;
-use crate::actors::condition;
+use super::rollout::{Rollout, Set};
+use crate::actors::{REPLICA_FAILURE, condition};
 
 const PROGRESSING: &str = "Progressing";
 const AVAILABLE: &str = "Available";
@@ -83,6 +83,18 @@ impl Rollout<'_> {
             }
         } else if known.is_some_and(|known| timed_out(&known, deadline, self.now)) {
             self.set(PROGRESSING, "False", TIMED_OUT, format!("{subject} has timed out progressing."));
+        }
+    }
+
+    /// What the current set cannot do, or else another, is told of the deployment too.
+    pub fn note_failures(&mut self) {
+        let failure_of = |set: &Set| condition(&set.object.status.conditions, REPLICA_FAILURE).cloned();
+        let failure = self.current.iter().chain(&self.old).find_map(failure_of);
+        match failure {
+            Some(Condition { status, reason, message, .. }) => {
+                self.set(REPLICA_FAILURE, &status, &reason, message);
+            }
+            None => self.conditions.retain(|condition| condition.kind != REPLICA_FAILURE),
         }
     }
 

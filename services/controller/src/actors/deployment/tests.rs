@@ -384,3 +384,25 @@ fn a_rollout_that_stands_still_fails_at_its_deadline() {
         status availableReplicas=1 Available=True(MinimumReplicasAvailable) Progressing=True(NewReplicaSetAvailable) observedGeneration=1 readyReplicas=1 replicas=1 updatedReplicas=1
     "#]].assert_eq(&told);
 }
+
+#[test]
+fn what_a_replica_set_cannot_do_is_told_of_its_deployment() {
+    let mut cluster = Cluster::of("deployment web replicas=2");
+    cluster.settle::<DeploymentActor>("web");
+    let (set, _) = cluster.all(api::ResourceId::new("replicasets.apps")).remove(0);
+    let failure =
+        json!([{"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": "no"}]);
+    cluster.change(&set, |set| set["status"] = json!({"conditions": failure}));
+    let outcome = cluster.turn::<DeploymentActor>("web");
+    expect![[r#"
+        status Available=False(MinimumReplicasUnavailable) Progressing=True(NewReplicaSetCreated) ReplicaFailure=True(FailedCreate) observedGeneration=1 unavailableReplicas=2
+        wake after 601s
+    "#]].assert_eq(&outcome.to_string());
+    let told = outcome.status.unwrap()["conditions"][2]["message"].clone();
+    assert_eq!(told, "no");
+    cluster.change(&set, |set| set["status"] = json!({"replicas": 2}));
+    expect![[r#"
+        status Available=False(MinimumReplicasUnavailable) Progressing=True(ReplicaSetUpdated) observedGeneration=1 replicas=2 unavailableReplicas=2 updatedReplicas=2
+        wake after 601s
+    "#]].assert_eq(&cluster.turn::<DeploymentActor>("web").to_string());
+}

@@ -1,5 +1,6 @@
 //! Decisions of ReplicaSets, as text.
 
+use actor::Refusal;
 use expect_test::{Expect, expect};
 use serde_json::json;
 
@@ -232,4 +233,24 @@ fn ready_pods_become_available_after_their_time() {
             wake after 6s
         "#]],
     );
+}
+
+#[test]
+fn what_is_not_admitted_is_a_condition_until_all_is_there() {
+    let mut cluster = Cluster::of("replicaset web replicas=2");
+    let key = cluster.key("replicaset", "web");
+    let refusal = |message: &str| Some(Refusal { reason: "FailedCreate", message: message.to_owned() });
+    let conditions = |cluster: &mut Cluster, refusal| {
+        cluster.facts.note_refusal(&key, refusal);
+        let outcome = cluster.decide::<ReplicaSetActor>("web");
+        cluster.write_status(key.resource, "web", &outcome);
+        cluster.objects[&key].0["status"]["conditions"].to_string()
+    };
+    assert_eq!(conditions(&mut cluster, None), "null");
+    expect![[r#"[{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"pods \"web-a\" is forbidden: no","reason":"FailedCreate","status":"True","type":"ReplicaFailure"}]"#]].assert_eq(&conditions(&mut cluster, refusal("pods \"web-a\" is forbidden: no")));
+    // The first one is told, also by a process that does not remember it.
+    expect![[r#"[{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"pods \"web-a\" is forbidden: no","reason":"FailedCreate","status":"True","type":"ReplicaFailure"}]"#]].assert_eq(&conditions(&mut cluster, refusal("pods \"web-b\" is forbidden: never")));
+    expect![[r#"[{"lastTransitionTime":"2026-01-01T00:00:00Z","message":"pods \"web-a\" is forbidden: no","reason":"FailedCreate","status":"True","type":"ReplicaFailure"}]"#]].assert_eq(&conditions(&mut cluster, None));
+    cluster.turn::<ReplicaSetActor>("web");
+    assert_eq!(conditions(&mut cluster, None), "null");
 }
