@@ -22,6 +22,7 @@ mod golden;
 mod inside;
 mod kubectl;
 mod operator;
+mod pod_security;
 mod schema;
 mod streams;
 mod tidy;

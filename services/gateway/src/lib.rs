@@ -40,6 +40,7 @@ mod owners;
 mod patch;
 mod path;
 mod pki;
+mod pod_security;
 mod protobuf;
 mod read;
 mod respond;

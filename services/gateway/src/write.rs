@@ -17,7 +17,7 @@ use crate::hooks::Step;
 use crate::owners::Owners;
 use crate::respond::{self, Response};
 use crate::table::Shape;
-use crate::{access, admission, certificates, events, explain_write, hooks, subresources};
+use crate::{access, admission, certificates, events, explain_write, hooks, pod_security, subresources};
 
 /// How often a write is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -268,7 +268,7 @@ fn prepare_object(
     Ok(reservations)
 }
 
-/// Asks policies and webhooks about an object that is ready to be stored.
+/// Holds an object that is ready to be stored to its namespace's standards, and asks policies and webhooks about it.
 async fn admit(
     context: &Context,
     call: &Call,
@@ -276,6 +276,7 @@ async fn admit(
     old: Option<&Value>,
     dry_run: bool,
 ) -> Result<(), Failure> {
+    pod_security::check(context, call, new, old)?;
     let operation = if old.is_some() { Operation::Update } else { Operation::Create };
     let step = |object, old, own_kind| Step {
         operation,

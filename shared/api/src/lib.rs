@@ -21,6 +21,7 @@ pub mod meta;
 pub mod names;
 pub mod names_for;
 pub mod object;
+pub mod pod_security;
 pub mod protobuf;
 pub mod qos;
 pub mod quantity;

@@ -5,7 +5,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use api::admission::{self, Cluster};
-use api::{ObjectKey, ResourceId};
+use api::pod_security::Policy;
+use api::views::{Namespace, Pod};
+use api::{ObjectKey, Resource, ResourceId};
 use bus::Reader;
 use serde_json::Value;
 
@@ -38,7 +40,9 @@ pub(super) fn of_new(reader: &Reader<'_>, writes: &[Write]) -> HashMap<ObjectKey
         let Some(kind) = api::kind(key.resource).filter(|_| reader.get(key).is_none()) else { continue };
         let mut object = object.clone();
         kind.default(&mut object);
-        let verdict = match admission::admit(&mut object, key.resource, &cluster, &joining) {
+        let verdict = admission::admit(&mut object, key.resource, &cluster, &joining)
+            .and_then(|()| secure(reader, key, &object));
+        let verdict = match verdict {
             Ok(()) => Ok(object.clone()),
             Err(why) => Err(format!("{} \"{}\" is forbidden: {why}", key.resource.plural(), key.name)),
         };
@@ -48,4 +52,17 @@ pub(super) fn of_new(reader: &Reader<'_>, writes: &[Write]) -> HashMap<ObjectKey
         admitted.insert(key.clone(), verdict);
     }
     admitted
+}
+
+/// A pod has to hold what its namespace's labels ask.
+fn secure(reader: &Reader<'_>, key: &ObjectKey, pod: &Value) -> Result<(), String> {
+    if key.resource != Pod::ID {
+        return Ok(());
+    }
+    let Some(namespace) = reader.get(&ObjectKey::cluster(Namespace::ID, key.namespace())) else {
+        return Ok(());
+    };
+    let labels = namespace.metadata.labels.iter().map(|(key, value)| (&**key, &**value));
+    let (policy, _) = Policy::of(labels);
+    policy.refusal(pod).map_or(Ok(()), Err)
 }

@@ -199,3 +199,30 @@ fn a_status_goes_with_the_patch_of_the_same_object() {
     };
     assert_eq!((&value["spec"]["replicas"], &value["status"]["replicas"]), (&json!(2), &json!(1)));
 }
+
+#[test]
+fn what_is_not_admitted_is_not_written() {
+    let cluster = Cluster::of("pod old running");
+    let reader = cluster.view.read();
+    let writes = [create("new", "deployment-web"), delete(&cluster.keys[0], "pod-old")];
+    let refused = writes.iter().map(|write| (write.key().clone(), format!("not {}", write.verb()))).collect();
+    let bases = Bases::collect(&reader, &writes, None).refusing(refused);
+    expect![[r#"
+        Forbidden("not create")
+        Forbidden("not delete")
+    "#]]
+    .assert_eq(&text(&plan(&writes, None, &bases, NOW, || Uid::from("fresh"))));
+}
+
+#[test]
+fn what_was_admitted_keeps_its_uid() {
+    let cluster = Cluster::of("pod old running");
+    let reader = cluster.view.read();
+    let mut write = create("new", "deployment-web");
+    if let Write::Create { object, .. } = &mut write {
+        object["metadata"]["uid"] = json!("known");
+    }
+    let bases = Bases::collect(&reader, std::slice::from_ref(&write), None);
+    let plan = text(&plan(&[write], None, &bases, NOW, || Uid::from("fresh")));
+    assert!(plan.contains("\"uid\":\"known\""), "{plan}");
+}
