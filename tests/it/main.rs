@@ -9,6 +9,7 @@
 
 mod access;
 mod admission;
+mod aggregation;
 mod autoscaling;
 mod bad_input;
 mod bench;

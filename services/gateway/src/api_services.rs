@@ -104,6 +104,9 @@ pub fn creation(context: &Context, call: &Call, object: &mut Value) -> Result<()
     if is_local(&context.catalogue.kinds(), name) {
         return Err(Failure::already_exists(&call.kind, name));
     }
+    if object.pointer("/spec/service").is_some_and(|service| !service.is_null()) {
+        return Ok(());
+    }
     set(object, "status", available());
     if let Some(condition) = object.pointer_mut("/status/conditions/0") {
         set(condition, "lastTransitionTime", json!(telemetry::clock::now()));

@@ -16,12 +16,18 @@ use tracing::{info, warn};
 use crate::access;
 use crate::allocate;
 use crate::context::Context;
+use crate::pki;
 use crate::server::Error;
 
 const NAMESPACES: [&str; 4] = ["default", "kube-system", "kube-public", "kube-node-lease"];
 
 /// The ConfigMap with the certificate of the cluster's authority.
 const ROOT_CA: &str = "kube-root-ca.crt";
+
+/// The ConfigMap that tells servers of other APIs how to know who asks.
+const FRONT_PROXY: &str = "extension-apiserver-authentication";
+/// The Role of who may read it.
+const FRONT_PROXY_READER: &str = "extension-apiserver-authentication-reader";
 
 /// How often it is looked whether all of that is still there.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -72,6 +78,9 @@ pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Erro
         authority(context),
     )
     .await?;
+    for (key, object) in front_proxy(context) {
+        create(context, key, object).await?;
+    }
     let services = ResourceId::new("services");
     create(context, ObjectKey::namespaced(services, "default", "kubernetes"), kubernetes_service(context))
         .await?;
@@ -100,6 +109,39 @@ fn authority(context: &Context) -> Value {
         "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": ROOT_CA, "namespace": "kube-system"},
         "data": {"ca.crt": context.authority},
     })
+}
+
+/// What the servers of other APIs need to believe a gateway, and the Role of who may read that.
+fn front_proxy(context: &Context) -> [(ObjectKey, Value); 2] {
+    let known = value!({
+        "apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": FRONT_PROXY, "namespace": "kube-system"},
+        "data": {
+            "client-ca-file": context.authority,
+            "requestheader-allowed-names": value!([pki::FRONT_PROXY]).to_string(),
+            "requestheader-client-ca-file": context.front_proxy_authority,
+            "requestheader-extra-headers-prefix": value!(["X-Remote-Extra-"]).to_string(),
+            "requestheader-group-headers": value!(["X-Remote-Group"]).to_string(),
+            "requestheader-uid-headers": value!(["X-Remote-Uid"]).to_string(),
+            "requestheader-username-headers": value!(["X-Remote-User"]).to_string(),
+        },
+    });
+    let reader = value!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "Role",
+        "metadata": {
+            "name": FRONT_PROXY_READER, "namespace": "kube-system",
+            "labels": {"kubernetes.io/bootstrapping": "rbac-defaults"},
+            "annotations": {"rbac.authorization.kubernetes.io/autoupdate": "true"},
+        },
+        "rules": [{
+            "apiGroups": [""], "resources": ["configmaps"], "resourceNames": [FRONT_PROXY],
+            "verbs": ["get", "list", "watch"],
+        }],
+    });
+    let key = |resource, name| ObjectKey::namespaced(ResourceId::new(resource), "kube-system", name);
+    [
+        (key("configmaps", FRONT_PROXY), known),
+        (key("roles.rbac.authorization.k8s.io", FRONT_PROXY_READER), reader),
+    ]
 }
 
 fn kubernetes_service(context: &Context) -> Value {

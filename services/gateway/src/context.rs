@@ -10,9 +10,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::Config;
 use crate::access::Access;
+use crate::aggregate::Aggregates;
 use crate::catalogue::Catalogue;
 use crate::certificates::Authority;
-use crate::dial::Dialer;
+use crate::dial::{Dialer, Identity};
 use crate::events::EventTable;
 use crate::failure::Failure;
 use crate::hooks::Hooks;
@@ -52,6 +53,12 @@ pub struct Context {
     pub authority_key: Authority,
     /// Whom users want to be asked about writes.
     pub hooks: Hooks,
+    /// What servers of other APIs serve.
+    pub aggregates: Aggregates,
+    /// As whom requests are passed on to them.
+    pub front_proxy: Arc<Identity>,
+    /// The certificate of the authority that vouches for that, in PEM.
+    pub front_proxy_authority: String,
     /// Signs and checks the tokens of service accounts.
     pub tokens: Signer,
     /// Where the gateway listens.
@@ -89,6 +96,9 @@ impl Context {
             admin_token: pki.admin_token.clone(),
             access: Access::default(),
             hooks: Hooks::default(),
+            aggregates: Aggregates::default(),
+            front_proxy: Arc::new(pki.front_proxy.clone()),
+            front_proxy_authority: pki.front_proxy_authority.clone(),
             tokens,
             address,
             desk: Desk::default(),

@@ -6,6 +6,7 @@ use api::{KindInfo, Kinds};
 use bytes::Bytes;
 use serde_json::{Value, json};
 
+use crate::aggregate::{Remote, aggregated_resources};
 use crate::context::Context;
 use crate::events;
 use crate::failure::Failure;
@@ -39,8 +40,8 @@ fn go_architecture() -> &'static str {
 }
 
 /// `/`.
-pub fn paths(kinds: &Kinds) -> Response {
-    let groups = group_versions(kinds).into_keys().filter(|group| !group.is_empty());
+pub fn paths(kinds: &Kinds, remotes: &[Remote]) -> Response {
+    let groups = group_versions(kinds, remotes).into_keys().filter(|group| !group.is_empty());
     let known = [
         "/api",
         "/api/v1",
@@ -60,7 +61,7 @@ pub fn paths(kinds: &Kinds) -> Response {
 
 /// `/api`.
 pub fn core_versions(kinds: &Kinds, accept: &str, context: &Context) -> Response {
-    aggregated(kinds, accept, |group| group.is_empty()).unwrap_or_else(|| {
+    aggregated(kinds, &[], accept, |group| group.is_empty()).unwrap_or_else(|| {
         let address = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": context.address.to_string()}]);
         respond::value(
             200,
@@ -70,17 +71,18 @@ pub fn core_versions(kinds: &Kinds, accept: &str, context: &Context) -> Response
 }
 
 /// `/apis`.
-pub fn groups(kinds: &Kinds, accept: &str) -> Response {
-    aggregated(kinds, accept, |group| !group.is_empty()).unwrap_or_else(|| {
-        let named = group_versions(kinds).into_iter().filter(|(group, _)| !group.is_empty());
+pub fn groups(kinds: &Kinds, remotes: &[Remote], accept: &str) -> Response {
+    aggregated(kinds, remotes, accept, |group| !group.is_empty()).unwrap_or_else(|| {
+        let named = group_versions(kinds, remotes);
+        let named = named.into_iter().filter(|(group, _)| !group.is_empty());
         let groups: Vec<Value> = named.map(|(group, versions)| group_value(group, &versions)).collect();
         respond::value(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
     })
 }
 
 /// `/apis/<group>`.
-pub fn group(kinds: &Kinds, name: &str) -> Result<Response, Failure> {
-    let groups = group_versions(kinds);
+pub fn group(kinds: &Kinds, remotes: &[Remote], name: &str) -> Result<Response, Failure> {
+    let groups = group_versions(kinds, remotes);
     let (group, versions) = groups
         .get_key_value(name)
         .filter(|(group, _)| !group.is_empty())
@@ -111,10 +113,12 @@ pub fn resources(kinds: &Kinds, api: &GroupVersion) -> Result<Response, Failure>
 }
 
 /// Every group with its versions, the newest first.
-fn group_versions(kinds: &Kinds) -> BTreeMap<&'static str, Vec<&'static str>> {
+fn group_versions<'r>(kinds: &Kinds, remotes: &'r [Remote]) -> BTreeMap<&'r str, Vec<&'r str>> {
     let mut groups: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     let served = kinds.iter().map(|kind| (kind.group, kind.version));
-    for (group, version) in served.chain(unstored::all().map(|other| (other.group, other.version))) {
+    let unstored = unstored::all().map(|other| (other.group, other.version));
+    let remote = remotes.iter().map(|remote| (remote.api.group.as_str(), remote.api.version.as_str()));
+    for (group, version) in served.chain(unstored).chain(remote) {
         let versions = groups.entry(group).or_default();
         if !versions.contains(&version) {
             versions.push(version);
@@ -201,7 +205,12 @@ fn aggregated_unstored(other: &Unstored) -> Value {
 }
 
 /// Everything at once, for clients that ask for it (kubectl 1.27 and newer).
-fn aggregated(kinds: &Kinds, accept: &str, wanted: impl Fn(&str) -> bool) -> Option<Response> {
+fn aggregated(
+    kinds: &Kinds,
+    remotes: &[Remote],
+    accept: &str,
+    wanted: impl Fn(&str) -> bool,
+) -> Option<Response> {
     let ranges = media_ranges(accept);
     let range = ranges.iter().find(|range| range.form == "APIGroupDiscoveryList" || range.takes_json())?;
     let (version, content_type) = match (range.form.as_str(), range.version.as_str()) {
@@ -213,11 +222,11 @@ fn aggregated(kinds: &Kinds, accept: &str, wanted: impl Fn(&str) -> bool) -> Opt
         }
         _ => return None,
     };
-    let groups = group_versions(kinds).into_iter().filter(|(group, _)| wanted(group));
+    let groups = group_versions(kinds, remotes).into_iter().filter(|(group, _)| wanted(group));
     let items: Vec<Value> = groups
         .map(|(group, versions)| {
-            let versions =
-                versions.iter().map(|version| version_value(kinds, group, version)).collect::<Vec<_>>();
+            let version = |version: &&str| version_value(kinds, remotes, group, version);
+            let versions = versions.iter().map(version).collect::<Vec<_>>();
             match group {
                 "" => json!({"metadata": {"creationTimestamp": null}, "versions": versions}),
                 name => json!({"metadata": {"name": name, "creationTimestamp": null}, "versions": versions}),
@@ -231,7 +240,13 @@ fn aggregated(kinds: &Kinds, accept: &str, wanted: impl Fn(&str) -> bool) -> Opt
     Some(respond::bytes(200, content_type, Bytes::from(list.to_string())))
 }
 
-fn version_value(kinds: &Kinds, group: &str, version: &str) -> Value {
+fn version_value(kinds: &Kinds, remotes: &[Remote], group: &str, version: &str) -> Value {
+    let is_asked = |remote: &&Remote| remote.api.group == group && remote.api.version == version;
+    if let Some(remote) = remotes.iter().find(is_asked) {
+        let freshness = if remote.is_current { "Current" } else { "Stale" };
+        let resources = aggregated_resources(remote);
+        return json!({"version": version, "freshness": freshness, "resources": resources});
+    }
     let served = kinds.iter().filter(|kind| kind.group == group && kind.version == version);
     let others = unstored::all().filter(|other| other.group == group && other.version == version);
     let resources: Vec<Value> =

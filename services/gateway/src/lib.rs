@@ -2,6 +2,7 @@
 
 mod access;
 mod admission;
+mod aggregate;
 mod allocate;
 mod api_services;
 mod apply;

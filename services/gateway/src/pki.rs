@@ -13,6 +13,8 @@ use rcgen::{
     KeyUsagePurpose, date_time_ymd,
 };
 
+use crate::dial::Identity;
+
 /// How long certificates last, in years: as long as a cluster is likely to live.
 const YEARS: i32 = 10;
 
@@ -35,6 +37,11 @@ pub struct Pki {
     pub admin_token: String,
     /// The key that signs the tokens of service accounts.
     pub token_key: String,
+    /// The certificate of the authority that vouches for front proxies: another than that of users, for whoever it vouches for may
+    /// say in whose name he asks.
+    pub front_proxy_authority: String,
+    /// What this process shows to the servers of other APIs.
+    pub front_proxy: Identity,
 }
 
 /// A certificate could not be made or kept.
@@ -67,12 +74,15 @@ impl Pki {
     pub fn load_or_create(directory: &Path, advertise: &[String]) -> Result<Self, PkiError> {
         fs::create_dir_all(directory).map_err(failed_to("create", directory))?;
         let _lock = lock(&directory.join(".lock"))?;
-        let (ca_certificate, ca_key) = load_pair(directory, "ca", make_authority)?;
+        let (ca_certificate, ca_key) = load_pair(directory, "ca", || make_authority("odeon-ca"))?;
         let issuer = issuer(&ca_certificate, &ca_key)?;
         let (admin_certificate, admin_key) = load_pair(directory, "admin", || make_admin(&issuer))?;
         let admin_token = load_token(&directory.join("admin.token"))?;
         let token_key = load_token_key(&directory.join("service-accounts.key"))?;
         let (serving_certificate, serving_key) = make_serving(&issuer, advertise)?;
+        let make_front = || make_authority("odeon-front-proxy-ca");
+        let (front_proxy_authority, front_key) = load_pair(directory, "front-proxy-ca", make_front)?;
+        let front_proxy = make_front_proxy(&self::issuer(&front_proxy_authority, &front_key)?)?;
         Ok(Self {
             ca_certificate,
             ca_key,
@@ -82,6 +92,8 @@ impl Pki {
             admin_key,
             admin_token,
             token_key,
+            front_proxy_authority,
+            front_proxy,
         })
     }
 
@@ -115,14 +127,14 @@ const OWN_NAMES: [&str; 8] = [
     "10.96.0.1",
 ];
 
-fn make_authority() -> Result<(String, String), PkiError> {
+fn make_authority(name: &str) -> Result<(String, String), PkiError> {
     let subject = "the authority";
     let key = KeyPair::generate().map_err(|source| PkiError::Certificate { subject, source })?;
     let mut params = parameters(Vec::new(), subject)?;
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     params.key_usages =
         vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign, KeyUsagePurpose::DigitalSignature];
-    params.distinguished_name.push(DnType::CommonName, "odeon-ca");
+    params.distinguished_name.push(DnType::CommonName, name);
     let certificate = params.self_signed(&key).map_err(|source| PkiError::Certificate { subject, source })?;
     Ok((certificate.pem(), key.serialize_pem()))
 }
@@ -139,6 +151,17 @@ fn make_admin(issuer: &Issuer<'static, KeyPair>) -> Result<(String, String), Pki
     params.distinguished_name.push(DnType::CommonName, "admin");
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     sign(params, issuer, "the admin")
+}
+
+/// The name of front proxies, as the servers of other APIs know it.
+pub const FRONT_PROXY: &str = "front-proxy-client";
+
+fn make_front_proxy(issuer: &Issuer<'static, KeyPair>) -> Result<Identity, PkiError> {
+    let mut params = parameters(Vec::new(), "the front proxy")?;
+    params.distinguished_name.push(DnType::CommonName, FRONT_PROXY);
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
+    let (certificate, key) = sign(params, issuer, "the front proxy")?;
+    Ok(Identity { certificate, key })
 }
 
 fn make_serving(
@@ -280,6 +303,7 @@ mod tests {
             assert_eq!(pki.admin_key, made[0].admin_key);
             assert_eq!(pki.admin_token, made[0].admin_token);
             assert_eq!(pki.token_key, made[0].token_key);
+            assert_eq!(pki.front_proxy_authority, made[0].front_proxy_authority);
             assert_ne!(pki.serving_key, "");
         }
         assert!(made[0].kubeconfig("https://127.0.0.1:6443").contains("server: https://127.0.0.1:6443"));

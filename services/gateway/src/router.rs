@@ -21,8 +21,8 @@ use crate::subresources::proxy;
 use crate::unstored::{self, Question};
 use crate::upgrade::Upgrade;
 use crate::{
-    api_services, body, compress, delete, discovery, identify, openapi, options, overload, patch, protobuf,
-    read, subresources, watch, why, write,
+    aggregate, api_services, body, compress, delete, discovery, identify, openapi, options, overload, patch,
+    protobuf, read, subresources, watch, why, write,
 };
 
 /// What a request turned out to be, for its metrics.
@@ -67,15 +67,22 @@ async fn route(
     context.access.permit(&user, &wish(&request, &place, &query))?;
     let accept = header(request.headers(), &ACCEPT).to_owned();
     let known = header(request.headers(), &IF_NONE_MATCH).to_owned();
-    let kinds = || context.catalogue.kinds();
+    if let Some(registered) = aggregate::of(context, &place) {
+        // What another server answers is passed on as it is.
+        seen.verb = "CONNECT";
+        let open = context.desk.stream()?;
+        let response = aggregate::answer(context, &user, &registered, request).await?;
+        return Ok(respond::holding(response, open));
+    }
+    let (kinds, remotes) = (|| context.catalogue.kinds(), || aggregate::remotes(context));
     match place {
         Place::Objects(path) => objects(context, user, request, path, query, seen).await,
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
             Err(Failure::method_not_allowed())
         }
         Place::CoreVersions => Ok(discovery::core_versions(&kinds(), &accept, context)),
-        Place::Groups => Ok(discovery::groups(&kinds(), &accept)),
-        Place::Group(group) => discovery::group(&kinds(), &group),
+        Place::Groups => Ok(discovery::groups(&kinds(), &remotes(), &accept)),
+        Place::Group(group) => discovery::group(&kinds(), &remotes(), &group),
         Place::Resources(api) => discovery::resources(&kinds(), &api),
         Place::OpenApi(rest) => {
             let hash = query.text("hash");
@@ -86,7 +93,7 @@ async fn route(
         }
         Place::Why => why::answer(context, &query).await,
         Place::Journal => why::journal(context, &query).await,
-        Place::Root => Ok(discovery::paths(&kinds())),
+        Place::Root => Ok(discovery::paths(&kinds(), &remotes())),
         Place::Version | Place::Health => Err(Failure::no_such_path()),
     }
 }

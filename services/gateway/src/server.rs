@@ -21,7 +21,7 @@ use crate::certificates::{Authority, AuthorityError};
 use crate::context::Context;
 use crate::pki::{Pki, PkiError};
 use crate::tokens::{Signer, SignerError};
-use crate::{Config, access, bootstrap, controllers, events, hooks, node_tokens, router, tls};
+use crate::{Config, access, aggregate, bootstrap, controllers, events, hooks, node_tokens, router, tls};
 
 /// How long a client may take for its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
@@ -120,6 +120,7 @@ impl Gateway {
         tasks.spawn(events::follow_the_journal(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(access::follow(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(hooks::follow(Arc::clone(&self.context), shutdown.clone()));
+        tasks.spawn(aggregate::follow(Arc::clone(&self.context), shutdown.clone()));
         tasks.spawn(bootstrap::keep(Arc::clone(&self.context), shutdown.clone()));
         let stopping = self.context.stopping.clone();
         loop {

@@ -22,7 +22,7 @@ use tokio::net::TcpStream;
 
 pub use {
     place::{Place, Port, ServicePort},
-    tls::{Roots, Trust},
+    tls::{Identity, Roots, Trust},
 };
 
 use crate::subresources::target::Target;

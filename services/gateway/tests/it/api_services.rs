@@ -83,10 +83,13 @@ async fn they_are_registered_and_come_with_definitions() {
 
     let mut away = api_service("shop.example.com");
     away["spec"]["service"] = json!({"namespace": "shop", "name": "api"});
-    assert_eq!(
-        cluster.post(API_SERVICES, &away).await.failure(),
-        "422 Invalid: APIService.apiregistration.k8s.io \"v1.shop.example.com\" is invalid: spec.service: Forbidden: requests are not passed on to servers of other APIs"
-    );
+    let created = cluster.post(API_SERVICES, &away).await.ok();
+    assert_eq!((&created["spec"]["service"]["port"], &created["status"]), (&json!(443), &json!({})));
+    let path = "/apis/shop.example.com/v1/orders";
+    let answer = cluster.get(path).await;
+    assert_eq!((answer.code, answer.text.as_str()), (503, "service unavailable\n"));
+    cluster.delete(&format!("{API_SERVICES}/v1.shop.example.com"), &json!({})).await.ok();
+    assert_eq!(cluster.get(path).await.code, 404);
 
     let path = format!("{API_SERVICES}/v1.example.com");
     assert_eq!(cluster.get(&path).await.code, 404);

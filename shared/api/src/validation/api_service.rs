@@ -64,8 +64,11 @@ fn service(errors: &mut Errors, object: &Value) {
     if unchecked && !bundle.is_empty() {
         errors.invalid("spec.insecureSkipTLSVerify", true, "may not be true if caBundle is present");
     }
-    // Rather than to accept it and never to ask the server.
-    errors.forbidden("spec.service", "requests are not passed on to servers of other APIs");
+    let port = int(service, "/port").unwrap_or(443);
+    if !(1..=65_535).contains(&port) {
+        let why = "must be between 1 and 65535, inclusive";
+        errors.invalid("spec.service.port", port, &format!("port is not valid: {why}"));
+    }
 }
 
 #[cfg(test)]
@@ -97,7 +100,6 @@ mod tests {
                 spec.group: Invalid value: "sh_op": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
                 spec.service.namespace: Required value
                 spec.insecureSkipTLSVerify: Invalid value: true: may not be true if caBundle is present
-                spec.service: Forbidden: requests are not passed on to servers of other APIs
             "#]],
         );
     }
