@@ -20,6 +20,7 @@ mod crash;
 mod custom;
 mod demo;
 mod golden;
+mod hook;
 mod inside;
 mod kubectl;
 mod operator;

@@ -98,10 +98,8 @@ impl Record<'_> {
     fn forbidden(&self) -> impl Iterator<Item = (&Write, EventView)> {
         self.writes.iter().zip(self.verdicts).filter_map(|(write, verdict)| {
             let Verdict::Forbidden(why) = verdict else { return None };
-            let reason = reason(write);
-            let doing = if reason == FAILED_DELETE { "deleting" } else { "creating" };
+            let (reason, message) = told(self.object, write, why);
             let (severity, reason) = ("Warning".to_owned(), reason.to_owned());
-            let message = format!("Error {doing}: {why}");
             Some((write, EventView { severity, reason, message, regarding: None }))
         })
     }
@@ -116,6 +114,26 @@ impl Record<'_> {
     }
 }
 
+/// The event of a write that was not admitted: most of Kubernetes' controllers say the same, some have words of their own.
+fn told(owner: Option<&ObjectKey>, write: &Write, why: &str) -> (&'static str, String) {
+    let (reason, name) = (reason(write), &write.key().name);
+    let resource = write.key().resource.as_str();
+    match (owner.map(|owner| (owner.resource.as_str(), &owner.name)), resource) {
+        (Some(("statefulsets.apps", set)), "pods") => {
+            let verb = write.verb();
+            (reason, format!("{verb} Pod {name} in StatefulSet {set} failed error: {why}"))
+        }
+        (Some(("deployments.apps", _)), "replicasets.apps") if reason == FAILED_CREATE => {
+            ("ReplicaSetCreateError", format!("Failed to create new replica set \"{name}\": {why}"))
+        }
+        (Some(("cronjobs.batch", _)), "jobs.batch") if reason == FAILED_CREATE => {
+            (reason, format!("Error creating job: {why}"))
+        }
+        _ if reason == FAILED_DELETE => (reason, format!("Error deleting: {why}")),
+        _ => (reason, format!("Error creating: {why}")),
+    }
+}
+
 /// Kubernetes' word for a write that was not admitted.
 pub(super) fn reason(write: &Write) -> &'static str {
     match write {
@@ -123,5 +141,55 @@ pub(super) fn reason(write: &Write) -> &'static str {
         Write::Create { .. } | Write::Patch { .. } | Write::Finish { .. } | Write::Tell { .. } => {
             FAILED_CREATE
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use api::ResourceId;
+    use api::lifecycle::Propagation;
+    use expect_test::expect;
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn controllers_tell_of_refusals_in_their_own_words() {
+        let key = |resource, name| ObjectKey::namespaced(ResourceId::new(resource), "default", name);
+        let create =
+            |key: ObjectKey| Write::Create { key, object: Value::Null, because: String::new(), event: None };
+        let delete = |key: ObjectKey| Write::Delete {
+            key,
+            uid: Uid::from("u"),
+            grace: None,
+            propagation: Propagation::Background,
+            because: String::new(),
+            event: None,
+        };
+        let cases = [
+            ("replicasets.apps", create(key("pods", "web-a"))),
+            ("replicasets.apps", delete(key("pods", "web-a"))),
+            ("statefulsets.apps", create(key("pods", "web-0"))),
+            ("statefulsets.apps", delete(key("pods", "web-0"))),
+            ("statefulsets.apps", create(key("persistentvolumeclaims", "data-web-0"))),
+            ("deployments.apps", create(key("replicasets.apps", "web-1"))),
+            ("deployments.apps", delete(key("replicasets.apps", "web-1"))),
+            ("cronjobs.batch", create(key("jobs.batch", "web-1"))),
+        ];
+        let line = |(owner, write): (&'static str, Write)| {
+            let (reason, message) = told(Some(&key(owner, "web")), &write, "no");
+            format!("{reason}: {message}\n")
+        };
+        expect![[r#"
+            FailedCreate: Error creating: no
+            FailedDelete: Error deleting: no
+            FailedCreate: create Pod web-0 in StatefulSet web failed error: no
+            FailedDelete: delete Pod web-0 in StatefulSet web failed error: no
+            FailedCreate: Error creating: no
+            ReplicaSetCreateError: Failed to create new replica set "web-1": no
+            FailedDelete: Error deleting: no
+            FailedCreate: Error creating job: no
+        "#]]
+        .assert_eq(&cases.into_iter().map(line).collect::<String>());
     }
 }
