@@ -81,6 +81,7 @@ pub async fn create_what_every_cluster_has(context: &Context) -> Result<(), Erro
     for (key, object) in front_proxy(context) {
         create(context, key, object).await?;
     }
+    vouch_for_front_proxy(context).await;
     let services = ResourceId::new("services");
     create(context, ObjectKey::namespaced(services, "default", "kubernetes"), kubernetes_service(context))
         .await?;
@@ -142,6 +143,28 @@ fn front_proxy(context: &Context) -> [(ObjectKey, Value); 2] {
         (key("configmaps", FRONT_PROXY), known),
         (key("roles.rbac.authorization.k8s.io", FRONT_PROXY_READER), reader),
     ]
+}
+
+/// Gateways may have authorities of their own for this: the servers of other APIs believe all of them.
+async fn vouch_for_front_proxy(context: &Context) {
+    const BUNDLE: &str = "requestheader-client-ca-file";
+    let key = ObjectKey::namespaced(ResourceId::new("configmaps"), "kube-system", FRONT_PROXY);
+    let Some(stored) = context.view.get(&key) else { return };
+    let mut object = stored.value();
+    let bundle = json::text(&object, &format!("/data/{BUNDLE}")).trim_end().to_owned();
+    let own = context.front_proxy_authority.trim();
+    if bundle.contains(own) {
+        return;
+    }
+    let bundle = format!("{bundle}\n{own}\n");
+    let Some(data) = json::child(&mut object, "data") else { return };
+    data.insert(BUNDLE.to_owned(), bundle.trim_start().into());
+    let (expect, change) = (Expect::At(stored.revision), ChangeTo::Put(object));
+    let cause = telemetry::clock::fresh_cause();
+    if let Err(error) = context.store.write(Mutation { key, expect, change, cause }).await {
+        // Somebody else has changed it: the next look finds what is missing then.
+        warn!(%error, "failed to vouch for the front proxy");
+    }
 }
 
 fn kubernetes_service(context: &Context) -> Value {

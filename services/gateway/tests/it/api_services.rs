@@ -104,3 +104,36 @@ async fn they_are_registered_and_come_with_definitions() {
     assert_eq!(brought["metadata"]["labels"]["kube-aggregator.kubernetes.io/automanaged"], "true");
     assert_eq!(brought["spec"]["groupPriorityMinimum"], 1000);
 }
+
+#[tokio::test]
+async fn servers_of_other_apis_are_told_whom_to_believe() {
+    let cluster = Cluster::start().await;
+    let path = "/api/v1/namespaces/kube-system/configmaps/extension-apiserver-authentication";
+    let mut known = cluster.get(path).await.ok();
+    let own = cluster.pki.front_proxy_authority.trim().to_owned();
+    let bundle =
+        |known: &Value| known["data"]["requestheader-client-ca-file"].as_str().unwrap_or_default().to_owned();
+    assert!(bundle(&known).contains(&own));
+    assert_eq!(known["data"]["client-ca-file"], cluster.pki.ca_certificate);
+    assert_ne!(own, cluster.pki.ca_certificate.trim());
+    // Another gateway's authority stays beside our own.
+    known["data"]["requestheader-client-ca-file"] = json!("another\n");
+    let since = known["metadata"]["resourceVersion"].as_str().unwrap().to_owned();
+    let query = format!(
+        "/api/v1/namespaces/kube-system/configmaps?watch=1&resourceVersion={since}&fieldSelector=metadata.name=extension-apiserver-authentication"
+    );
+    let mut watch = cluster.watch(&query, "application/json").await;
+    cluster.put(path, &known).await.ok();
+    while let Some(event) = watch.next().await {
+        let bundle = bundle(&event["object"]);
+        if bundle == format!("another\n{own}\n") {
+            break;
+        }
+        assert_eq!(bundle, "another\n");
+    }
+    let role = "/apis/rbac.authorization.k8s.io/v1/namespaces/kube-system/roles/extension-apiserver-authentication-reader";
+    assert_eq!(
+        cluster.get(role).await.ok()["rules"][0]["resourceNames"],
+        json!(["extension-apiserver-authentication"])
+    );
+}

@@ -1,11 +1,14 @@
 //! Hosts over a real bucket: from a written object to its children, status and journal; two hosts; a killed one.
 
 use api::Resource;
+use api::hooks::{BINDINGS, POLICIES};
 use api::journal::Cause;
+use api::messages::{AdmissionAnswer, AdmissionQuestion};
 use api::views::{Pod, ReplicaSet};
 use bus::testing::NatsServer;
-use bus::{BusConfig, ChangeTo, Expect, Mutation};
+use bus::{BusConfig, ChangeTo, Delivery, Expect, Mutation};
 use futures::StreamExt;
+use serde_json::json;
 
 use super::*;
 use crate::laws::Cluster;
@@ -171,5 +174,69 @@ async fn work_goes_on_after_the_server_was_gone() {
     bus.connected().wait_for(|connected| *connected).await.unwrap();
     scale(&bus, &view, &ObjectKey::namespaced(ReplicaSet::ID, "default", "web"), 2).await;
     eventually(&view, "two pods", |reader| replicas(reader, "web") == Some(2)).await;
+    host.stop(DEADLINE).await;
+}
+
+/// Writes a policy about pods, so that somebody has to be asked about them.
+async fn write_policy(bus: &Bus) {
+    let rules =
+        json!([{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}]);
+    let policy = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicy",
+        "metadata": {"name": "p", "uid": "p"},
+        "spec": {"matchConstraints": {"resourceRules": rules}, "validations": [{"expression": "true"}]},
+    });
+    let binding = json!({
+        "apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingAdmissionPolicyBinding",
+        "metadata": {"name": "p", "uid": "b"}, "spec": {"policyName": "p", "validationActions": ["Deny"]},
+    });
+    for (resource, value) in [(POLICIES, policy), (BINDINGS, binding)] {
+        let (key, change) = (ObjectKey::cluster(resource, "p"), ChangeTo::Put(value));
+        let mutation = Mutation { key, expect: Expect::Absent, change, cause: Cause::default() };
+        bus.store().write(mutation).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn nothing_is_created_until_a_gateway_has_admitted_it() {
+    let server = NatsServer::start().await;
+    let bus = server.bus().await;
+    let view = bus.view().await.unwrap();
+    write_policy(&bus).await;
+    let host = host(&bus, &view, "controller-a").await;
+    write(&bus, "replicaset web replicas=3").await;
+    let mut entries = bus.journal().follow(Some(0)).await.unwrap();
+    let reading = async {
+        loop {
+            let (_, entry) = entries.next().await.unwrap();
+            if let Some(event) = entry.event {
+                return event;
+            }
+        }
+    };
+    let event = tokio::time::timeout(DEADLINE, reading).await.unwrap();
+    let words = "Error creating: failed to ask for admission: nobody answers on `odeon.gateway.admit`";
+    assert_eq!((event.reason.as_str(), event.message.as_str()), ("FailedCreate", words));
+    assert_eq!(view.read().list(Pod::ID, None).count(), 0);
+
+    let mut questions =
+        bus.subscribe_queue::<AdmissionQuestion>("odeon.gateway.admit", "gateways").await.unwrap();
+    let gateway = tokio::spawn(async move {
+        while let Some(Delivery { message, reply, .. }) = questions.next().await {
+            let mut object = message.object.unwrap();
+            object["metadata"]["labels"] = json!({"admitted-as": message.account});
+            object["metadata"]["uid"] = json!(format!("uid-of-{}", message.key.name));
+            reply.unwrap().send(&AdmissionAnswer { object: Some(object), refused: None }).await.unwrap();
+        }
+    });
+    eventually(&view, "web has its pods", |reader| replicas(reader, "web") == Some(3)).await;
+    for pod in view.read().list(Pod::ID, None) {
+        assert_eq!(pod.metadata.uid.as_str(), format!("uid-of-{}", pod.key.name));
+        assert_eq!(
+            pod.metadata.labels.get("admitted-as").map(|label| &**label),
+            Some("replicaset-controller")
+        );
+    }
+    gateway.abort();
     host.stop(DEADLINE).await;
 }
