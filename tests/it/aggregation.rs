@@ -160,6 +160,9 @@ fn requests_are_passed_on_to_the_server_of_an_api() {
     assert!(raw.starts_with("{\"apiVersion\":\"shop.example.com/v1\""), "{raw}");
     let missing = cluster.kubectl(&["get", "order", "milk"]).err();
     assert!(missing.contains("no such order"), "{missing}");
+    let deep = "/apis/shop.example.com/v1/namespaces/default/orders/tea/parts/1/x";
+    cluster.kubectl(&["get", "--raw", deep]).err();
+    assert!(shop.asked.lock().unwrap().iter().any(|asked| asked.starts_with(&format!("GET {deep} admin "))));
     let versions = cluster.kubectl(&["api-versions"]).ok();
     assert!(versions.contains("shop.example.com/v1\n"), "{versions}");
 

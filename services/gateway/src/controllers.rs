@@ -82,6 +82,7 @@ async fn admit(
         plural: kind.id.plural().to_owned(),
         name: asked.object.is_none().then(|| asked.key.name.to_string()),
         subresource: None,
+        deeper: false,
     };
     let account = format!("system:serviceaccount:kube-system:{}", asked.account);
     let call = Call {

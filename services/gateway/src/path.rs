@@ -55,6 +55,8 @@ pub struct ObjectPath {
     pub name: Option<String>,
     /// `status`, `scale`, `log`, …
     pub subresource: Option<String>,
+    /// More follows, which is for a server behind this one.
+    pub deeper: bool,
 }
 
 /// Reads a path. Percent-encoding is decoded per segment.
@@ -91,12 +93,11 @@ fn objects(api: GroupVersion, rest: &[&str]) -> Result<Place, Failure> {
     let (plural, name, subresource) = match rest {
         [plural] => (*plural, None, None),
         [plural, name] => (*plural, owned(name), None),
-        // What follows is for the server behind it.
-        [plural, name, "proxy", ..] => (*plural, owned(name), owned("proxy")),
-        [plural, name, subresource] => (*plural, owned(name), owned(subresource)),
-        _ => return Err(Failure::no_such_path()),
+        [plural, name, subresource, ..] => (*plural, owned(name), owned(subresource)),
+        [] => return Err(Failure::no_such_path()),
     };
-    Ok(Place::Objects(ObjectPath { api, namespace, plural: plural.to_owned(), name, subresource }))
+    let (plural, deeper) = (plural.to_owned(), rest.len() > 3);
+    Ok(Place::Objects(ObjectPath { api, namespace, plural, name, subresource, deeper }))
 }
 
 /// What follows the first so many segments of a path, as it was written; begins with a slash if it is not empty.
@@ -207,13 +208,14 @@ mod tests {
     fn check(paths: &[&str], expected: Expect) {
         let lines = paths.iter().map(|path| match parse(path) {
             Ok(Place::Objects(p)) => format!(
-                "{path}: {}/{} ns={} {} name={} sub={}\n",
+                "{path}: {}/{} ns={} {} name={} sub={}{}\n",
                 p.api.group,
                 p.api.version,
                 p.namespace.as_deref().unwrap_or("-"),
                 p.plural,
                 p.name.as_deref().unwrap_or("-"),
                 p.subresource.as_deref().unwrap_or("-"),
+                if p.deeper { " deeper" } else { "" },
             ),
             Ok(other) => format!("{path}: {other:?}\n"),
             Err(failure) => format!("{path}: {}\n", failure.code()),
@@ -239,6 +241,7 @@ mod tests {
                 "/openapi/v3/apis/apps/v1",
                 "/api/v1/nodes/a/proxy/metrics",
                 "/api/v1/namespaces/web/services/https:a:443/proxy/b%20c/proxy/d/",
+                "/apis/example.com/v1/namespaces/web/machines/m/portforward/22/tcp",
                 "/what",
             ],
             expect![[r#"
@@ -254,8 +257,9 @@ mod tests {
                 /apis/apps/v1/: Resources(GroupVersion { group: "apps", version: "v1" })
                 /healthz/ping: Health
                 /openapi/v3/apis/apps/v1: OpenApi("v3/apis/apps/v1")
-                /api/v1/nodes/a/proxy/metrics: /v1 ns=- nodes name=a sub=proxy
-                /api/v1/namespaces/web/services/https:a:443/proxy/b%20c/proxy/d/: /v1 ns=web services name=https:a:443 sub=proxy
+                /api/v1/nodes/a/proxy/metrics: /v1 ns=- nodes name=a sub=proxy deeper
+                /api/v1/namespaces/web/services/https:a:443/proxy/b%20c/proxy/d/: /v1 ns=web services name=https:a:443 sub=proxy deeper
+                /apis/example.com/v1/namespaces/web/machines/m/portforward/22/tcp: example.com/v1 ns=web machines name=m sub=portforward deeper
                 /what: 404
             "#]],
         );

@@ -117,6 +117,9 @@ async fn objects(
     query: Query,
     seen: &mut Seen,
 ) -> Result<Response, Failure> {
+    if path.deeper && path.subresource.as_deref() != Some("proxy") {
+        return Err(Failure::no_such_path());
+    }
     if let Some(about) = unstored::by_path(&path) {
         let question = Question { about, user: &user, path: &path, query: &query };
         return unstored::answer(context, question, request).await;

@@ -191,6 +191,7 @@ mod tests {
             namespace: Some("default".to_owned()),
             plural: "events".to_owned(),
             name: Some("e".to_owned()),
+            deeper: false,
             subresource: None,
         };
         let call = Call {

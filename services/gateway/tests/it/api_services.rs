@@ -90,6 +90,7 @@ async fn they_are_registered_and_come_with_definitions() {
     assert_eq!((answer.code, answer.text.as_str()), (503, "service unavailable\n"));
     cluster.delete(&format!("{API_SERVICES}/v1.shop.example.com"), &json!({})).await.ok();
     assert_eq!(cluster.get(path).await.code, 404);
+    assert_eq!(cluster.get("/api/v1/namespaces/default/pods/a/log/b").await.code, 404);
 
     let path = format!("{API_SERVICES}/v1.example.com");
     assert_eq!(cluster.get(&path).await.code, 404);
