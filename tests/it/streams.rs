@@ -1,4 +1,4 @@
-//! Conversations with containers, driven by kubectl: exec, attach, cp and port-forward.
+//! Conversations with containers, driven by kubectls of both kinds: exec, attach, cp and port-forward.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use odeon_tests::images::BUSYBOX;
-use odeon_tests::{Cluster, Output, eventually, run};
+use odeon_tests::{Cluster, Output, eventually, run, tool};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Serves files of `/tmp` on port 8080 and says what it reads.
@@ -31,23 +31,72 @@ spec:
     cluster
 }
 
-fn exec(cluster: &Cluster, words: &[&str]) -> Output {
-    cluster.kubectl(&[&["exec", "box", "-c", "main"], words].concat())
+/// A kubectl, and how it talks.
+struct Client<'a> {
+    cluster: &'a Cluster,
+    program: &'static str,
+    environment: &'static [(&'static str, &'static str)],
+}
+
+/// The kubectls: the first speaks WebSockets, the others SPDY, by wish and because they know nothing else.
+fn clients(cluster: &Cluster) -> [Client<'_>; 3] {
+    let spdy =
+        &[("KUBECTL_REMOTE_COMMAND_WEBSOCKETS", "false"), ("KUBECTL_PORT_FORWARD_WEBSOCKETS", "false")];
+    [
+        Client { cluster, program: "kubectl", environment: &[] },
+        Client { cluster, program: "kubectl", environment: spdy },
+        Client { cluster, program: "kubectl-1.20", environment: &[] },
+    ]
+}
+
+impl Client<'_> {
+    fn command(&self, words: &[&str]) -> Command {
+        let mut command = Command::new(tool(self.program));
+        command.env("KUBECONFIG", self.cluster.kubeconfig()).envs(self.environment.iter().copied());
+        command.env("KUBECACHEDIR", self.cluster.directory().join("kubectl-cache"));
+        // kubectl 1.20 has its cache below.
+        command.env("HOME", self.cluster.directory()).args(words);
+        command
+    }
+
+    fn exec(&self, words: &[&str]) -> Output {
+        run(&mut self.command(&[&["exec", "box", "-c", "main"], words].concat()))
+    }
 }
 
 #[test]
 fn people_talk_with_containers() {
     let cluster = cluster();
+    for client in clients(&cluster) {
+        commands_run(&client);
+        a_terminal_knows_its_size(&client);
+        files_are_copied_both_ways(&client);
+        attached_input_reaches_the_process(&client);
+        ports_are_forwarded(&client);
+    }
+    what_makes_no_sense_is_refused(&cluster);
+    servers_in_pods_are_reached(&cluster);
+    logs_have_options(&cluster);
+}
 
-    let mixed = exec(&cluster, &["--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
+fn commands_run(client: &Client<'_>) {
+    let mixed = client.exec(&["--", "sh", "-c", "echo out; echo err >&2; exit 7"]);
     assert_eq!((mixed.success, mixed.stdout.as_str()), (false, "out\n"));
     assert_eq!(mixed.stderr, "err\ncommand terminated with exit code 7\n");
-    assert_eq!(exec(&cluster, &["--", "true"]).ok(), "");
-    let sorted = cluster.kubectl_with(&["exec", "-i", "box", "-c", "main", "--", "sort"], "b\na\n").ok();
+    assert_eq!(client.exec(&["--", "true"]).ok(), "");
+    let mut sorting =
+        Background::start(&mut client.command(&["exec", "-i", "box", "-c", "main", "--", "sort"]));
+    sorting.0.stdin.take().unwrap().write_all(b"b\na\n").unwrap();
+    let mut sorted = String::new();
+    sorting.0.stdout.take().unwrap().read_to_string(&mut sorted).unwrap();
     assert_eq!(sorted, "a\nb\n", "standard input ends, or sort would wait for ever");
-
-    let wrong = cluster.kubectl(&["exec", "box", "-c", "nosuch", "--", "true"]).err();
+    let long = client.exec(&["--", "sh", "-c", "yes 0123456789abcdef | head -c 5000000"]).ok();
+    assert_eq!(long.len(), 5_000_000, "all of it arrives before the end does");
+    let wrong = run(&mut client.command(&["exec", "box", "-c", "nosuch", "--", "true"])).err();
     assert!(wrong.contains("container nosuch is not valid for pod box"), "{wrong}");
+}
+
+fn what_makes_no_sense_is_refused(cluster: &Cluster) {
     let raw = "/api/v1/namespaces/default/pods/box/exec?command=ls&stdout=true";
     let unnamed = cluster.kubectl(&["get", "--raw", raw]).err();
     assert!(
@@ -56,50 +105,44 @@ fn people_talk_with_containers() {
     );
     let plain = cluster.kubectl(&["get", "--raw", &format!("{raw}&container=main")]).err();
     assert!(plain.contains("Upgrade request required"), "{plain}");
-
-    a_terminal_knows_its_size(&cluster);
-    files_are_copied_both_ways(&cluster);
-    attached_input_reaches_the_process(&cluster);
-    ports_are_forwarded(&cluster);
-    servers_in_pods_are_reached(&cluster);
-    logs_have_options(&cluster);
 }
 
 /// `script` gives kubectl a terminal.
-fn a_terminal_knows_its_size(cluster: &Cluster) {
-    let kubectl = cluster.kubectl_command();
+fn a_terminal_knows_its_size(client: &Client<'_>) {
+    let kubectl = client.command(&[]);
     let line = format!(
         "stty rows 33 cols 101; {} exec -it box -c main -- sh -c 'tty; until stty size | grep ^[0-9]; do sleep 0.1; done; exit 5'",
         kubectl.get_program().to_string_lossy()
     );
     let mut command = Command::new("script");
-    command.args(["-qec", &line, "/dev/null"]).env("KUBECONFIG", cluster.kubeconfig()).stdin(Stdio::null());
+    command.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null());
+    command.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let seen = run(&mut command);
     assert!(seen.stdout.contains("/dev/pts/"), "{seen:?}");
     assert!(seen.stdout.contains("exit code 5"), "{seen:?}");
     assert!(seen.stdout.contains("33 101"), "{seen:?}");
 }
 
-fn files_are_copied_both_ways(cluster: &Cluster) {
-    let (there, back) = (cluster.directory().join("there"), cluster.directory().join("back"));
+fn files_are_copied_both_ways(client: &Client<'_>) {
+    let directory = client.cluster.directory();
+    let (there, back) = (directory.join("there"), directory.join("back"));
     let bytes: Vec<u8> =
         (0..3_000_000_u32).flat_map(|number| number.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
     std::fs::write(&there, &bytes).unwrap();
-    cluster.kubectl(&["cp", "-c", "main", &there.to_string_lossy(), "box:/tmp/copied"]).ok();
-    cluster.kubectl(&["cp", "-c", "main", "box:/tmp/copied", &back.to_string_lossy()]).ok();
+    run(&mut client.command(&["cp", "-c", "main", &there.to_string_lossy(), "box:/tmp/copied"])).ok();
+    run(&mut client.command(&["cp", "-c", "main", "box:/tmp/copied", &back.to_string_lossy()])).ok();
     assert!(std::fs::read(&back).unwrap() == bytes, "the copy differs");
+    std::fs::remove_file(back).unwrap();
 }
 
-fn attached_input_reaches_the_process(cluster: &Cluster) {
-    let mut command = cluster.kubectl_command();
-    command.args(["attach", "-i", "box", "-c", "main"]);
-    let mut attached = Background::start(&mut command);
+fn attached_input_reaches_the_process(client: &Client<'_>) {
+    let mut attached = Background::start(&mut client.command(&["attach", "-i", "box", "-c", "main"]));
     let mut input = attached.0.stdin.take().unwrap();
     input.write_all(b"a line\n").unwrap();
     let mut lines = BufReader::new(attached.0.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "got a line");
     eventually("the log has it too", PATIENCE, || {
-        let log = cluster.kubectl(&["logs", "box", "-c", "main"]).ok();
+        let log = client.cluster.kubectl(&["logs", "box", "-c", "main"]).ok();
         log.contains("got a line").then_some(()).ok_or(log)
     });
 }
@@ -138,10 +181,9 @@ fn logs_have_options(cluster: &Cluster) {
     assert!(never.contains("previous terminated container \"main\" in pod \"box\" not found"), "{never}");
 }
 
-fn ports_are_forwarded(cluster: &Cluster) {
-    let mut command = cluster.kubectl_command();
-    command.args(["port-forward", "pod/box", ":8080", ":9999"]);
-    let mut forwarding = Background::start(&mut command);
+fn ports_are_forwarded(client: &Client<'_>) {
+    let mut forwarding =
+        Background::start(&mut client.command(&["port-forward", "pod/box", ":8080", ":9999"]));
     let mut lines = BufReader::new(forwarding.0.stdout.take().unwrap()).lines().map_while(Result::ok);
     let mut local = |port: &str| -> u16 {
         let line = lines
@@ -159,10 +201,9 @@ fn ports_are_forwarded(cluster: &Cluster) {
         assert!(all.into_iter().all(|one| one.join().unwrap().ends_with(b"served\n")));
     });
     assert_eq!(get(closed, "/"), b"");
-    let mut complaint = String::new();
-    // kubectl gives up when a port in the pod refuses, and says why.
-    forwarding.0.stderr.take().unwrap().read_to_string(&mut complaint).unwrap();
-    assert!(complaint.contains("error forwarding port 9999 to pod box"), "{complaint}");
+    // Newer kubectls give up when a port in the pod refuses; all say why.
+    let mut complaints = BufReader::new(forwarding.0.stderr.take().unwrap()).lines().map_while(Result::ok);
+    assert!(complaints.any(|line| line.contains("error forwarding port 9999 to pod box")));
 }
 
 /// What an HTTP server on this port answers, to its end.

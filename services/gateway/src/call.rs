@@ -35,7 +35,7 @@ pub struct Call {
     pub cause: Cause,
     /// The body; empty for reads.
     pub body: Bytes,
-    /// The request wants to become a WebSocket.
+    /// The request wants to leave HTTP.
     pub upgrade: Option<Upgrade>,
     /// What the client is told beside the answer.
     pub warnings: Warnings,

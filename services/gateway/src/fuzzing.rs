@@ -1,10 +1,14 @@
 //! One body per parser that reads what strangers send: `fuzz/` drives them with libFuzzer, the tests below with proptest.
 
 use api::conversation::Listener;
+use api::messages::ExecRequest;
 use api::selector::{FieldSelector, Selector};
 use serde_json::Value;
 
 use crate::path::Query;
+use crate::spdy::Frame;
+use crate::subresources::exec::streams::{PROTOCOLS, Streams};
+use crate::subresources::portforward::pairs::Pairs;
 use crate::tokens::Claims;
 use crate::{body, negotiate, overload, path, spdy};
 
@@ -97,11 +101,27 @@ fn tokens(bytes: &[u8]) {
     let _ = Claims::read(bytes);
 }
 
+/// Frames, to those who take streams for conversations and for forwarded ports.
 fn spdy_frames(bytes: &[u8]) {
+    let [best, ..] = PROTOCOLS;
+    let all = ExecRequest { stdin: true, stdout: true, tty: true, ..ExecRequest::default() };
+    let (mut streams, mut pairs) = (Streams::wanted(&all, best), Pairs::default());
     let mut reader = spdy::Reader::new();
     for piece in bytes.chunks(7) {
         reader.push(piece);
-        while let Ok(Some(_frame)) = reader.next_frame() {}
+        while let Ok(Some(frame)) = reader.next_frame() {
+            match frame {
+                Frame::Open { stream, headers, .. } => {
+                    streams.open(stream, &headers);
+                    pairs.open(stream, &headers);
+                }
+                Frame::Data { stream, bytes, end } => {
+                    streams.read(stream, bytes, end);
+                }
+                Frame::Reset { stream, .. } => pairs.forget(stream),
+                Frame::Reply { .. } | Frame::Ping(_) | Frame::GoAway => {}
+            }
+        }
     }
 }
 

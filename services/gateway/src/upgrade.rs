@@ -1,109 +1,49 @@
-//! Turns a request into a WebSocket with the subprotocol that both sides know.
+//! Turns a request into what its client asks for: a WebSocket, or a bare SPDY/3.1 connection, with the protocol that both sides know.
 
-use futures::{SinkExt, StreamExt};
-use hyper::StatusCode;
-use hyper::header::{
-    CONNECTION, HeaderMap, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY,
-    SEC_WEBSOCKET_PROTOCOL, UPGRADE,
-};
+mod pipe;
+mod spdy;
+mod websocket;
+
+use hyper::header::{CONNECTION, HeaderMap, HeaderName, UPGRADE};
 use hyper::http::request::Parts;
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use std::time::Duration;
-use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message, Role, WebSocketConfig};
-use tracing::debug;
+use hyper::upgrade::OnUpgrade;
 
-use crate::failure::Failure;
-use crate::respond::{self, Response};
+pub use pipe::{FAREWELL, Gone, Incoming, Outgoing, Pipe};
+pub use spdy::ToSpdy;
+pub use websocket::{Socket, ToWebSocket, farewell};
 
-/// The longest message that is taken.
-const MESSAGE_LIMIT: usize = 4 << 20;
-/// How long the client may take to answer that the conversation is over.
-const FAREWELL: Duration = Duration::from_secs(3);
-
-/// A WebSocket whose client is connected.
-pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
-/// A request that wants to become a WebSocket.
-pub struct Upgrade {
-    on: OnUpgrade,
-    key: HeaderValue,
-    /// The subprotocols that the client offers, best first.
-    offered: Vec<String>,
+/// A request whose connection is to speak another protocol.
+pub enum Upgrade {
+    /// What browsers, kubectl since 1.30 and most libraries ask for.
+    WebSocket(ToWebSocket),
+    /// What Kubernetes' Go libraries and older kubectls ask for.
+    Spdy(ToSpdy),
 }
 
 impl Upgrade {
-    /// What the request wants, if it is a WebSocket's opening handshake.
+    /// What the request wants, if it wants that at all.
     pub fn of(parts: &mut Parts) -> Option<Self> {
         let wants = |name: &HeaderName, word: &str| {
             tokens(&parts.headers, name).any(|token| token.eq_ignore_ascii_case(word))
         };
-        if !wants(&CONNECTION, "upgrade") || !wants(&UPGRADE, "websocket") {
+        if !wants(&CONNECTION, "upgrade") {
             return None;
         }
-        let key = parts.headers.get(SEC_WEBSOCKET_KEY)?.clone();
-        let offered = tokens(&parts.headers, &SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
-        Some(Self { on: parts.extensions.remove::<OnUpgrade>()?, key, offered })
-    }
-
-    /// The first offered subprotocol that is known; the first known one to a client that offers none.
-    pub fn protocol(&self, known: &[&'static str]) -> Result<&'static str, Failure> {
-        let common = self.offered.iter().find_map(|offer| known.iter().copied().find(|name| name == offer));
-        match (common, known, self.offered.as_slice()) {
-            (Some(name), _, _) => Ok(name),
-            (None, [first, ..], []) => Ok(first),
-            (None, _, offered) => Err(Failure::bad_request(format!(
-                "unable to negotiate protocol: client supports {offered:?}, server accepts {known:?}"
-            ))),
+        if wants(&UPGRADE, "websocket") {
+            return ToWebSocket::of(parts).map(Self::WebSocket);
         }
-    }
-
-    /// Answers the handshake; `serve` runs as a task of its own when the client has heard that.
-    pub fn accept<F: Future<Output = ()> + Send + 'static>(
-        self,
-        protocol: &'static str,
-        serve: impl FnOnce(Socket) -> F + Send + 'static,
-    ) -> Response {
-        let accepted = HeaderValue::from_str(&derive_accept_key(self.key.as_bytes()));
-        let mut response =
-            respond::bytes(StatusCode::SWITCHING_PROTOCOLS.as_u16(), "text/plain", bytes::Bytes::new());
-        let headers = response.headers_mut();
-        headers.clear();
-        headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
-        if !self.offered.is_empty() {
-            headers.insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(protocol));
-        }
-        if let Ok(accepted) = accepted {
-            headers.insert(SEC_WEBSOCKET_ACCEPT, accepted);
-        }
-        tokio::spawn(async move {
-            let config = WebSocketConfig::default()
-                .max_message_size(Some(MESSAGE_LIMIT))
-                .max_frame_size(Some(MESSAGE_LIMIT));
-            match self.on.await {
-                Ok(upgraded) => {
-                    let io = TokioIo::new(upgraded);
-                    serve(WebSocketStream::from_raw_socket(io, Role::Server, Some(config)).await).await;
-                }
-                Err(error) => debug!(%error, "connection not upgraded"),
-            }
-        });
-        response
+        wants(&UPGRADE, spdy::NAME).then(|| ToSpdy::of(parts)).flatten().map(Self::Spdy)
     }
 }
 
-/// Ends a conversation in order: says so and waits until the client has heard it.
-pub async fn farewell(mut socket: Socket) {
-    let frame = CloseFrame { code: CloseCode::Normal, reason: "".into() };
-    if socket.send(Message::Close(Some(frame))).await.is_err() {
-        return;
-    }
-    let answered = async { while let Some(Ok(_)) = socket.next().await {} };
-    let _ = tokio::time::timeout(FAREWELL, answered).await;
+/// The connection itself, when it is no longer HTTP's.
+fn connection(parts: &mut Parts) -> Option<OnUpgrade> {
+    parts.extensions.remove::<OnUpgrade>()
+}
+
+/// The first offered protocol that is known.
+fn common(offered: &[String], known: &[&'static str]) -> Option<&'static str> {
+    offered.iter().find_map(|offer| known.iter().copied().find(|name| name == offer))
 }
 
 fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
@@ -113,4 +53,5 @@ fn tokens<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item =
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .map(str::trim)
+        .filter(|token| !token.is_empty())
 }

@@ -1,7 +1,8 @@
-//! SPDY/3.1 frames, as far as Kubernetes' clients use them for forwarded ports.
+//! SPDY/3.1 as far as Kubernetes' clients use it: frames, and sessions of frames.
 
 mod dictionary;
 mod headers;
+pub mod session;
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
@@ -16,6 +17,10 @@ const LIMIT: usize = 1 << 20;
 const VERSION: u16 = 0x8003;
 /// Nothing follows on the stream in this direction.
 const FIN: u8 = 0x01;
+/// The status of a stream that is not as agreed.
+pub const PROTOCOL_ERROR: u32 = 1;
+/// The status of a stream that was not looked at, for there are enough.
+pub const REFUSED_STREAM: u32 = 3;
 
 /// The other side does not speak SPDY/3.1, for this reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +60,7 @@ pub enum Frame {
         /// Why.
         status: u32,
     },
-    /// Do you live? Answered by itself.
+    /// Do you live? Answered by the same.
     Ping(u32),
     /// No new streams are taken.
     GoAway,

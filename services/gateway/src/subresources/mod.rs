@@ -3,9 +3,9 @@
 mod binding;
 pub mod ephemeral;
 mod eviction;
-mod exec;
+pub mod exec;
 mod log;
-mod portforward;
+pub mod portforward;
 pub mod proxy;
 pub mod resize;
 pub mod scale;
@@ -60,7 +60,7 @@ pub async fn answer(context: &Arc<Context>, call: Call, method: &Method) -> Resu
             token::create(context, &call).await
         }
         ("log", "GET") if is_pod(&call) => log::stream(context, &call).await,
-        // Clients that fall back from WebSockets to SPDY come with POST, and are told why the first did not work.
+        // WebSockets are opened with GET, SPDY connections mostly with POST.
         ("exec", "GET" | "POST") if is_pod(&call) => {
             hooks::connect(context, &call, "PodExecOptions").await?;
             exec::answer(context, call, false)

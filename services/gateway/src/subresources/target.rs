@@ -58,7 +58,7 @@ impl Target {
     }
 }
 
-/// The request's way to a WebSocket; a failure in Kubernetes' words if it wants none.
+/// The request's way out of HTTP; a failure in Kubernetes' words if it wants none.
 pub fn upgrade(call: &mut Call) -> Result<Upgrade, Failure> {
     call.upgrade.take().ok_or_else(|| Failure::bad_request("Upgrade request required"))
 }

@@ -6,15 +6,18 @@ use std::sync::Arc;
 use bus::{StreamReceiver, StreamSender};
 use bytes::Bytes;
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::Outbox;
 use crate::context::Context;
 use crate::spdy::Frame;
+use crate::spdy::session::Outbox;
 use crate::subresources::target::Target;
 
 /// Pieces that may wait for a slow pod before the client has to wait.
 const WAITING: usize = 64;
+/// Connections that one client may have at once.
+const MOST: usize = 1_000;
 
 /// One connection into the pod.
 #[derive(Clone, Copy, Debug)]
@@ -40,6 +43,8 @@ pub struct Connections {
 struct Open {
     /// Towards the pod; `None` when nothing follows.
     bytes: Option<mpsc::Sender<Bytes>>,
+    /// Passes bytes on until the connection ends.
+    task: JoinHandle<()>,
     /// Ends the task when dropped.
     alive: DropGuard,
 }
@@ -51,13 +56,18 @@ impl Connections {
     }
 
     /// Sends a frame that does not belong to a connection's bytes.
-    pub fn answer(&self, frame: Frame) {
-        let _ = self.outbox.control.send(frame);
+    pub async fn answer(&self, frame: Frame) {
+        self.outbox.answer(frame).await;
+    }
+
+    /// Whether the client has as many connections as it may have. Those that have ended are forgotten.
+    pub fn are_enough(&mut self) -> bool {
+        self.open.retain(|_, open| !open.task.is_finished());
+        self.open.len() >= MOST
     }
 
     /// Starts a connection.
     pub fn open(&mut self, connection: Connection) {
-        self.open.retain(|_, open| !open.bytes.as_ref().is_some_and(mpsc::Sender::is_closed));
         let (bytes, from_client) = mpsc::channel(WAITING);
         let gone = CancellationToken::new();
         let task = Task {
@@ -66,8 +76,8 @@ impl Connections {
             connection,
             outbox: self.outbox.clone(),
         };
-        tokio::spawn(task.run(from_client, gone.clone()));
-        self.open.insert(connection.data, Open { bytes: Some(bytes), alive: gone.drop_guard() });
+        let task = tokio::spawn(task.run(from_client, gone.clone()));
+        self.open.insert(connection.data, Open { bytes: Some(bytes), task, alive: gone.drop_guard() });
     }
 
     /// Passes the client's bytes on; what belongs to no connection is dropped.
@@ -137,7 +147,7 @@ impl Task {
 
     async fn say(&self, stream: u32, bytes: Bytes, end: bool) {
         // A client that is gone takes this task with it.
-        let _ = self.outbox.data.send(Frame::Data { stream, bytes, end }).await;
+        let _ = self.outbox.say(stream, bytes, end).await;
     }
 }
 
