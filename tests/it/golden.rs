@@ -93,16 +93,25 @@ fn ask(cluster: &Cluster, command: &str) -> String {
     output.stdout.lines().filter(|line| !line.trim().is_empty()).map(|line| format!("{line}\n")).collect()
 }
 
+/// Two nodes without containers.
+fn hollow() -> Cluster {
+    Cluster::start(&["--runtime", "hollow", "--nodes", "2", "--node-name", "node"])
+}
+
+/// One node whose pods' containers run on this machine's engine.
+fn containers() -> Cluster {
+    Cluster::docker("10.126.0.0/16", "31300-31399")
+}
+
 /// Runs a session on a cluster of its own.
-fn session(name: &str) {
+fn session(name: &str, cluster: &Cluster) {
     let path: PathBuf = repository().join("tests/it/golden").join(format!("{name}.txt"));
     let text = std::fs::read_to_string(&path).unwrap();
-    let cluster = Cluster::start(&["--runtime", "hollow", "--nodes", "2", "--node-name", "node"]);
     let normaliser = Normaliser::new();
     let update = std::env::var_os("UPDATE_GOLDEN").is_some();
     let (mut written, mut differences) = (String::new(), String::new());
     for step in Step::all_of(&text) {
-        let printed = step.printed(&cluster, &normaliser);
+        let printed = step.printed(cluster, &normaliser);
         written.push_str(&step.text(&printed));
         if printed != step.expected {
             let (command, expected) = (&step.command, &step.expected);
@@ -118,10 +127,10 @@ fn session(name: &str) {
 
 /// A test per session, so that they run at once.
 macro_rules! sessions {
-    ($($name:ident)*) => {
+    ($($name:ident on $cluster:ident,)*) => {
         $(#[test]
         fn $name() {
-            session(stringify!($name));
+            session(stringify!($name), &$cluster());
         })*
 
         /// Every file is run, every name has a file.
@@ -139,5 +148,14 @@ macro_rules! sessions {
 }
 
 sessions! {
-    applying deploying describing errors objects old_kubectls operating tables
+    applying on hollow,
+    deploying on hollow,
+    describing on hollow,
+    editing on hollow,
+    errors on hollow,
+    objects on hollow,
+    old_kubectls on hollow,
+    operating on hollow,
+    tables on hollow,
+    talking on containers,
 }

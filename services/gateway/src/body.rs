@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use api::custom::CustomResource;
+use api::kinds::SchemaError;
 use api::{KindInfo, json, managed};
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -80,19 +81,29 @@ pub fn object(call: &Call) -> Result<Checked, Failure> {
 }
 
 /// Reads a value through the call's kind; what is unknown is refused, told or ignored as the request wishes.
-pub fn check(call: &Call, mut value: Value) -> Result<Checked, Failure> {
+pub fn check(call: &Call, value: Value) -> Result<Checked, Failure> {
+    check_or(call, value, |error| Failure::bad_request(error.message))
+}
+
+/// The same for those who say in their own way what does not fit the kind.
+pub fn check_or(
+    call: &Call,
+    mut value: Value,
+    refuse: impl Fn(SchemaError) -> Failure,
+) -> Result<Checked, Failure> {
     let kind = &call.kind;
     fit_kind(kind, &mut value)?;
     let entries = value.pointer("/metadata/managedFields").is_some_and(|entries| !entries.is_null());
     let owners = Owners::Sent(if entries { managed::detach(&mut value) } else { None });
     let title = format!("{} in version \"{}\" cannot be handled as a {}", kind.kind, kind.version, kind.kind);
-    let decoded = kind.decode(value).map_err(|error| Failure::bad_request(error.to_string()))?;
+    let decoded = kind.decode(value).map_err(&refuse)?;
     let unknown = decoded.unknown.iter().map(|path| format!("unknown field \"{path}\""));
     let warnings = match call.query.text("fieldValidation") {
         "Ignore" => Vec::new(),
         "Strict" if !decoded.unknown.is_empty() => {
             let list = unknown.collect::<Vec<_>>().join(", ");
-            return Err(Failure::bad_request(format!("{title}: strict decoding error: {list}")));
+            let converting = format!("strict decoding error: {list}");
+            return Err(refuse(SchemaError { message: format!("{title}: {converting}"), converting }));
         }
         _ => unknown.collect(),
     };

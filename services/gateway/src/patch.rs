@@ -1,5 +1,6 @@
 //! PATCH: JSON, merge and strategic merge patches, and server-side apply.
 
+use api::kinds::FieldError;
 use api::{json, merge_patch, schema, strategic};
 use json_patch::PatchOperation;
 use serde_json::Value;
@@ -127,7 +128,10 @@ pub async fn part(context: &Context, call: &Call, part: Part) -> Result<Response
 fn edited(call: &Call, patch: &Patch, old: &Value) -> Result<Checked, Failure> {
     let mut new = call.kind.shown(old.clone());
     patch.apply_to(&mut new, &call.kind.api_version(), call.kind.kind)?;
-    let checked = body::check(call, new)?;
+    let checked = match patch {
+        Patch::Strategic(patch) => body::check_or(call, new, |error| unfit(patch, &error.converting)),
+        Patch::Json(_) | Patch::Merge(_) | Patch::Apply(_) => body::check(call, new),
+    }?;
     for field in ["/metadata/name", "/metadata/namespace"] {
         let (wanted, found) = (json::text(&checked.object, field), json::text(old, field));
         if wanted != found {
@@ -137,4 +141,31 @@ fn edited(call: &Call, patch: &Patch, old: &Value) -> Result<Checked, Failure> {
         }
     }
     Ok(checked)
+}
+
+/// What Kubernetes says when a strategic merge patch makes of an object what is none.
+fn unfit(patch: &Value, why: &str) -> Failure {
+    let message = format!("Invalid value: {:?}: {why}", go_value(patch));
+    let error = FieldError { field: "patch".to_owned(), reason: "FieldValueInvalid", message };
+    api::status::invalid_options("", "", "", &[error]).into()
+}
+
+/// A value as Go prints it: `map[a:1 b:[x y]]`.
+fn go_value(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(go_value).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            let fields: Vec<String> =
+                fields.into_iter().map(|(name, value)| format!("{name}:{}", go_value(value))).collect();
+            format!("map[{}]", fields.join(" "))
+        }
+    }
 }

@@ -103,7 +103,7 @@ impl Wish {
             Ok(stream) => stream,
             Err(error) => {
                 let why = self.target.unreachable(&error).status.message;
-                return Some(Ending::Failed(format!("error executing command in container: {why}")));
+                return Some(Ending::Failed(format!("unable to upgrade connection: {why}")));
             }
         };
         let (mut to_agent, mut from_agent) = stream.split();

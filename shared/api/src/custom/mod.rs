@@ -124,8 +124,10 @@ impl CustomResource {
     /// Reads an object: its metadata by type, the rest by the schema.
     pub(crate) fn decode(&self, mut object: Value) -> Result<Decoded, SchemaError> {
         let metadata = object.get("metadata").cloned().unwrap_or_default();
-        let (metadata, mut unknown) = decode_metadata(metadata)
-            .map_err(|reason| SchemaError { message: format!("{}: {reason}", self.title) })?;
+        let (metadata, mut unknown) = decode_metadata(metadata).map_err(|reason| SchemaError {
+            message: format!("{}: {reason}", self.title),
+            converting: reason,
+        })?;
         unknown.extend(self.schema.prune(&mut object));
         if let Some(fields) = object.as_object_mut() {
             fields.insert("metadata".into(), metadata);

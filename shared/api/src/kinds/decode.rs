@@ -11,19 +11,20 @@ use crate::schema::{self, Field, Message, Shape, Type};
 
 /// Reads an object of this version and kind in place: what is known stays, in the one spelling that is stored.
 pub(super) fn decode(api_version: &str, kind: &str, mut object: Value) -> Result<Decoded, SchemaError> {
-    let refuse = |reason: String| {
+    let refuse = |wrong: Wrong| {
         let version = api_version.rsplit('/').next().unwrap_or_default();
-        SchemaError {
-            message: format!("{kind} in version {version:?} cannot be handled as a {kind}: {reason}"),
-        }
+        let Wrong { reading, converting } = wrong;
+        let message = format!("{kind} in version {version:?} cannot be handled as a {kind}: {reading}");
+        SchemaError { message, converting }
     };
-    let message = schema::root(api_version, kind)
-        .ok_or_else(|| refuse(format!("no kind {kind:?} is registered for version {api_version:?}")))?;
+    let message = schema::root(api_version, kind).ok_or_else(|| {
+        refuse(Wrong::of(format!("no kind {kind:?} is registered for version {api_version:?}")))
+    })?;
     let Some(entries) = object.as_object_mut() else {
         return Err(refuse(words::not_an_object(message, &object)));
     };
     let mut reader = Reader::default();
-    reader.object(message, (api_version, kind), entries, &Step::Root).map_err(|wrong| refuse(wrong.0))?;
+    reader.object(message, (api_version, kind), entries, &Step::Root).map_err(refuse)?;
     Ok(Decoded { object, unknown: reader.unknown })
 }
 
@@ -31,10 +32,10 @@ pub(super) fn decode(api_version: &str, kind: &str, mut object: Value) -> Result
 pub(crate) fn decode_metadata(mut metadata: Value) -> Result<(Value, Vec<String>), String> {
     let message = schema::message("meta.v1.ObjectMeta").ok_or("metadata has no schema")?;
     let Some(entries) = metadata.as_object_mut() else {
-        return Err(words::not_an_object(message, &metadata));
+        return Err(words::not_an_object(message, &metadata).reading);
     };
     let mut reader = Reader::default();
-    reader.entries(message, entries, &Step::Root).map_err(|wrong| wrong.0)?;
+    reader.entries(message, entries, &Step::Root).map_err(|wrong| wrong.reading)?;
     Ok((metadata, reader.unknown.into_iter().map(|path| format!("metadata.{path}")).collect()))
 }
 

@@ -201,6 +201,8 @@ pub struct Decoded {
 pub struct SchemaError {
     /// What is wrong, with the field's path.
     pub message: String,
+    /// What Kubernetes says of it when it converts an object instead of reading it, as after a strategic merge patch.
+    pub converting: String,
 }
 
 /// One violated rule (Kubernetes' `field.Error`).

@@ -251,3 +251,25 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_does_not_convert_is_said_in_gos_words() {
+    for (yaml, expected) in [
+        ("{apiVersion: apps/v1, kind: Deployment, spec: {replicas: three}}", "unrecognized type: int32"),
+        ("{apiVersion: v1, kind: Pod, spec: {containers: {a: b}}}", "cannot restore slice from map"),
+        ("{apiVersion: v1, kind: Pod, spec: {containers: [{image: 5}]}}", "cannot convert int64 to string"),
+        ("{apiVersion: v1, kind: Pod, spec: {containers: [5]}}", "cannot restore struct from: int64"),
+        ("{apiVersion: v1, kind: Pod, spec: {hostNetwork: 'yes'}}", "unrecognized type: bool"),
+        ("{apiVersion: v1, kind: ConfigMap, data: {a: {b: c}}}", "unrecognized type: string"),
+        ("{apiVersion: v1, kind: ConfigMap, data: x}", "cannot restore map from string"),
+        (
+            "{apiVersion: v1, kind: Secret, data: {a: '!'}}",
+            "error decoding from json: illegal base64 data at input byte 0",
+        ),
+    ] {
+        let object: Value = serde_yaml_ng::from_str(yaml).unwrap();
+        let kind =
+            super::by_gvk(crate::json::text(&object, "/apiVersion"), crate::json::text(&object, "/kind"));
+        assert_eq!(kind.unwrap().decode(object).unwrap_err().converting, expected, "{yaml}");
+    }
+}

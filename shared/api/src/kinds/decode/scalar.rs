@@ -60,7 +60,7 @@ fn quantity(
         _ => return Err(words::wrong(owner, field, value, at)),
     };
     if Quantity::parse(&text).is_none() {
-        return Err(Wrong(MALFORMED_QUANTITY.into()));
+        return Err(Wrong::of(MALFORMED_QUANTITY.into()));
     }
     *value = Value::String(quantity::canonical(&text).unwrap_or(text));
     Ok(())
@@ -76,7 +76,8 @@ fn bytes(owner: &'static Message, field: &'static Field, value: &Value, at: &Ste
             text.len() / 4 * 4
         }
     };
-    Err(Wrong(format!("illegal base64 data at input byte {broken_at}")))
+    let reading = format!("illegal base64 data at input byte {broken_at}");
+    Err(Wrong { converting: format!("error decoding from json: {reading}"), reading })
 }
 
 fn moment(
@@ -87,7 +88,7 @@ fn moment(
     spell: fn(Timestamp) -> String,
 ) -> Result<(), Wrong> {
     let Value::String(text) = value else { return Err(words::wrong(owner, field, value, at)) };
-    let Some(moment) = Timestamp::parse(text) else { return Err(Wrong(time::complaint(text))) };
+    let Some(moment) = Timestamp::parse(text) else { return Err(Wrong::of(time::complaint(text))) };
     *text = spell(moment);
     Ok(())
 }

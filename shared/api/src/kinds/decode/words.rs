@@ -6,7 +6,19 @@ use crate::schema::{Field, Message, Shape, Type};
 
 /// Why an object cannot be read.
 #[derive(Debug)]
-pub(super) struct Wrong(pub String);
+pub(super) struct Wrong {
+    /// As Kubernetes says when it reads JSON.
+    pub reading: String,
+    /// As it says when it converts what it has read before.
+    pub converting: String,
+}
+
+impl Wrong {
+    /// The same in both cases.
+    pub fn of(reason: String) -> Self {
+        Self { converting: reason.clone(), reading: reason }
+    }
+}
 
 /// Where the reader is: a step below another place.
 pub(super) enum Step<'a> {
@@ -51,21 +63,62 @@ impl Step<'_> {
 /// A value that a field cannot hold.
 pub(super) fn wrong(owner: &'static Message, field: &Field, found: &Value, at: &Step<'_>) -> Wrong {
     let one = go_type(field);
-    let found = go_value(found, one.starts_with("int"));
     let wanted = match field.shape {
         Shape::List if !at.is_within() => format!("[]{one}"),
         Shape::Map if !at.is_within() => format!("map[string]{one}"),
-        Shape::One | Shape::List | Shape::Map => one,
+        Shape::One | Shape::List | Shape::Map => one.clone(),
     };
     let (owner, fields) = (owner.go_name, at.fields());
-    Wrong(format!("json: cannot unmarshal {found} into Go struct field {owner}.{fields} of type {wanted}"))
+    let shown = go_value(found, one.starts_with("int"));
+    let reading =
+        format!("json: cannot unmarshal {shown} into Go struct field {owner}.{fields} of type {wanted}");
+    Wrong { converting: converting(field, found, at).unwrap_or_else(|| reading.clone()), reading }
+}
+
+/// Go's words for a value that does not convert to a field's type, where those of reading it are others.
+fn converting(field: &Field, found: &Value, at: &Step<'_>) -> Option<String> {
+    let found = match found {
+        Value::Number(number) if number.is_f64() => "float64",
+        Value::Number(_) => "int64",
+        Value::String(_) => "string",
+        Value::Bool(_) => "bool",
+        Value::Object(_) => "map",
+        Value::Array(_) => "slice",
+        Value::Null => return None,
+    };
+    match (field.shape, field.kind) {
+        (Shape::List, _) if !at.is_within() => Some(format!("cannot restore slice from {found}")),
+        (Shape::Map, _) if !at.is_within() => Some(format!("cannot restore map from {found}")),
+        (_, Type::Message(_)) => Some(format!("cannot restore struct from: {found}")),
+        (_, Type::Bytes) => Some(format!("cannot restore slice from {found}")),
+        (_, Type::String | Type::Int32 | Type::Int64 | Type::Float | Type::Bool) => {
+            let wanted = go_type(field);
+            Some(match (found, wanted.as_str()) {
+                ("int64", "string") | ("float64", "int32" | "int64") => {
+                    format!("cannot convert {found} to {wanted}")
+                }
+                _ => format!("unrecognized type: {wanted}"),
+            })
+        }
+        // These read themselves.
+        (
+            _,
+            Type::Time
+            | Type::MicroTime
+            | Type::IntOrString
+            | Type::Quantity
+            | Type::Raw
+            | Type::Json
+            | Type::Strings,
+        ) => None,
+    }
 }
 
 /// The object itself is none.
-pub(super) fn not_an_object(message: &Message, found: &Value) -> String {
+pub(super) fn not_an_object(message: &Message, found: &Value) -> Wrong {
     let version = message.name.rsplit('.').nth(1).unwrap_or_default();
     let found = go_value(found, false);
-    format!("json: cannot unmarshal {found} into Go value of type {version}.{}", message.go_name)
+    Wrong::of(format!("json: cannot unmarshal {found} into Go value of type {version}.{}", message.go_name))
 }
 
 fn go_type(field: &Field) -> String {
