@@ -27,6 +27,7 @@ mod fields;
 mod forward;
 #[cfg(any(test, feature = "fuzzing"))]
 pub mod fuzzing;
+mod health;
 mod hooks;
 mod identify;
 mod impersonate;

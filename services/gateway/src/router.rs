@@ -21,8 +21,8 @@ use crate::subresources::proxy;
 use crate::unstored::{self, Question};
 use crate::upgrade::Upgrade;
 use crate::{
-    aggregate, api_services, body, compress, delete, discovery, identify, openapi, options, overload, patch,
-    protobuf, read, subresources, watch, why, write,
+    aggregate, api_services, body, compress, delete, discovery, health, identify, openapi, options, overload,
+    patch, protobuf, read, subresources, watch, why, write,
 };
 
 /// What a request turned out to be, for its metrics.
@@ -59,7 +59,10 @@ async fn route(
     let place = path::parse(request.uri().path())?;
     match place {
         Place::Version => return Ok(discovery::version()),
-        Place::Health => return health(context),
+        Place::Health => {
+            let query = Query::parse(request.uri().query().unwrap_or_default());
+            return health::answer(context, request.uri().path(), &query);
+        }
         _ => {}
     }
     let user = identify::user(context, user, request.headers())?;
@@ -169,6 +172,8 @@ async fn seated(
 
 async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result<Response, Failure> {
     let warnings = call.warnings.clone();
+    let kind = &call.kind;
+    call.warn(api::warnings::deprecation(kind.group, kind.version, kind.kind).map(str::to_owned));
     let mut response = answered(context, call, method).await?;
     respond::warn(&mut response, &warnings.take());
     Ok(response)
@@ -207,13 +212,6 @@ fn call_of(kind: Arc<api::KindInfo>, user: User, path: ObjectPath, query: Query,
         body: Bytes::new(),
         upgrade: None,
         warnings: Warnings::default(),
-    }
-}
-
-fn health(context: &Context) -> Result<Response, Failure> {
-    match *context.bus.connected().borrow() {
-        true => Ok(respond::bytes(200, "text/plain", Bytes::from_static(b"ok"))),
-        false => Err(Failure::unavailable("the bus is not reachable")),
     }
 }
 

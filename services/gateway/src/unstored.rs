@@ -10,7 +10,7 @@ use crate::components::COMPONENTS;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::path::{ObjectPath, Query};
-use crate::respond::Response;
+use crate::respond::{self, Response};
 use crate::reviews::REVIEWS;
 use crate::usage::MEASURED;
 use crate::{components, reviews, usage};
@@ -78,11 +78,15 @@ pub async fn answer(
     question: Question<'_>,
     request: Request<Incoming>,
 ) -> Result<Response, Failure> {
-    match question.about.by {
+    let about = question.about;
+    let mut response = match about.by {
         By::Review => reviews::receive(context, question, request).await,
         By::Usage => usage::answer(context, question, request.method()).await,
         By::Components => components::answer(context, &question, &request),
-    }
+    }?;
+    let deprecation = api::warnings::deprecation(about.group, about.version, about.kind);
+    respond::warn(&mut response, deprecation.map(str::to_owned).as_slice());
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -146,6 +146,7 @@ fn prepare_creation(
     if !errors.is_empty() {
         return Err(Failure::invalid(&call.kind, &name, &errors));
     }
+    call.warn(api::warnings::of(&call.kind, &object, None));
     access::escalation::check(context, call, &object)?;
     Ok((object, reservations))
 }
@@ -263,6 +264,7 @@ fn prepare_object(
     if !errors.is_empty() {
         return Err(Failure::invalid(&call.kind, call.name(), &errors));
     }
+    call.warn(api::warnings::of(&call.kind, new, Some(old)));
     access::escalation::check(context, call, new)?;
     admission::growth(context, call, new, old)?;
     Ok(reservations)

@@ -37,6 +37,7 @@ pub mod validation;
 pub mod versions;
 pub mod views;
 pub mod volumes;
+pub mod warnings;
 
 pub use kinds::{KindInfo, Kinds, by_gvk, by_path, kind, kinds};
 pub use meta::{Metadata, OwnerReference};
