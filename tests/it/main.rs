@@ -14,6 +14,7 @@ mod autoscaling;
 mod bad_input;
 mod bench;
 mod clients;
+mod conformance;
 mod containers;
 mod corners;
 mod crash;

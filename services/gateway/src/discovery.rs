@@ -3,8 +3,11 @@
 use std::collections::BTreeMap;
 
 use api::{KindInfo, Kinds};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use crate::aggregate::{Remote, aggregated_resources};
 use crate::context::Context;
@@ -167,6 +170,7 @@ fn resource_values(kind: &KindInfo) -> Vec<Value> {
     if !kind.categories.is_empty() {
         set(&mut main, "categories", json!(kind.categories));
     }
+    set(&mut main, "storageVersionHash", json!(storage_hash(kind)));
     let below = subresources::of_kind(kind).into_iter().map(|sub| {
         let mut value = json!({
             "name": format!("{plural}/{}", sub.name), "singularName": "", "namespaced": kind.namespaced,
@@ -179,6 +183,16 @@ fn resource_values(kind: &KindInfo) -> Vec<Value> {
         value
     });
     std::iter::once(main).chain(below).collect()
+}
+
+/// Stands for the version that objects of a kind are stored in, as in Kubernetes.
+fn storage_hash(kind: &KindInfo) -> String {
+    let version = match kind.stored_as {
+        Some((api_version, _)) => api_version.rsplit('/').next().unwrap_or(api_version),
+        None => kind.version,
+    };
+    let hash = Sha256::digest(format!("{}/{version}/{}", kind.group, kind.kind));
+    STANDARD.encode(hash.get(..8).unwrap_or_default())
 }
 
 fn unstored_value(other: &Unstored) -> Value {

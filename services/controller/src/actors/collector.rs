@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use actor::{AnyActor, Propagation, Thought, Wake, World, Write};
 use api::views::Node;
-use api::{Metadata, ObjectKey, Resource, Timestamp};
+use api::{Metadata, ObjectKey, OwnerReference, Resource, Timestamp};
 use bus::{Change, ChangeKind, Reader, Stored};
 use serde_json::json;
 
@@ -143,6 +143,9 @@ fn keep_or_collect(me: &Arc<Stored>, reader: &Reader<'_>) -> Option<Write> {
     }
     let owners = Owners::of(me, reader);
     if owners.solid.is_empty() {
+        if let Some(unblocked) = break_circle(me, reader, &owners) {
+            return Some(unblocked);
+        }
         let has_dependents = || reader.owned_by(&me.metadata.uid).next().is_some();
         let propagation = match owners.waiting.is_empty() || !has_dependents() {
             true => own_policy(&me.metadata),
@@ -163,6 +166,30 @@ fn keep_or_collect(me: &Arc<Stored>, reader: &Reader<'_>) -> Option<Write> {
         merge: json!({"metadata": {"ownerReferences": references_json(&owners.solid)}}),
         subresource_status: false,
         because: format!("it stays for another owner: {}", owners.because()),
+        event: None,
+    })
+}
+
+/// An owner that waits for an object must not wait for ever when that object would wait for its own dependents, one of which waits
+/// already: it may be the owner. As in Kubernetes, the object stops to block its owners then.
+fn break_circle(me: &Stored, reader: &Reader<'_>, owners: &Owners) -> Option<Write> {
+    let references = &me.metadata.owner_references;
+    let blocks = !owners.waiting.is_empty() && references.iter().any(|owner| owner.block_owner_deletion);
+    let waits =
+        || reader.owned_by(&me.metadata.uid).any(|dependent| waits_for_dependents(&dependent.metadata));
+    if !blocks || !waits() {
+        return None;
+    }
+    let freed: Vec<OwnerReference> = references
+        .iter()
+        .map(|owner| OwnerReference { block_owner_deletion: false, ..owner.clone() })
+        .collect();
+    Some(Write::Patch {
+        key: me.key.clone(),
+        seen: me.revision,
+        merge: json!({"metadata": {"ownerReferences": references_json(&freed)}}),
+        subresource_status: false,
+        because: "its owner waits for it, and one of its dependents waits as well".into(),
         event: None,
     })
 }

@@ -32,7 +32,8 @@ impl ResourceActor for NamespaceActor {
 
     fn decide(me: &Object<Namespace>, world: &World<'_>, now: Timestamp) -> Decision<Self> {
         if !me.metadata.is_terminating() {
-            let status = NamespaceStatus { phase: "Active".into(), conditions: Vec::new() };
+            // Conditions of one that stays are others' business.
+            let status = NamespaceStatus { phase: "Active".into(), conditions: me.status.conditions.clone() };
             let commands = furniture::provide(me, world);
             return Decision { commands, status: (status != me.status).then_some(status), wake_after: None };
         }

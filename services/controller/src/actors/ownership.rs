@@ -104,7 +104,7 @@ pub(super) fn controller_reference(api_version: &str, kind: &str, owner: &Metada
     }
 }
 
-/// References as JSON, with the flags that are set only.
+/// References as JSON, with the flags that are set only; `null` if there are none, for then objects have no such list.
 pub(super) fn references_json(references: &[OwnerReference]) -> Value {
     let one = |reference: &OwnerReference| {
         let mut value = json!({
@@ -122,7 +122,10 @@ pub(super) fn references_json(references: &[OwnerReference]) -> Value {
         }
         value
     };
-    references.iter().map(one).collect()
+    match references {
+        [] => Value::Null,
+        some => some.iter().map(one).collect(),
+    }
 }
 
 /// The references to anyone else.

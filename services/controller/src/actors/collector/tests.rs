@@ -117,6 +117,31 @@ fn foreground_deletion_waits_for_blocking_dependents() {
 }
 
 #[test]
+fn a_circle_does_not_wait_for_itself() {
+    let reference = |owner: &str| {
+        format!(
+            r#"{{"metadata": {{"ownerReferences": [{{"apiVersion": "v1", "kind": "ConfigMap", "name": "{owner}", "uid": "uid-configmap-{owner}", "blockOwnerDeletion": true}}]"#
+        )
+    };
+    let waits = r#", "deletionTimestamp": "1970-01-01T00:00:00Z", "finalizers": ["foregroundDeletion"]}}"#;
+    let cluster = format!(
+        "configmap a {}{waits}\nconfigmap b {}}}}}\nconfigmap c {}}}}}",
+        reference("c"),
+        reference("a"),
+        reference("b")
+    );
+    check(
+        "configmap",
+        "b",
+        &cluster,
+        expect![[r#"
+            delete configmaps/b: its owner configmap a is being deleted and waits for it
+        "#]],
+    );
+    assert_eq!(remains(&cluster), "");
+}
+
+#[test]
 fn orphans_are_let_go_before_their_owner() {
     let cluster = "deployment web deleted finalizers=orphan
                    replicaset web-one owner=deployment/web";
@@ -125,7 +150,7 @@ fn orphans_are_let_go_before_their_owner() {
         "web",
         cluster,
         expect![[r#"
-        patch replicasets/web-one {"metadata":{"ownerReferences":[]}}: its owner deployments.apps/default/web goes without it
+        patch replicasets/web-one {"metadata":{"ownerReferences":null}}: its owner deployments.apps/default/web goes without it
     "#]],
     );
     assert_eq!(remains(cluster), "replicasets/web-one");

@@ -303,7 +303,7 @@ fn adopts_matching_replica_sets_and_releases_others() {
          replicaset relabelled replicas=1 image=v1 owner=deployment/web labels=app:db
          replicaset others replicas=1 image=v1 owner=deployment/db",
         expect![[r#"
-            patch replicasets/relabelled {"metadata":{"ownerReferences":[]}}: it does not match the selector any more
+            patch replicasets/relabelled {"metadata":{"ownerReferences":null}}: it does not match the selector any more
             patch replicasets/orphan {"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","blockOwnerDeletion":true,"controller":true,"kind":"Deployment","name":"web","uid":"uid-deployment-web"}]}}: it matches the selector and nobody manages it
         "#]],
     );

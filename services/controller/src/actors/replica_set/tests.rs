@@ -134,7 +134,7 @@ fn adopts_what_matches_and_releases_what_does_not() {
          pod others owner=replicaset/db ready
          pod going deleted=30 node=n",
         expect![[r#"
-            patch pods/relabelled {"metadata":{"ownerReferences":[]}}: it does not match the selector any more
+            patch pods/relabelled {"metadata":{"ownerReferences":null}}: it does not match the selector any more
             patch pods/orphan {"metadata":{"ownerReferences":[{"apiVersion":"apps/v1","blockOwnerDeletion":true,"controller":true,"kind":"ReplicaSet","name":"web","uid":"uid-replicaset-web"}]}}: it matches the selector and nobody manages it
             create pods/web-7ft2t: 1 of 2 pods exist
               event SuccessfulCreate: Created pod: web-7ft2t
