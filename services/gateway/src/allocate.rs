@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 
 use api::journal::Cause;
 use api::kinds::FieldError;
-use api::{ObjectKey, ResourceId, json};
+use api::{ObjectKey, ResourceId, json, validation};
 use bus::{ChangeTo, Expect, Mutation, Reader, View};
 use serde_json::{Value, json as value};
 
@@ -42,6 +42,7 @@ pub fn for_object(
     if json::text(object, "/kind") != SERVICES {
         return Ok(Vec::new());
     }
+    validation::cluster_ips(object)?;
     let reader = view.read();
     let held = old.map(wanted_by).unwrap_or_default();
     let mut desk =
@@ -181,7 +182,10 @@ struct Desk<'a> {
 impl Desk<'_> {
     fn complete_address(&mut self, service: &mut Value, held: &[ObjectKey]) {
         let given = json::text(service, "/spec/clusterIP").to_owned();
-        if !has_address(service) {
+        let mine = given.parse::<Ipv4Addr>().map(|own| ObjectKey::cluster(IPS, &own.to_string()));
+        let moves =
+            held.iter().any(|key| key.resource == IPS) && mine.is_ok_and(|mine| !held.contains(&mine));
+        if moves || !has_address(service) {
             if given == "None" {
                 set_address(service, "None");
             }

@@ -6,6 +6,7 @@ mod priority;
 mod quota;
 
 pub use priority::{SYSTEM_PRIORITIES, keep_priority, system_priority};
+pub(crate) use quota::pod_amounts;
 pub use quota::{format_amount, totals, usage};
 
 use std::sync::Arc;

@@ -76,7 +76,7 @@ fn storage(claim: &Value) -> Amounts {
 
 /// What a pod's containers request (or are limited to) together: those that run side by side add up, and init containers run
 /// before them.
-pub(super) fn pod_amounts(pod: &Value, list: &str) -> Amounts {
+pub(crate) fn pod_amounts(pod: &Value, list: &str) -> Amounts {
     let of = |container: &Value| -> Vec<(String, Quantity)> {
         entries(container, &format!("/resources/{list}"))
             .filter_map(|(name, amount)| Some((name.to_owned(), Quantity::parse(amount.as_str()?)?)))

@@ -178,7 +178,7 @@ fn jobs() {
         None,
         expect![[r#"
             spec.podFailurePolicy.rules[0].action: Unsupported value: "Stop": supported values: "Count", "FailIndex", "FailJob", "Ignore"
-            spec.podFailurePolicy.rules[0]: Invalid value: {"action":"Stop"}: specifying one of OnExitCodes and OnPodConditions is required
+            spec.podFailurePolicy.rules[0]: Invalid value: specifying one of OnExitCodes and OnPodConditions is required
             spec.podFailurePolicy.rules[1].onExitCodes.values[0]: Invalid value: 0: must not be 0 for the In operator
         "#]],
     );
@@ -231,9 +231,9 @@ fn cron_jobs() {
         &cron_job(", schedule: 'TZ=UTC 0 * * * *', timeZone: Local").replace("tick", &"t".repeat(53)),
         None,
         expect![[r#"
-            metadata.name: Invalid value: "ttttttttttttttttttttttttttttttttttttttttttttttttttttt": must be no more than 52 characters
             spec.schedule: Invalid value: "TZ=UTC 0 * * * *": cannot use TZ or CRON_TZ in schedule, use timeZone field instead
             spec.timeZone: Invalid value: "Local": timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones
+            metadata.name: Invalid value: "ttttttttttttttttttttttttttttttttttttttttttttttttttttt": must be no more than 52 characters
         "#]],
     );
     check_row(
@@ -247,37 +247,45 @@ fn cron_jobs() {
 #[test]
 fn stateful_sets() {
     check_created(
-        &set("StatefulSet", ", volumeClaimTemplates: [{metadata: {name: data}}]"),
+        &set(
+            "StatefulSet",
+            ", volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}]",
+        ),
         expect![[r#"
-        labels: null
-        spec:
-          persistentVolumeClaimRetentionPolicy:
-            whenDeleted: Retain
-            whenScaled: Retain
-          podManagementPolicy: OrderedReady
-          replicas: 1
-          revisionHistoryLimit: 10
-          selector:
-            matchLabels:
-              app: a
-          template:
-            metadata:
-              labels:
-                app: a
-          updateStrategy:
-            rollingUpdate:
-              partition: 0
-            type: RollingUpdate
-          volumeClaimTemplates:
-          - apiVersion: v1
-            kind: PersistentVolumeClaim
-            metadata:
-              name: data
+            labels: null
             spec:
-              volumeMode: Filesystem
-            status:
-              phase: Pending
-    "#]],
+              persistentVolumeClaimRetentionPolicy:
+                whenDeleted: Retain
+                whenScaled: Retain
+              podManagementPolicy: OrderedReady
+              replicas: 1
+              revisionHistoryLimit: 10
+              selector:
+                matchLabels:
+                  app: a
+              template:
+                metadata:
+                  labels:
+                    app: a
+              updateStrategy:
+                rollingUpdate:
+                  partition: 0
+                type: RollingUpdate
+              volumeClaimTemplates:
+              - apiVersion: v1
+                kind: PersistentVolumeClaim
+                metadata:
+                  name: data
+                spec:
+                  accessModes:
+                  - ReadWriteOnce
+                  resources:
+                    requests:
+                      storage: 1Gi
+                  volumeMode: Filesystem
+                status:
+                  phase: Pending
+        "#]],
     );
     check_wrong(
         &set(
@@ -286,9 +294,9 @@ fn stateful_sets() {
         ),
         None,
         expect![[r#"
-            spec.replicas: Invalid value: -1: must be greater than or equal to 0
             spec.podManagementPolicy: Invalid value: "Any": must be 'OrderedReady' or 'Parallel'
-            spec.updateStrategy.rollingUpdate: Invalid value: {"partition":1}: only allowed for updateStrategy 'RollingUpdate'
+            spec.updateStrategy.rollingUpdate: Invalid value: {"Partition":1,"MaxUnavailable":null}: only allowed for updateStrategy 'RollingUpdate'
+            spec.replicas: Invalid value: -1: must be greater than or equal to 0
         "#]],
     );
     check_wrong(
@@ -354,7 +362,7 @@ fn daemon_sets() {
         &set("DaemonSet", ", updateStrategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 0}}"),
         None,
         expect![[r#"
-            spec.updateStrategy.rollingUpdate.maxUnavailable: Invalid value: 0: cannot be 0 when maxSurge is 0
+            spec.updateStrategy.rollingUpdate.maxUnavailable: Required value: cannot be 0 when maxSurge is 0
         "#]],
     );
     check_wrong(

@@ -26,7 +26,7 @@ const CONDITIONS: usize = 64;
 /// Checks a configuration of webhooks that say yes or no.
 pub fn webhook_configuration(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
+    meta::loose(&mut errors, object, old);
     let mut names = BTreeSet::new();
     for (index, webhook) in items(object, "/webhooks").iter().enumerate() {
         let path = format!("webhooks[{index}]");
@@ -251,7 +251,7 @@ fn expression(
 /// Checks a policy.
 pub fn admission_policy(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
+    meta::loose(&mut errors, object, old);
     let spec = object.get("spec").unwrap_or(&Value::Null);
     errors.one_of("spec.failurePolicy".into(), text(spec, "/failurePolicy"), &FAILURE_POLICIES, true);
     let has_params = spec.get("paramKind").is_some_and(|kind| !kind.is_null());
@@ -364,7 +364,7 @@ fn match_resources(errors: &mut Errors, constraints: &Value, path: &str) {
 /// Checks a binding of a policy.
 pub fn admission_policy_binding(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
+    meta::loose(&mut errors, object, old);
     let spec = object.get("spec").unwrap_or(&Value::Null);
     match text(spec, "/policyName") {
         "" => errors.required("spec.policyName", ""),

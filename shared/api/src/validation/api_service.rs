@@ -10,7 +10,7 @@ use crate::kinds::FieldError;
 /// Checks an APIService.
 pub fn api_service(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::metadata(&mut errors, object, old, path_segment);
+    meta::general(&mut errors, object, old, path_segment);
     let (name, group, version) =
         (text(object, "/metadata/name"), text(object, "/spec/group"), text(object, "/spec/version"));
     let required = format!("{version}.{group}");

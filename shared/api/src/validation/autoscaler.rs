@@ -2,15 +2,20 @@
 
 use serde_json::Value;
 
-use super::format::dns_subdomain;
+use super::format::{dns_label, dns_subdomain, path_segment};
 use super::{Errors, meta};
-use crate::json::{int, items, text};
+use crate::json::{given, int, items, text};
 use crate::kinds::FieldError;
+use crate::quantity::Quantity;
 
 /// Kubernetes looks no further back.
 const LONGEST_WINDOW: i64 = 3600;
 /// Kubernetes knows no longer period.
 const LONGEST_PERIOD: i64 = 1800;
+
+/// Metrics that there are in Kubernetes, as it lists them; only two of them have a source here.
+const TYPES: [&str; 2] = ["ContainerResource", "Resource"];
+const SOURCES: [&str; 5] = ["object", "external", "pods", "resource", "containerResource"];
 
 /// Checks an autoscaler.
 pub fn autoscaler(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
@@ -28,8 +33,9 @@ pub fn autoscaler(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         errors.invalid("spec.maxReplicas", most, "must be greater than or equal to `minReplicas`");
     }
     let target = spec.get("scaleTargetRef").unwrap_or(&Value::Null);
-    errors.needs(target, "spec.scaleTargetRef", "kind");
-    errors.needs(target, "spec.scaleTargetRef", "name");
+    for key in ["kind", "name"] {
+        errors.named(target, "spec.scaleTargetRef", key, path_segment);
+    }
     for (index, metric) in items(spec, "/metrics").iter().enumerate() {
         self::metric(&mut errors, metric, &format!("spec.metrics[{index}]"));
     }
@@ -44,61 +50,109 @@ pub fn autoscaler(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
 
 /// Metrics of other types would need a source of metrics, and there is none.
 fn metric(errors: &mut Errors, metric: &Value, path: &str) {
-    let (field, source) = match text(metric, "/type") {
-        "Resource" => ("resource", metric.get("resource")),
-        "ContainerResource" => ("containerResource", metric.get("containerResource")),
-        "" => return errors.required(format!("{path}.type"), "must specify a metric source type"),
-        other => {
-            return errors.unsupported(format!("{path}.type"), other, &["ContainerResource", "Resource"]);
-        }
-    };
-    let path = format!("{path}.{field}");
-    let Some(source) = source.filter(|source| !source.is_null()) else {
-        return errors.required(path, "must populate information for the given metric source");
-    };
-    errors.needs(source, &path, "name");
-    if field == "containerResource" {
-        errors.needs(source, &path, "container");
+    let kind = text(metric, "/type");
+    if kind.is_empty() {
+        errors.required(format!("{path}.type"), "must specify a metric source type");
     }
-    let name = text(source, "/name");
-    errors.one_of(format!("{path}.name"), name, &["cpu", "memory"], false);
+    if !TYPES.contains(&kind) {
+        return errors.unsupported(format!("{path}.type"), kind, &TYPES);
+    }
+    let expected = if kind == "Resource" { "resource" } else { "containerResource" };
+    let present: Vec<&str> = SOURCES
+        .into_iter()
+        .filter(|source| metric.get(*source).is_some_and(|source| !source.is_null()))
+        .collect();
+    if let Some(first) = present.first().filter(|first| first.to_lowercase().ends_with("resource")) {
+        let source = metric.get(*first).unwrap_or(&Value::Null);
+        resource(errors, source, &format!("{path}.{first}"), *first == "containerResource");
+    }
+    if !present.contains(&expected) {
+        let detail = "must populate information for the given metric source";
+        errors.required(format!("{path}.{expected}"), detail);
+    }
+    for other in present.iter().filter(|source| present.len() > 1 && **source != expected) {
+        errors.forbidden(format!("{path}.{other}"), "must populate the given metric source only");
+    }
+}
+
+fn resource(errors: &mut Errors, source: &Value, path: &str, of_container: bool) {
+    match text(source, "/name") {
+        "" => errors.required(format!("{path}.name"), "must specify a resource name"),
+        name => errors.one_of(format!("{path}.name"), name, &["cpu", "memory"], false),
+    }
+    if of_container {
+        match text(source, "/container") {
+            "" => errors.required(format!("{path}.container"), "must specify a container"),
+            name => errors.format(&format!("{path}.container"), name, dns_label(name)),
+        }
+    }
     let target = source.get("target").unwrap_or(&Value::Null);
     let path = format!("{path}.target");
-    match (int(target, "/averageUtilization"), text(target, "/averageValue")) {
-        (None, "") => errors.required(
+    self::target(errors, target, &path);
+    let (percent, amount) = (given(target, "/averageUtilization"), given(target, "/averageValue"));
+    match (percent, amount) {
+        (None, None) => errors.required(
             format!("{path}.averageUtilization"),
             "must set either a target raw value or a target utilization",
         ),
-        (Some(_), value) if !value.is_empty() => errors.forbidden(
+        (Some(_), Some(_)) => errors.forbidden(
             format!("{path}.averageValue"),
             "may not set both a target raw value and a target utilization",
         ),
-        (Some(percent), _) if percent < 1 => {
-            errors.invalid(format!("{path}.averageUtilization"), percent, "must be greater than 0");
-        }
         _ => {}
     }
 }
 
-fn scaling_rules(errors: &mut Errors, rules: &Value, path: &str) {
-    errors.not_negative(rules, path, "stabilizationWindowSeconds");
-    if let Some(window) = int(rules, "/stabilizationWindowSeconds").filter(|window| *window > LONGEST_WINDOW)
-    {
-        let detail = "must be less than or equal to 3600";
-        errors.invalid(format!("{path}.stabilizationWindowSeconds"), window, detail);
+fn target(errors: &mut Errors, target: &Value, path: &str) {
+    let kind = text(target, "/type");
+    if kind.is_empty() {
+        errors.required(format!("{path}.type"), "must specify a metric target type");
     }
-    let choices = ["Disabled", "Max", "Min"];
-    errors.one_of(format!("{path}.selectPolicy"), text(rules, "/selectPolicy"), &choices, false);
-    for (index, policy) in items(rules, "/policies").iter().enumerate() {
+    if !["Utilization", "Value", "AverageValue"].contains(&kind) {
+        errors.invalid(format!("{path}.type"), kind, "must be either Utilization, Value, or AverageValue");
+    }
+    for key in ["value", "averageValue"] {
+        let amount = target.get(key).and_then(Value::as_str);
+        if let Some(amount) = amount.filter(|amount| Quantity::parse(amount).is_none_or(|it| it.milli <= 0)) {
+            errors.invalid(format!("{path}.{key}"), amount, "must be positive");
+        }
+    }
+    if let Some(percent) = int(target, "/averageUtilization").filter(|percent| *percent < 1) {
+        errors.invalid(format!("{path}.averageUtilization"), percent, "must be greater than 0");
+    }
+}
+
+fn scaling_rules(errors: &mut Errors, rules: &Value, path: &str) {
+    let field = format!("{path}.stabilizationWindowSeconds");
+    match int(rules, "/stabilizationWindowSeconds") {
+        Some(window) if window < 0 => {
+            errors.invalid(field, window, "must be greater than or equal to zero");
+        }
+        Some(window) if window > LONGEST_WINDOW => {
+            errors.invalid(field, window, &format!("must be less than or equal to {LONGEST_WINDOW}"));
+        }
+        _ => {}
+    }
+    errors.supports(rules, path, "selectPolicy", &["Disabled", "Max", "Min"]);
+    let policies = items(rules, "/policies");
+    if policies.is_empty() {
+        errors.required(format!("{path}.policies"), "must specify at least one Policy");
+    }
+    for (index, policy) in policies.iter().enumerate() {
         let path = format!("{path}.policies[{index}]");
-        errors.one_of(format!("{path}.type"), text(policy, "/type"), &["Percent", "Pods"], true);
+        let (kind, kinds) = (text(policy, "/type"), ["Percent", "Pods"]);
+        if !kinds.contains(&kind) {
+            errors.unsupported(format!("{path}.type"), kind, &kinds);
+        }
         for key in ["value", "periodSeconds"] {
-            if let Some(number) = int(policy, &format!("/{key}")).filter(|number| *number < 1) {
+            let number = int(policy, &format!("/{key}")).unwrap_or(0);
+            if number < 1 {
                 errors.invalid(format!("{path}.{key}"), number, "must be greater than zero");
             }
         }
         if let Some(period) = int(policy, "/periodSeconds").filter(|period| *period > LONGEST_PERIOD) {
-            errors.invalid(format!("{path}.periodSeconds"), period, "must be less than or equal to 1800");
+            let detail = format!("must be less than or equal to {LONGEST_PERIOD}");
+            errors.invalid(format!("{path}.periodSeconds"), period, &detail);
         }
     }
 }

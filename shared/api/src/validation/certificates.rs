@@ -4,13 +4,17 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::format::dns_subdomain;
+use super::format::{Format, dns_label, dns_subdomain};
 use super::{Errors, meta};
 use crate::json::{int, items, text};
 use crate::kinds::FieldError;
 
 /// The shortest life of a certificate, in seconds.
 const SHORTEST: i64 = 600;
+/// Bytes of a signer's domain.
+const LONGEST_DOMAIN: usize = 253;
+/// Bytes of a signer's name: a domain, a namespace and a name.
+const LONGEST_SIGNER: usize = 571;
 /// What a certificate may be good for.
 const USAGES: [&str; 23] = [
     "any",
@@ -59,7 +63,14 @@ pub fn signing_request(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
             errors.duplicate(field, usage);
         }
     }
-    signer_name(&mut errors, text(spec, "/signerName"));
+    match text(spec, "/signerName") {
+        "kubernetes.io/legacy-unknown" => errors.invalid(
+            "spec.signerName",
+            "kubernetes.io/legacy-unknown",
+            "the legacy signerName is not allowed via this API version",
+        ),
+        signer => signer_name(&mut errors, "spec.signerName", signer),
+    }
     if let Some(seconds) = int(spec, "/expirationSeconds").filter(|seconds| *seconds < SHORTEST) {
         let why = "may not specify a duration less than 600 seconds (10 minutes)";
         errors.invalid("spec.expirationSeconds", seconds, why);
@@ -67,30 +78,36 @@ pub fn signing_request(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     errors.0
 }
 
-fn signer_name(errors: &mut Errors, name: &str) {
-    let field = "spec.signerName";
-    match name.split_once('/') {
-        None if name.is_empty() => errors.required(field, ""),
-        None => errors.invalid(
-            field,
-            name,
-            "must be a fully qualified domain and path of the form 'example.com/signer-name'",
-        ),
-        Some(("kubernetes.io", "legacy-unknown")) => {
-            errors.invalid(field, name, "the legacy signerName is not allowed via this API version");
-        }
-        Some((domain, path)) => {
-            if !domain.contains('.') {
-                errors.invalid(
-                    field,
-                    domain,
-                    "should be a domain with at least two segments separated by dots",
-                );
-            }
-            for part in [domain, path] {
-                errors.format(field, part, dns_subdomain(part));
-            }
-        }
+/// Checks the name of who signs: a domain and a path.
+pub(super) fn signer_name(errors: &mut Errors, field: &str, name: &str) {
+    if name.is_empty() {
+        return errors.required(field, "");
+    }
+    let Some((domain, path)) = name.split_once('/').filter(|(_, path)| !path.contains('/')) else {
+        let detail = "must be a fully qualified domain and path of the form 'example.com/signer-name'";
+        return errors.invalid(field, name, detail);
+    };
+    if domain.len() > LONGEST_DOMAIN {
+        errors.too_long(field, LONGEST_DOMAIN);
+    }
+    let wrong = |part: &str, format: Format| {
+        let labels = part.split('.').map(|label| (label, format(label)));
+        let first = labels.filter(|(_, violations)| !violations.is_empty()).take(1);
+        first
+            .flat_map(|(label, violations)| {
+                violations
+                    .into_iter()
+                    .map(move |violation| format!("validating label {label:?}: {violation}"))
+            })
+            .collect::<Vec<_>>()
+    };
+    errors.format(field, domain, wrong(domain, dns_label));
+    if !domain.contains('.') {
+        errors.invalid(field, domain, "should be a domain with at least two segments separated by dots");
+    }
+    errors.format(field, path, wrong(path, dns_subdomain));
+    if name.len() > LONGEST_SIGNER {
+        errors.too_long(field, LONGEST_SIGNER);
     }
 }
 

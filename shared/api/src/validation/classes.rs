@@ -1,20 +1,19 @@
-//! Rules of quotas, limits, priorities, runtimes and pod templates.
+//! Rules of quotas, priorities, runtimes and pod templates.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use super::format::{dns_label, qualified_name};
-use super::resources::amount_of;
-use super::{Errors, meta, pod};
-use crate::json::{entries, int, items, text};
+use super::format::dns_label;
+use super::resources::{self, Asker, name, value};
+use super::{Errors, affinity, meta, pod};
+use crate::json::{entries, given, int, items, text};
 use crate::kinds::FieldError;
-use crate::quantity::Quantity;
 
 /// The highest priority that users can give.
 const HIGHEST_PRIORITY: i64 = 1_000_000_000;
-/// What a quota can be about without naming a group.
-const QUOTA_RESOURCES: [&str; 16] = [
+/// What a quota can be about without naming a group, besides huge pages.
+const QUOTA_RESOURCES: [&str; 19] = [
     "cpu",
     "memory",
     "ephemeral-storage",
@@ -31,8 +30,15 @@ const QUOTA_RESOURCES: [&str; 16] = [
     "replicationcontrollers",
     "secrets",
     "persistentvolumeclaims",
+    "configmaps",
+    "services.nodeports",
+    "services.loadbalancers",
 ];
-const MORE_QUOTA_RESOURCES: [&str; 3] = ["configmaps", "services.nodeports", "services.loadbalancers"];
+/// What pods without requests can be counted as, and what is counted of claims.
+const OF_BEST_EFFORT: [&str; 1] = ["pods"];
+const OF_PODS: [&str; 7] =
+    ["pods", "cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"];
+const OF_CLAIMS: [&str; 2] = ["persistentvolumeclaims", "requests.storage"];
 const SCOPES: [&str; 7] = [
     "BestEffort",
     "CrossNamespacePodAffinity",
@@ -42,14 +48,15 @@ const SCOPES: [&str; 7] = [
     "Terminating",
     "VolumeAttributesClass",
 ];
+/// Scopes that exclude each other.
+const CONFLICTS: [[&str; 2]; 2] = [["BestEffort", "NotBestEffort"], ["Terminating", "NotTerminating"]];
 
 /// Checks a pod template.
 pub fn pod_template(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::standard(&mut errors, object, old);
     let template = object.get("template").unwrap_or(&Value::Null);
-    meta::labels(&mut errors, template, "/metadata/labels", "template.labels");
-    pod::spec(&mut errors, template.get("spec").unwrap_or(&Value::Null), "template.spec");
+    pod::template(&mut errors, template, "template");
     errors.0
 }
 
@@ -59,113 +66,97 @@ pub fn resource_quota(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     meta::standard(&mut errors, object, old);
     for (resource, amount) in entries(object, "/spec/hard") {
         let path = format!("spec.hard[{resource}]");
-        quota_resource(&mut errors, &path, resource);
-        let amount = amount.as_str().unwrap_or_default();
-        amount_of(&mut errors, &path, amount);
-        let counted = !["cpu", "memory", "storage"].iter().any(|measured| resource.ends_with(measured));
-        if counted && Quantity::parse(amount).is_some_and(|amount| amount.milli % 1000 != 0) {
-            errors.invalid(path, amount, "must be an integer");
+        let huge = ["hugepages-", "requests.hugepages-"].iter().any(|prefix| resource.starts_with(prefix));
+        name(&mut errors, &path, resource);
+        if !resource.contains('/') && !huge && !QUOTA_RESOURCES.contains(&resource) {
+            errors.invalid(path.as_str(), resource, "must be a standard resource for quota");
+        }
+        value(&mut errors, &path, resource, amount.as_str().unwrap_or_default());
+    }
+    scopes(&mut errors, object);
+    scope_selector(&mut errors, object);
+    if let Some(old) = old {
+        let set = |quota: &Value| -> BTreeSet<String> {
+            items(quota, "/spec/scopes").iter().map(Value::to_string).collect()
+        };
+        if set(object) != set(old) {
+            let scopes = object.pointer("/spec/scopes").cloned().unwrap_or_default();
+            errors.invalid("spec.scopes", scopes, "field is immutable");
         }
     }
+    errors.0
+}
+
+/// A scope that what is counted does not have.
+fn is_beside_the_point(quota: &Value, scope: &str) -> usize {
+    let fits = |resource: &str| match scope {
+        "BestEffort" => OF_BEST_EFFORT.contains(&resource),
+        "VolumeAttributesClass" => OF_CLAIMS.contains(&resource),
+        "CrossNamespacePodAffinity"
+        | "NotBestEffort"
+        | "NotTerminating"
+        | "PriorityClass"
+        | "Terminating" => OF_PODS.contains(&resource),
+        _ => true,
+    };
+    let counted = entries(quota, "/spec/hard").map(|(resource, _)| resource);
+    counted.filter(|resource| QUOTA_RESOURCES.contains(resource) && !fits(resource)).count()
+}
+
+fn scopes(errors: &mut Errors, object: &Value) {
+    let path = "spec.scopes";
     let scopes = items(object, "/spec/scopes");
-    let mut seen = HashSet::new();
+    let mut refuse = |why: &str| errors.invalid(path, scopes.to_vec(), why);
     for scope in scopes.iter().filter_map(Value::as_str) {
         if !SCOPES.contains(&scope) {
-            errors.invalid("spec.scopes", Value::Array(scopes.to_vec()), "unsupported scope");
-        } else if !seen.insert(scope) {
-            errors.duplicate("spec.scopes", scope);
+            refuse("unsupported scope");
         }
+        (0..is_beside_the_point(object, scope)).for_each(|_| refuse("unsupported scope applied to resource"));
     }
-    if let Some(old) = old {
-        errors.immutable("spec.scopes", object.pointer("/spec/scopes"), old.pointer("/spec/scopes"));
-    }
-    errors.0
-}
-
-fn quota_resource(errors: &mut Errors, path: &str, resource: &str) {
-    let violations = qualified_name(resource);
-    let well_formed = violations.is_empty();
-    errors.format(path, resource, violations);
-    let standard = QUOTA_RESOURCES.contains(&resource)
-        || MORE_QUOTA_RESOURCES.contains(&resource)
-        || resource.contains('/')
-        || ["hugepages-", "requests.hugepages-"].iter().any(|prefix| resource.starts_with(prefix));
-    if well_formed && !standard {
-        errors.invalid(path, resource, "must be a standard resource type or fully qualified");
-        errors.invalid(path, resource, "must be a standard resource for quota");
+    for pair in CONFLICTS {
+        if pair.iter().all(|one| scopes.iter().any(|scope| scope == one)) {
+            refuse("conflicting scopes");
+        }
     }
 }
 
-/// Checks a limit range.
-pub fn limit_range(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
-    let mut kinds = HashSet::new();
-    for (index, item) in items(object, "/spec/limits").iter().enumerate() {
-        let path = format!("spec.limits[{index}]");
-        let kind = text(item, "/type");
-        let known = matches!(kind, "Pod" | "Container" | "PersistentVolumeClaim");
-        if !known && !kind.contains('/') {
-            errors.invalid(format!("{path}.type"), kind, "must be a standard limit type or fully qualified");
+fn scope_selector(errors: &mut Errors, object: &Value) {
+    let path = "spec.scopeSelector.matchExpressions";
+    let expressions = items(object, "/spec/scopeSelector/matchExpressions");
+    for expression in expressions {
+        let (scope, operator) = (text(expression, "/scopeName"), text(expression, "/operator"));
+        if !SCOPES.contains(&scope) {
+            errors.invalid(format!("{path}.scopeName"), scope, "unsupported scope");
         }
-        if !kinds.insert(kind) {
-            errors.duplicate(format!("{path}.type"), kind);
+        let shown = object.pointer("/spec/scopeSelector").cloned().unwrap_or_default();
+        for _ in 0..is_beside_the_point(object, scope) {
+            errors.invalid(path, shown.clone(), "unsupported scope applied to resource");
         }
-        limits_of_kind(&mut errors, item, kind, &path);
-        amounts(&mut errors, item, &path);
-    }
-    errors.0
-}
-
-fn limits_of_kind(errors: &mut Errors, item: &Value, kind: &str, path: &str) {
-    let there = |key: &str| entries(item, &format!("/{key}")).next().is_some();
-    if kind == "Pod" {
-        for key in ["default", "defaultRequest"].into_iter().filter(|key| there(key)) {
-            errors.forbidden(format!("{path}.{key}"), "may not be specified when `type` is 'Pod'");
+        let classed = matches!(scope, "PriorityClass" | "VolumeAttributesClass");
+        if !classed && SCOPES.contains(&scope) && operator != "Exists" {
+            let detail = "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity";
+            errors.invalid(format!("{path}.operator"), operator, detail);
         }
-    }
-    let storage = |key: &str| item.get(key).and_then(|amounts| amounts.get("storage")).is_some();
-    if kind == "PersistentVolumeClaim" && !storage("min") && !storage("max") {
-        let detail = "either minimum or maximum storage value is required, but neither was provided";
-        errors.required(path, detail);
-    }
-}
-
-/// Amounts are no amounts if they contradict each other.
-fn amounts(errors: &mut Errors, item: &Value, path: &str) {
-    // What the second is called, and what may not be less than what.
-    const ORDERED: [(&str, &str, &str); 6] = [
-        ("min", "max", "min value {} is greater than max value {}"),
-        ("min", "defaultRequest", "min value {} is greater than default request value {}"),
-        ("defaultRequest", "max", "default request value {} is greater than max value {}"),
-        ("defaultRequest", "default", "default request value {} is greater than default limit value {}"),
-        ("min", "default", "min value {} is greater than default value {}"),
-        ("default", "max", "default value {} is greater than max value {}"),
-    ];
-    for key in ["max", "min", "default", "defaultRequest", "maxLimitRequestRatio"] {
-        for (resource, amount) in entries(item, &format!("/{key}")) {
-            amount_of(errors, &format!("{path}.{key}[{resource}]"), amount.as_str().unwrap_or_default());
-        }
-    }
-    for (less, more, words) in ORDERED {
-        for (resource, amount) in entries(item, &format!("/{less}")) {
-            let other = item.get(more).and_then(|amounts| amounts.get(resource)).and_then(Value::as_str);
-            let (amount, other) = (amount.as_str().unwrap_or_default(), other.unwrap_or_default());
-            if let (Some(small), Some(large)) = (Quantity::parse(amount), Quantity::parse(other))
-                && small > large
-            {
-                let at = if less == "min" && more != "max" { more } else { less };
-                let at_value = if at == less { amount } else { other };
-                let detail = words.replacen("{}", amount, 1).replacen("{}", other, 1);
-                errors.invalid(format!("{path}.{at}[{resource}]"), at_value, &detail);
+        let values = items(expression, "/values");
+        match operator {
+            "In" | "NotIn" if values.is_empty() => {
+                let detail =
+                    "must be at least one value when `operator` is 'In' or 'NotIn' for scope selector";
+                errors.required(format!("{path}.values"), detail);
             }
+            "Exists" | "DoesNotExist" if !values.is_empty() => {
+                let detail =
+                    "must be no value when `operator` is 'Exist' or 'DoesNotExist' for scope selector";
+                errors.invalid(format!("{path}.values"), values.to_vec(), detail);
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            other => errors.invalid(format!("{path}.operator"), other, "not a valid selector operator"),
         }
     }
-    for (resource, ratio) in entries(item, "/maxLimitRequestRatio") {
-        let ratio = ratio.as_str().unwrap_or_default();
-        if Quantity::parse(ratio).is_some_and(|ratio| ratio < Quantity::units(1)) {
-            let detail = format!("ratio {ratio} is less than 1");
-            errors.invalid(format!("{path}.maxLimitRequestRatio[{resource}]"), ratio, &detail);
+    for pair in CONFLICTS {
+        if pair.iter().all(|one| expressions.iter().any(|expression| text(expression, "/scopeName") == *one))
+        {
+            errors.invalid("spec.scopes", items(object, "/spec/scopes").to_vec(), "conflicting scopes");
         }
     }
 }
@@ -207,11 +198,25 @@ pub fn priority_class(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
 /// Checks a runtime class.
 pub fn runtime_class(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
-    let handler = text(object, "/handler");
-    errors.format("handler", handler, dns_label(handler));
+    meta::loose(&mut errors, object, old);
     if let Some(old) = old {
         errors.immutable("handler", object.get("handler"), old.get("handler"));
+        return errors.0;
+    }
+    let handler = text(object, "/handler");
+    errors.format("handler", handler, dns_label(handler));
+    if let Some(amounts) = given(object, "/overhead/podFixed") {
+        resources::amounts(&mut errors, &json!({"limits": amounts}), "overhead", Asker::Container);
+    }
+    if let Some(scheduling) = given(object, "/scheduling") {
+        meta::labels(&mut errors, scheduling, "/nodeSelector", "scheduling.nodeSelector");
+        affinity::tolerations(&mut errors, scheduling, "scheduling");
+        let mut seen = HashSet::new();
+        for (index, toleration) in items(scheduling, "/tolerations").iter().enumerate() {
+            if !seen.insert(["key", "operator", "value", "effect"].map(|key| toleration.get(key))) {
+                errors.duplicate(format!("scheduling.tolerations[{index}]"), toleration.clone());
+            }
+        }
     }
     errors.0
 }

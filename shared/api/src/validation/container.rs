@@ -1,73 +1,99 @@
-//! Rules of containers: names, images, ports, environment, mounts, hooks.
+//! Rules of containers, in Kubernetes' order: what all have, then what those of a pod have together.
 
 use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::format::{config_key, dns_label, env_name, port_name, port_number};
-use super::{Errors, probe, resources};
-use crate::json::{int, items, text};
+use super::environment::environment;
+use super::format::{dns_label, port_name, port_number};
+use super::mounts::mounts;
+use super::volume::Volumes;
+use super::{Errors, probe, resources, security};
+use crate::json::{given, int, items, text};
 
 const PROTOCOLS: [&str; 3] = ["SCTP", "TCP", "UDP"];
-const FIELD_PATHS: [&str; 9] = [
-    "metadata.name",
-    "metadata.namespace",
-    "metadata.uid",
-    "spec.nodeName",
-    "spec.serviceAccountName",
-    "status.hostIP",
-    "status.hostIPs",
-    "status.podIP",
-    "status.podIPs",
-];
-/// Known of pods, but not to the environment.
-const OTHER_FIELD_PATHS: [&str; 5] =
-    ["metadata.annotations", "metadata.labels", "spec.restartPolicy", "spec.schedulerName", "status.phase"];
-const VALUE_SOURCES: [&str; 5] =
-    ["fieldRef", "resourceFieldRef", "configMapKeyRef", "secretKeyRef", "fileKeyRef"];
+const PULL_POLICIES: [&str; 3] = ["Always", "IfNotPresent", "Never"];
+/// Rules about exits of one container, and codes in one of them.
+const MOST_RULES: usize = 20;
+const MOST_CODES: usize = 255;
 
-/// Which list a container is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Role {
-    /// `containers`.
-    Main,
-    /// `initContainers`.
-    Init,
+/// What containers need to know of the pod that they are in.
+pub(super) struct Pod<'a> {
+    /// What they may mount.
+    pub volumes: Volumes<'a>,
+    /// The names of its claims of devices.
+    pub claims: Vec<&'a str>,
+    /// Seconds that it has to end.
+    pub grace: Option<i64>,
+    pub restart_policy: &'a str,
+    /// Its users are the node's.
+    pub host_users: bool,
 }
 
-/// Checks one container at `path`. `volumes` are the names it may mount.
-pub(super) fn container(
-    errors: &mut Errors,
-    container: &Value,
-    path: &str,
-    role: Role,
-    volumes: &HashSet<&str>,
-) {
-    match text(container, "/name") {
-        "" => errors.required(format!("{path}.name"), ""),
-        name => errors.format(&format!("{path}.name"), name, dns_label(name)),
+/// Checks a pod spec's main and init containers.
+pub(super) fn containers(errors: &mut Errors, spec: &Value, path: &str, pod: &Pod<'_>) {
+    main(errors, spec, &format!("{path}.containers"), pod);
+    init(errors, spec, &format!("{path}.initContainers"), pod);
+}
+
+fn main(errors: &mut Errors, spec: &Value, path: &str, pod: &Pod<'_>) {
+    let containers = items(spec, "/containers");
+    if containers.is_empty() {
+        errors.required(path, "");
     }
-    match text(container, "/image") {
-        "" => errors.required(format!("{path}.image"), ""),
-        image if image.trim() != image => {
-            errors.invalid(format!("{path}.image"), image, "must not have leading or trailing whitespace");
+    let mut names = HashSet::new();
+    for (index, one) in containers.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        common(errors, one, &path, pod);
+        let name = text(one, "/name");
+        if !names.insert(name) {
+            errors.duplicate(format!("{path}.name"), name);
         }
-        _ => {}
+        probe::probes(errors, one, &path, pod.grace);
+        restarts(errors, one, &path);
     }
-    let pull = ["Always", "IfNotPresent", "Never"];
-    errors.one_of(format!("{path}.imagePullPolicy"), text(container, "/imagePullPolicy"), &pull, true);
-    let message = ["FallbackToLogsOnError", "File"];
+    let mut taken = HashSet::new();
+    for (index, one) in containers.iter().enumerate() {
+        host_ports(errors, one, &format!("{path}[{index}]"), &mut taken);
+    }
+}
+
+fn init(errors: &mut Errors, spec: &Value, path: &str, pod: &Pod<'_>) {
+    let mut names: HashSet<&str> = items(spec, "/containers").iter().map(|one| text(one, "/name")).collect();
+    for (index, one) in items(spec, "/initContainers").iter().enumerate() {
+        let own = format!("{path}[{index}]");
+        common(errors, one, &own, pod);
+        restarts(errors, one, &own);
+        let name = text(one, "/name");
+        if names.contains(name) {
+            errors.duplicate(format!("{own}.name"), name);
+        } else if !name.is_empty() {
+            names.insert(name);
+        }
+        // They run one by one; Kubernetes takes each for the first of its list.
+        host_ports(errors, one, &format!("{path}[0]"), &mut HashSet::new());
+        match text(one, "/restartPolicy") {
+            "Always" => probe::probes(errors, one, &own, pod.grace),
+            _ => probe::none(errors, one, &own),
+        }
+    }
+}
+
+/// Checks what every container has.
+pub(super) fn common(errors: &mut Errors, container: &Value, path: &str, pod: &Pod<'_>) {
+    errors.named(container, path, "name", dns_label);
+    errors.needs(container, path, "image");
     let policy = text(container, "/terminationMessagePolicy");
-    errors.one_of(format!("{path}.terminationMessagePolicy"), policy, &message, true);
+    let policies = ["File", "FallbackToLogsOnError"];
+    errors.one_of(format!("{path}.terminationMessagePolicy"), policy, &policies, true);
     ports(errors, container, path);
-    environment(errors, container, path);
-    mounts(errors, container, path, volumes);
-    resources::resources(errors, container, path);
-    let restart = text(container, "/restartPolicy");
-    if role == Role::Init {
-        errors.one_of(format!("{path}.restartPolicy"), restart, &["Always", "Never", "OnFailure"], false);
-    }
-    probe::probes(errors, container, path, role == Role::Init && restart != "Always");
+    environment(errors, container, path, &pod.volumes);
+    mounts(errors, container, path, &pod.volumes);
+    let policy = text(container, "/imagePullPolicy");
+    errors.one_of(format!("{path}.imagePullPolicy"), policy, &PULL_POLICIES, true);
+    resources::resources(errors, container, path, &pod.claims);
+    resize_policy(errors, container, path, pod.restart_policy);
+    security::of_container(errors, container, path, pod.host_users);
 }
 
 fn ports(errors: &mut Errors, container: &Value, path: &str) {
@@ -76,10 +102,11 @@ fn ports(errors: &mut Errors, container: &Value, path: &str) {
         let path = format!("{path}.ports[{index}]");
         let name = text(port, "/name");
         if !name.is_empty() {
-            errors.format(&format!("{path}.name"), name, port_name(name));
-            if !names.insert(name) {
+            let violations = port_name(name);
+            if violations.is_empty() && !names.insert(name) {
                 errors.duplicate(format!("{path}.name"), name);
             }
+            errors.format(&format!("{path}.name"), name, violations);
         }
         match int(port, "/containerPort").unwrap_or(0) {
             0 => errors.required(format!("{path}.containerPort"), ""),
@@ -99,111 +126,72 @@ pub(super) fn number_in_range(errors: &mut Errors, path: &str, number: i64) {
     }
 }
 
-fn environment(errors: &mut Errors, container: &Value, path: &str) {
-    for (index, variable) in items(container, "/env").iter().enumerate() {
-        let path = format!("{path}.env[{index}]");
-        match text(variable, "/name") {
-            "" => errors.required(format!("{path}.name"), ""),
-            name => errors.format(&format!("{path}.name"), name, env_name(name)),
-        }
-        if let Some(source) = variable.get("valueFrom").filter(|source| !source.is_null()) {
-            value_from(errors, source, &format!("{path}.valueFrom"), text(variable, "/value"));
-        }
-    }
-    for (index, source) in items(container, "/envFrom").iter().enumerate() {
-        let path = format!("{path}.envFrom[{index}]");
-        let present: Vec<&str> =
-            ["configMapRef", "secretRef"].into_iter().filter(|key| source.get(key).is_some()).collect();
-        match present.as_slice() {
-            [] => errors.invalid(path, "", "must specify one of: `configMapRef` or `secretRef`"),
-            [key] => {
-                let reference = source.get(*key).unwrap_or(&Value::Null);
-                errors.needs(reference, &format!("{path}.{key}"), "name");
-            }
-            _ => errors.invalid(path, "", "may not have more than one field specified at a time"),
+/// No two ports of a node are the same.
+fn host_ports(errors: &mut Errors, container: &Value, path: &str, taken: &mut HashSet<String>) {
+    for (index, port) in items(container, "/ports").iter().enumerate() {
+        let Some(number) = int(port, "/hostPort").filter(|number| *number != 0) else { continue };
+        let shown = format!("{}/{}/{number}", text(port, "/protocol"), text(port, "/hostIP"));
+        if !taken.insert(shown.clone()) {
+            errors.duplicate(format!("{path}.ports[{index}].hostPort"), shown);
         }
     }
 }
 
-fn value_from(errors: &mut Errors, source: &Value, path: &str, value: &str) {
-    if let Some(field) = source.get("fieldRef") {
-        field_path(errors, text(field, "/fieldPath"), &format!("{path}.fieldRef.fieldPath"));
-    }
-    for key in ["configMapKeyRef", "secretKeyRef"] {
-        let Some(reference) = source.get(key) else { continue };
-        errors.needs(reference, &format!("{path}.{key}"), "name");
-        match text(reference, "/key") {
-            "" => errors.required(format!("{path}.{key}.key"), ""),
-            name => errors.format(&format!("{path}.{key}.key"), name, config_key(name)),
+fn resize_policy(errors: &mut Errors, container: &Value, path: &str, restart_policy: &str) {
+    let path = format!("{path}.resizePolicy");
+    let mut seen = HashSet::new();
+    for (index, policy) in items(container, "/resizePolicy").iter().enumerate() {
+        let (resource, restart) = (text(policy, "/resourceName"), text(policy, "/restartPolicy"));
+        if !seen.insert(resource) {
+            errors.duplicate(format!("{path}[{index}]"), resource);
         }
-    }
-    let present: Vec<&str> = VALUE_SOURCES.into_iter().filter(|key| source.get(key).is_some()).collect();
-    match present.as_slice() {
-        [] => errors.invalid(
-            path,
-            "",
-            "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
-        ),
-        _ if !value.is_empty() => errors.invalid(path, "", "may not be specified when `value` is not empty"),
-        [_] => {}
-        _ => errors.invalid(path, "", "may not have more than one field specified at a time"),
-    }
-}
-
-fn field_path(errors: &mut Errors, field: &str, path: &str) {
-    let subscripted = field.starts_with("metadata.labels['") || field.starts_with("metadata.annotations['");
-    match field {
-        "" => errors.required(path, ""),
-        field if subscripted && field.ends_with("']") => {}
-        field if FIELD_PATHS.contains(&field) || OTHER_FIELD_PATHS.contains(&field) => {
-            errors.one_of(path.to_owned(), field, &FIELD_PATHS, true);
-        }
-        field => {
-            let detail = format!("error converting fieldPath: field label not supported: {field}");
-            errors.invalid(path, field, &detail);
+        errors.one_of(path.clone(), resource, &["cpu", "memory"], true);
+        errors.one_of(path.clone(), restart, &["NotRequired", "RestartContainer"], true);
+        if restart_policy == "Never" && restart != "NotRequired" {
+            let detail = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            errors.invalid(path.as_str(), restart, detail);
         }
     }
 }
 
-fn mounts(errors: &mut Errors, container: &Value, path: &str, volumes: &HashSet<&str>) {
-    let mut paths = HashSet::new();
-    for (index, mount) in items(container, "/volumeMounts").iter().enumerate() {
-        let path = format!("{path}.volumeMounts[{index}]");
-        match text(mount, "/name") {
-            "" => errors.required(format!("{path}.name"), ""),
-            name if !volumes.contains(name) => errors.not_found(format!("{path}.name"), name),
-            _ => {}
+/// When a container starts again, if it says so itself.
+fn restarts(errors: &mut Errors, container: &Value, path: &str) {
+    errors.supports(container, path, "restartPolicy", &["Always", "Never", "OnFailure"]);
+    let rules = items(container, "/restartPolicyRules");
+    if !rules.is_empty() && given(container, "/restartPolicy").is_none() {
+        let detail = "must specify restartPolicy when restart rules are used";
+        return errors.required(format!("{path}.restartPolicy"), detail);
+    }
+    let path = format!("{path}.restartPolicyRules");
+    if rules.len() > MOST_RULES {
+        errors.too_many(path.as_str(), rules.len(), MOST_RULES);
+    }
+    for (index, rule) in rules.iter().enumerate() {
+        let path = format!("{path}[{index}]");
+        let action = text(rule, "/action");
+        if action != "Restart" {
+            errors.unsupported(format!("{path}.action"), action, &["Restart"]);
         }
-        match text(mount, "/mountPath") {
-            "" => errors.required(format!("{path}.mountPath"), ""),
-            place if !paths.insert(place) => {
-                errors.invalid(format!("{path}.mountPath"), place, "must be unique")
-            }
-            _ => {}
+        let Some(codes) = given(rule, "/exitCodes") else {
+            errors.required(format!("{path}.exitCodes"), "must be specified");
+            continue;
+        };
+        let path = format!("{path}.exitCodes");
+        let operator = text(codes, "/operator");
+        if !["In", "NotIn"].contains(&operator) {
+            errors.unsupported(format!("{path}.operator"), operator, &["In", "NotIn"]);
         }
-        for key in ["subPath", "subPathExpr"] {
-            relative(errors, &format!("{path}.{key}"), text(mount, &format!("/{key}")));
+        let values = items(codes, "/values").len();
+        if values > MOST_CODES {
+            errors.too_many(format!("{path}.values"), values, MOST_CODES);
         }
-        if !text(mount, "/subPath").is_empty() && !text(mount, "/subPathExpr").is_empty() {
-            let detail = "subPathExpr and subPath are mutually exclusive";
-            errors.invalid(format!("{path}.subPathExpr"), text(mount, "/subPathExpr"), detail);
-        }
-        let propagation = ["Bidirectional", "HostToContainer", "None"];
-        errors.one_of(
-            format!("{path}.mountPropagation"),
-            text(mount, "/mountPropagation"),
-            &propagation,
-            false,
-        );
     }
 }
 
-/// A path within a volume stays within it.
-pub(super) fn relative(errors: &mut Errors, path: &str, place: &str) {
-    if place.starts_with('/') {
-        errors.invalid(path, place, "must be a relative path");
-    }
-    if place.split('/').any(|part| part == "..") {
-        errors.invalid(path, place, "must not contain '..'");
+/// Checks what only containers of pods have to fulfil, those of templates not.
+pub(super) fn of_pods_only(errors: &mut Errors, container: &Value, path: &str) {
+    let image = text(container, "/image");
+    if image.trim() != image {
+        errors.invalid(format!("{path}.image"), image, "must not have leading or trailing whitespace");
     }
 }

@@ -4,43 +4,29 @@ use std::collections::HashSet;
 
 use serde_json::Value;
 
-use super::Errors;
-use super::container::{Role, container};
-use crate::json::{items, text};
+use super::container::{Pod, common, of_pods_only};
+use super::{Errors, pod};
+use crate::json::{entries, items, text};
 use crate::kinds::FieldError;
 
 const LIST: &str = "/spec/ephemeralContainers";
 const PATH: &str = "spec.ephemeralContainers";
 /// What they may not have: nobody waits for them, and nothing is kept for them.
-const NEVER: [&str; 6] =
-    ["ports", "livenessProbe", "readinessProbe", "startupProbe", "lifecycle", "resizePolicy"];
+const NEVER: [&str; 8] = [
+    "ports",
+    "livenessProbe",
+    "readinessProbe",
+    "startupProbe",
+    "lifecycle",
+    "resizePolicy",
+    "restartPolicy",
+    "restartPolicyRules",
+];
 
 /// Checks a pod whose ephemeral containers were changed.
 pub fn ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    let names = |pod: &Value, list: &str| -> Vec<String> {
-        items(pod, list).iter().map(|container| text(container, "/name").to_owned()).collect()
-    };
-    let others: Vec<String> =
-        ["/spec/containers", "/spec/initContainers"].iter().flat_map(|list| names(new, list)).collect();
-    let volumes: HashSet<&str> =
-        items(new, "/spec/volumes").iter().map(|volume| text(volume, "/name")).collect();
-    let mut seen = HashSet::new();
-    for (index, one) in items(new, LIST).iter().enumerate() {
-        let path = format!("{PATH}[{index}]");
-        container(&mut errors, one, &path, Role::Main, &volumes);
-        let name = text(one, "/name");
-        if !name.is_empty() && (!seen.insert(name) || others.iter().any(|other| other == name)) {
-            errors.duplicate(format!("{path}.name"), name);
-        }
-        for field in NEVER.iter().filter(|field| one.get(**field).is_some_and(|value| !value.is_null())) {
-            errors.forbidden(format!("{path}.{field}"), "cannot be set for an Ephemeral Container");
-        }
-        let target = text(one, "/targetContainerName");
-        if !target.is_empty() && !others.iter().any(|other| other == target) {
-            errors.not_found(format!("{path}.targetContainerName"), target);
-        }
-    }
+    pod::whole(&mut errors, new, Some(old));
     for known in items(old, LIST) {
         let name = text(known, "/name");
         match items(new, LIST).iter().find(|one| text(one, "/name") == name) {
@@ -54,6 +40,43 @@ pub fn ephemeral_containers(new: &Value, old: &Value) -> Vec<FieldError> {
         }
     }
     errors.0
+}
+
+/// Checks the ephemeral containers of a pod spec at `path`.
+pub(super) fn containers(errors: &mut Errors, spec: &Value, path: &str, pod: &Pod<'_>) {
+    let names = |list: &str| items(spec, list).iter().map(|one| text(one, "/name"));
+    let others: HashSet<&str> = names("/containers").chain(names("/initContainers")).collect();
+    let mut seen = others.clone();
+    for (index, one) in items(spec, "/ephemeralContainers").iter().enumerate() {
+        let path = format!("{path}.ephemeralContainers[{index}]");
+        common(errors, one, &path, pod);
+        of_pods_only(errors, one, &path);
+        let name = text(one, "/name");
+        if !seen.insert(name) {
+            errors.duplicate(format!("{path}.name"), name);
+        }
+        let target = text(one, "/targetContainerName");
+        if !target.is_empty() && !others.contains(target) {
+            errors.not_found(format!("{path}.targetContainerName"), target);
+        }
+        refused(errors, one, &path);
+    }
+}
+
+fn refused(errors: &mut Errors, container: &Value, path: &str) {
+    const DETAIL: &str = "cannot be set for an Ephemeral Container";
+    let resources = entries(container, "/resources").next().map(|_| "resources");
+    let never = NEVER.into_iter().filter(|field| container.get(*field).is_some_and(|value| !value.is_null()));
+    for field in never.chain(resources) {
+        errors.forbidden(format!("{path}.{field}"), DETAIL);
+    }
+    for (index, mount) in items(container, "/volumeMounts").iter().enumerate() {
+        for key in ["subPath", "subPathExpr"] {
+            if !text(mount, &format!("/{key}")).is_empty() {
+                errors.forbidden(format!("{path}.volumeMounts[{index}].{key}"), DETAIL);
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -16,14 +16,14 @@ const APPROVAL: &str = "api-approved.kubernetes.io";
 /// Checks a custom resource, as far as every object is alike.
 pub fn custom_resource(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
+    meta::loose(&mut errors, object, old);
     errors.0
 }
 
 /// Checks a CustomResourceDefinition.
 pub fn custom_resource_definition(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
+    meta::loose(&mut errors, object, old);
     let (name, group, plural) =
         (text(object, "/metadata/name"), text(object, "/spec/group"), text(object, "/spec/names/plural"));
     if name != format!("{plural}.{group}") {

@@ -8,7 +8,9 @@ const NAME_CHARACTERS: &str = "must consist of alphanumeric characters, '-', '_'
 /// A DNS-1123 label: containers, volumes, namespaces.
 pub fn dns_label(text: &str) -> Vec<String> {
     let mut wrong = longer_than(text, 63);
-    if !is_label(text) {
+    if !is_label(text) && is_subdomain(text) {
+        wrong.push("must not contain dots".into());
+    } else if !is_label(text) {
         wrong.push(
             "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', and must start \
              and end with an alphanumeric character (e.g. 'my-name',  or '123-abc', regex used for validation is \
@@ -31,6 +33,35 @@ pub fn dns_subdomain(text: &str) -> Vec<String> {
         );
     }
     wrong
+}
+
+/// As [`dns_subdomain`], whose labels may begin with or contain underscores: what resolvers search.
+pub(super) fn dns_search(text: &str) -> Vec<String> {
+    let mut wrong = longer_than(text, 253);
+    let label = |label: &str| is_label(&label.strip_prefix('_').unwrap_or(label).replace('_', "-"));
+    if !text.split('.').all(label) {
+        wrong.push(
+            "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and \
+             must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+             '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')"
+                .into(),
+        );
+    }
+    wrong
+}
+
+/// A name of a domain that has a parent; a dot at its end is fine.
+pub(super) fn full_domain(text: &str) -> Vec<String> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let wrong = dns_subdomain(text);
+    let labels = || text.split('.').map(dns_label).find(|wrong| !wrong.is_empty());
+    match wrong.as_slice() {
+        [] if !text.contains('.') => {
+            vec!["should be a domain with at least two segments separated by dots".into()]
+        }
+        [] => labels().map(|wrong| vec![wrong.join(",")]).unwrap_or_default(),
+        wrong => vec![wrong.join(",")],
+    }
 }
 
 /// A part of a path: roles and their bindings, whose names may have colons and capitals.
@@ -167,17 +198,41 @@ pub(super) fn config_key(text: &str) -> Vec<String> {
                 .into(),
         );
     }
-    if text == "." || text == ".." {
-        wrong.push(format!("must not be '{text}'"));
+    match text {
+        "." | ".." => wrong.push(format!("must not be '{text}'")),
+        text if text.starts_with("..") => wrong.push("must not start with '..'".into()),
+        _ => {}
     }
     wrong
 }
 
-/// An IP address.
-pub(super) fn ip(text: &str) -> Vec<String> {
-    match text.parse::<std::net::IpAddr>() {
-        Ok(_) => Vec::new(),
-        Err(_) => vec!["must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)".into()],
+/// The name of a header of HTTP.
+pub(super) fn header_name(text: &str) -> Vec<String> {
+    match !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        true => Vec::new(),
+        false => vec![
+            "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', regex used for \
+             validation is '[-A-Za-z0-9]+')"
+                .into(),
+        ],
+    }
+}
+
+/// The name of a kernel parameter.
+pub(super) fn sysctl_name(text: &str) -> Vec<String> {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let segment = |segment: &str| {
+        segment.starts_with(alphanumeric)
+            && segment.ends_with(alphanumeric)
+            && segment.chars().all(|c| alphanumeric(c) || matches!(c, '-' | '_'))
+    };
+    match text.len() <= 253 && text.split(['.', '/']).all(segment) {
+        true => Vec::new(),
+        false => vec![
+            "must have at most 253 characters and match regex \
+             ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$"
+                .into(),
+        ],
     }
 }
 

@@ -8,32 +8,65 @@ use crate::json::{entries, items, text};
 
 /// Annotations of one object may take this many bytes together.
 const ANNOTATION_BYTES: usize = 256 * 1024;
+/// Finalizers of Kubernetes' own kinds that need no domain.
+const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
 
-/// Checks `metadata` of a new object, or of a change of `old`.
+/// Checks `metadata` of a new object of a kind that Kubernetes builds in, or of a change of `old`.
 pub(super) fn metadata(errors: &mut Errors, object: &Value, old: Option<&Value>, name_format: Format) {
+    general(errors, object, old, name_format);
+    for (index, name) in items(object, "/metadata/finalizers").iter().filter_map(Value::as_str).enumerate() {
+        if !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
+            let detail = "name is neither a standard finalizer name nor is it fully qualified";
+            errors.invalid(format!("metadata.finalizers[{index}]"), name, detail);
+        }
+    }
+}
+
+/// Checks `metadata` of a new object of any kind, or of a change of `old`.
+pub(super) fn general(errors: &mut Errors, object: &Value, old: Option<&Value>, name_format: Format) {
+    match old {
+        Some(old) => change(errors, object, old),
+        None => name(errors, object, name_format),
+    }
+    labels(errors, object, "/metadata/labels", "metadata.labels");
+    annotations(errors, object, "/metadata/annotations", "metadata.annotations");
+    owners(errors, object);
+    finalizers(errors, object);
+}
+
+fn name(errors: &mut Errors, object: &Value, name_format: Format) {
     let name = text(object, "/metadata/name");
     let base = text(object, "/metadata/generateName");
     if !base.is_empty() {
-        // The suffix follows: a trailing dash or dot is fine there.
-        errors.format(
-            "metadata.generateName",
-            base,
-            name_format(&format!("{}0", base.trim_end_matches(['-', '.']))),
-        );
+        errors.format("metadata.generateName", base, name_format(&masked(base)));
     }
     match name {
         "" if base.is_empty() => errors.required("metadata.name", "name or generateName is required"),
         "" => {}
         name => errors.format("metadata.name", name, name_format(name)),
     }
-    labels(errors, object, "/metadata/labels", "metadata.labels");
-    annotations(errors, object, "/metadata/annotations", "metadata.annotations");
-    for finalizer in items(object, "/metadata/finalizers").iter().filter_map(Value::as_str) {
+}
+
+/// The base of a name that is generated, whose suffix follows: a trailing dash is fine there.
+fn masked(base: &str) -> String {
+    match base.strip_suffix('-').filter(|rest| !rest.is_empty()) {
+        Some(rest) => {
+            let mut masked = rest.to_owned();
+            masked.pop();
+            masked + "a"
+        }
+        None => base.to_owned(),
+    }
+}
+
+fn finalizers(errors: &mut Errors, object: &Value) {
+    let finalizers = items(object, "/metadata/finalizers");
+    for finalizer in finalizers.iter().filter_map(Value::as_str) {
         errors.format("metadata.finalizers", finalizer, qualified_name(finalizer));
     }
-    owners(errors, object);
-    if let Some(old) = old {
-        change(errors, object, old);
+    if ["orphan", "foregroundDeletion"].iter().all(|one| finalizers.iter().any(|name| name == one)) {
+        let detail = "finalizer orphan and foregroundDeletion cannot be both set";
+        errors.invalid("metadata.finalizers", finalizers.to_vec(), detail);
     }
 }
 
@@ -46,7 +79,8 @@ pub(super) fn labels(errors: &mut Errors, object: &Value, pointer: &str, path: &
     }
 }
 
-fn annotations(errors: &mut Errors, object: &Value, pointer: &str, path: &str) {
+/// Checks a map of annotations at `pointer`.
+pub(super) fn annotations(errors: &mut Errors, object: &Value, pointer: &str, path: &str) {
     let mut bytes = 0;
     for (key, value) in entries(object, pointer) {
         errors.format(path, key, qualified_name(&key.to_lowercase()));
@@ -57,39 +91,43 @@ fn annotations(errors: &mut Errors, object: &Value, pointer: &str, path: &str) {
     }
 }
 
+/// Checks the metadata of a template that is made into objects of other names: only labels and annotations may be set.
+pub(super) fn template(errors: &mut Errors, metadata: &Value, path: &str) {
+    annotations(errors, metadata, "/annotations", &format!("{path}.annotations"));
+    labels(errors, metadata, "/labels", &format!("{path}.labels"));
+    for (key, _) in entries(metadata, "").filter(|(key, _)| !matches!(*key, "annotations" | "labels")) {
+        errors.forbidden(format!("{path}.{key}"), "cannot be set");
+    }
+}
+
 fn owners(errors: &mut Errors, object: &Value) {
+    const PATH: &str = "metadata.ownerReferences";
     let owners = items(object, "/metadata/ownerReferences");
-    for (index, owner) in owners.iter().enumerate() {
-        for key in ["apiVersion", "kind", "name", "uid"] {
+    let mut controller: Option<String> = None;
+    for owner in owners {
+        for (key, what) in [("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")] {
             if text(owner, &format!("/{key}")).is_empty() {
-                let path = format!("metadata.ownerReferences[{index}].{key}");
-                errors.invalid(
-                    path,
-                    "",
-                    &format!("{} must not be empty", if key == "apiVersion" { "version" } else { key }),
-                );
+                errors.invalid(format!("{PATH}.{key}"), "", &format!("{what} must not be empty"));
             }
         }
-    }
-    let controllers: Vec<&Value> =
-        owners.iter().filter(|owner| crate::json::flag(owner, "/controller")).collect();
-    if let [first, second, ..] = controllers.as_slice() {
-        let detail = format!(
-            "Only one reference can have Controller set to true. Found \"true\" in references for {}/{} and {}/{}",
-            text(first, "/kind"),
-            text(first, "/name"),
-            text(second, "/kind"),
-            text(second, "/name")
-        );
-        errors.invalid("metadata.ownerReferences", Value::Array(owners.to_vec()), &detail);
+        if text(owner, "/apiVersion") == "v1" && text(owner, "/kind") == "Event" {
+            let detail = "/v1, Kind=Event is disallowed from being an owner";
+            errors.invalid(PATH, owner.clone(), detail);
+        }
+        if crate::json::flag(owner, "/controller") {
+            let own = format!("{}/{}", text(owner, "/kind"), text(owner, "/name"));
+            if let Some(first) = &controller {
+                let detail = format!(
+                    "Only one reference can have Controller set to true. Found \"true\" in references for {first} and {own}"
+                );
+                errors.invalid(PATH, owners.to_vec(), &detail);
+            }
+            controller.get_or_insert(own);
+        }
     }
 }
 
 fn change(errors: &mut Errors, object: &Value, old: &Value) {
-    for key in ["name", "namespace"] {
-        let pointer = format!("/metadata/{key}");
-        errors.immutable(&format!("metadata.{key}"), object.pointer(&pointer), old.pointer(&pointer));
-    }
     if old.pointer("/metadata/deletionTimestamp").is_some() {
         let known = items(old, "/metadata/finalizers");
         let added = items(object, "/metadata/finalizers").iter().filter(|name| !known.contains(name));
@@ -101,6 +139,10 @@ fn change(errors: &mut Errors, object: &Value, old: &Value) {
             );
             errors.forbidden("metadata.finalizers", &detail);
         }
+    }
+    for key in ["name", "namespace"] {
+        let pointer = format!("/metadata/{key}");
+        errors.immutable(&format!("metadata.{key}"), object.pointer(&pointer), old.pointer(&pointer));
     }
 }
 
@@ -131,4 +173,9 @@ pub(super) fn selector(errors: &mut Errors, selector: &Value, path: &str) {
 /// Subdomain names, the rule of most kinds.
 pub(super) fn standard(errors: &mut Errors, object: &Value, old: Option<&Value>) {
     metadata(errors, object, old, dns_subdomain);
+}
+
+/// As [`standard`], of kinds whose finalizers need no domain.
+pub(super) fn loose(errors: &mut Errors, object: &Value, old: Option<&Value>) {
+    general(errors, object, old, dns_subdomain);
 }

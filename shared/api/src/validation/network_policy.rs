@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::address::{Cidr, cidr};
 use super::container::number_in_range;
 use super::format::port_name;
 use super::{Errors, meta};
@@ -95,47 +96,20 @@ fn peer(errors: &mut Errors, peer: &Value, path: &str) {
 }
 
 fn ip_block(errors: &mut Errors, block: &Value, path: &str) {
-    const NO_CIDR: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
     let range = text(block, "/cidr");
     if range.is_empty() {
         return errors.required(format!("{path}.cidr"), "");
     }
     let known = Cidr::parse(range);
-    if known.is_none() {
-        errors.invalid(format!("{path}.cidr"), range, NO_CIDR);
-    }
+    errors.format(&format!("{path}.cidr"), range, cidr(range));
     for (index, except) in items(block, "/except").iter().filter_map(Value::as_str).enumerate() {
         let path = format!("{path}.except[{index}]");
         match (Cidr::parse(except), &known) {
-            (None, _) => errors.invalid(path, except, NO_CIDR),
+            (None, _) => errors.format(&path, except, cidr(except)),
             (Some(inner), Some(outer)) if !outer.strictly_contains(&inner) => {
                 errors.invalid(path, except, "must be a strict subset of `cidr`");
             }
             (Some(_), _) => {}
         }
-    }
-}
-
-/// A range of addresses: as bits, so that both families are the same.
-struct Cidr {
-    bits: u128,
-    width: u32,
-    prefix: u32,
-}
-
-impl Cidr {
-    fn parse(text: &str) -> Option<Self> {
-        let (address, prefix) = text.split_once('/')?;
-        let prefix = prefix.parse().ok()?;
-        let (bits, width) = match address.parse().ok()? {
-            std::net::IpAddr::V4(address) => (u128::from(address.to_bits()), 32),
-            std::net::IpAddr::V6(address) => (address.to_bits(), 128),
-        };
-        (prefix <= width).then_some(Self { bits, width, prefix })
-    }
-
-    fn strictly_contains(&self, inner: &Self) -> bool {
-        let network = |range: &Self| range.bits.checked_shr(self.width - self.prefix).unwrap_or(0);
-        self.width == inner.width && self.prefix < inner.prefix && network(self) == network(inner)
     }
 }

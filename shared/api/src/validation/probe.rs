@@ -4,80 +4,101 @@ use serde_json::Value;
 
 use super::Errors;
 use super::container::number_in_range;
-use super::format::port_name;
-use crate::json::{int, items, text};
+use super::format::{header_name, port_name};
+use crate::json::{given, int, items, text};
 
 const PROBES: [&str; 3] = ["livenessProbe", "readinessProbe", "startupProbe"];
+const TIMES: [&str; 5] =
+    ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"];
 
-/// Checks a container's probes and hooks. A plain init container may have none.
-pub(super) fn probes(errors: &mut Errors, container: &Value, path: &str, plain_init: bool) {
-    for name in PROBES.into_iter().chain(["lifecycle"]) {
-        if plain_init && container.get(name).is_some() {
+/// Checks the hooks and probes of a container that runs on, in a pod that has `grace` seconds to end.
+pub(super) fn probes(errors: &mut Errors, container: &Value, path: &str, grace: Option<i64>) {
+    for hook in ["postStart", "preStop"] {
+        if let Some(action) = given(container, &format!("/lifecycle/{hook}")) {
+            let path = format!("{path}.lifecycle.{hook}");
+            handler(errors, action, &path, &["exec", "httpGet", "tcpSocket", "sleep"], grace);
+        }
+    }
+    for name in PROBES {
+        if let Some(probe) = container.get(name).filter(|probe| !probe.is_null()) {
+            check(errors, probe, &format!("{path}.{name}"), name == "readinessProbe", grace);
+        }
+    }
+}
+
+/// A container that pods wait for has no hooks and no probes.
+pub(super) fn none(errors: &mut Errors, container: &Value, path: &str) {
+    for name in ["lifecycle"].into_iter().chain(PROBES) {
+        if container.get(name).is_some_and(|value| !value.is_null()) {
             errors.forbidden(
                 format!("{path}.{name}"),
                 "may not be set for init containers without restartPolicy=Always",
             );
         }
     }
-    for name in PROBES.into_iter().filter(|_| !plain_init) {
-        if let Some(probe) = container.get(name) {
-            check(errors, probe, &format!("{path}.{name}"), name != "readinessProbe");
-        }
-    }
-    for hook in ["postStart", "preStop"] {
-        if let Some(action) = container.pointer(&format!("/lifecycle/{hook}")) {
-            handler(
-                errors,
-                action,
-                &format!("{path}.lifecycle.{hook}"),
-                &["exec", "httpGet", "tcpSocket", "sleep"],
-            );
-        }
-    }
 }
 
-fn check(errors: &mut Errors, probe: &Value, path: &str, once: bool) {
-    handler(errors, probe, path, &["exec", "httpGet", "tcpSocket", "grpc"]);
-    for key in
-        ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"]
-    {
+fn check(errors: &mut Errors, probe: &Value, path: &str, readiness: bool, grace: Option<i64>) {
+    handler(errors, probe, path, &["exec", "httpGet", "tcpSocket", "grpc"], grace);
+    for key in TIMES {
         errors.not_negative(probe, path, key);
     }
-    if once && let Some(threshold) = int(probe, "/successThreshold").filter(|threshold| *threshold > 1) {
-        errors.invalid(format!("{path}.successThreshold"), threshold, "must be 1");
+    let own = int(probe, "/terminationGracePeriodSeconds");
+    if let Some(own) = own.filter(|own| *own <= 0) {
+        errors.invalid(format!("{path}.terminationGracePeriodSeconds"), own, "must be greater than 0");
     }
-    if let Some(grace) = int(probe, "/terminationGracePeriodSeconds") {
-        let path = format!("{path}.terminationGracePeriodSeconds");
-        match path.contains("readinessProbe") {
-            true => errors.invalid(path, grace, "must not be set for readinessProbes"),
-            false if grace <= 0 => errors.invalid(path, grace, "must be greater than 0"),
-            false => {}
+    let threshold = int(probe, "/successThreshold").unwrap_or(1);
+    match (readiness, own) {
+        (true, Some(own)) => {
+            let detail = "must not be set for readinessProbes";
+            errors.invalid(format!("{path}.terminationGracePeriodSeconds"), own, detail);
         }
+        (false, _) if threshold != 1 => {
+            errors.invalid(format!("{path}.successThreshold"), threshold, "must be 1");
+        }
+        _ => {}
     }
 }
 
-fn handler(errors: &mut Errors, probe: &Value, path: &str, known: &[&str]) {
-    let present: Vec<&&str> = known.iter().filter(|key| probe.get(**key).is_some()).collect();
-    if present.is_empty() {
+fn handler(errors: &mut Errors, probe: &Value, path: &str, known: &[&str], grace: Option<i64>) {
+    let mut found = false;
+    for kind in known {
+        let Some(action) = probe.get(*kind).filter(|action| !action.is_null()) else { continue };
+        let path = format!("{path}.{kind}");
+        match found {
+            true => errors.forbidden(path, "may not specify more than 1 handler type"),
+            false => self::action(errors, kind, action, &path, grace),
+        }
+        found = true;
+    }
+    if !found {
         errors.required(path, "must specify a handler type");
     }
-    for key in present.iter().skip(1) {
-        errors.forbidden(format!("{path}.{key}"), "may not specify more than 1 handler type");
-    }
-    let Some(kind) = present.first() else { return };
-    let action = probe.get(**kind).unwrap_or(&Value::Null);
-    let path = format!("{path}.{kind}");
-    match **kind {
+}
+
+fn action(errors: &mut Errors, kind: &str, action: &Value, path: &str, grace: Option<i64>) {
+    match kind {
         "exec" if items(action, "/command").is_empty() => errors.required(format!("{path}.command"), ""),
         "httpGet" => {
-            errors.needs(action, &path, "path");
-            port(errors, action, &path);
-            errors.one_of(format!("{path}.scheme"), text(action, "/scheme"), &["HTTP", "HTTPS"], true);
-            for (index, header) in items(action, "/httpHeaders").iter().enumerate() {
-                errors.needs(header, &format!("{path}.httpHeaders[{index}]"), "name");
+            errors.needs(action, path, "path");
+            port(errors, action, path);
+            let scheme = text(action, "/scheme");
+            if !["HTTP", "HTTPS"].contains(&scheme) {
+                errors.unsupported(format!("{path}.scheme"), scheme, &["HTTP", "HTTPS"]);
+            }
+            for name in items(action, "/httpHeaders").iter().map(|header| text(header, "/name")) {
+                errors.format(&format!("{path}.httpHeaders"), name, header_name(name));
             }
         }
-        "tcpSocket" | "grpc" => port(errors, action, &path),
+        "tcpSocket" | "grpc" => port(errors, action, path),
+        "sleep" => {
+            let seconds = int(action, "/seconds").unwrap_or(0);
+            if let Some(grace) = grace.filter(|grace| !(0..=*grace).contains(&seconds)) {
+                let detail =
+                    format!("must be non-negative and less than terminationGracePeriodSeconds ({grace})");
+                errors.invalid(path, seconds, &detail);
+            }
+        }
         _ => {}
     }
 }
@@ -86,7 +107,6 @@ fn port(errors: &mut Errors, action: &Value, path: &str) {
     let path = format!("{path}.port");
     match action.get("port") {
         Some(Value::String(name)) => errors.format(&path, name, port_name(name)),
-        Some(number) => number_in_range(errors, &path, number.as_i64().unwrap_or(0)),
-        None => errors.required(path, ""),
+        number => number_in_range(errors, &path, number.and_then(Value::as_i64).unwrap_or(0)),
     }
 }

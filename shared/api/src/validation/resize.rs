@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::Errors;
-use super::resources::resources;
+use super::{Errors, pod};
 use crate::json::{entries, items, text};
 use crate::kinds::FieldError;
 use crate::qos;
@@ -17,46 +16,71 @@ const LISTS: [&str; 2] = ["limits", "requests"];
 /// Checks a pod whose containers were given other resources; `old` has the same containers in the same order.
 pub fn resize(new: &Value, old: &Value) -> Vec<FieldError> {
     let mut errors = Errors::default();
+    pod::whole(&mut errors, new, Some(old));
+    if LISTS.iter().any(|list| entries(old, &format!("/spec/resources/{list}")).next().is_some()) {
+        let mut alone = Errors::default();
+        alone.forbidden("", "pods with pod-level resources cannot be resized");
+        return alone.0;
+    }
     let class = qos::class(new);
     if class != qos::of(old) {
         errors.invalid("spec", class, "Pod QOS Class may not change as a result of resizing");
     }
-    let mut others_change = false;
-    for list in ["containers", "initContainers"] {
-        let pointer = format!("/spec/{list}");
-        for (index, (new, old)) in items(new, &pointer).iter().zip(items(old, &pointer)).enumerate() {
-            let path = format!("spec.{list}[{index}]");
-            let ends = list == "initContainers" && text(old, "/restartPolicy") != "Always";
-            if ends && new.get("resources") != old.get("resources") {
-                let path = format!("{path}.resources");
-                errors.forbidden(path, "resources for non-sidecar init containers are immutable");
-                continue;
+    for list in ["initContainers", "containers"] {
+        for (index, (new, old)) in pairs(new, old, list).enumerate() {
+            if list == "containers" || text(old, "/restartPolicy") == "Always" {
+                removals(&mut errors, new, old, &format!("spec.{list}[{index}].resources"));
             }
-            resources(&mut errors, new, &path);
-            removals(&mut errors, new, old, &path);
-            others_change |= LISTS.iter().any(|list| others(new, list) != others(old, list));
         }
     }
-    if others_change {
-        errors.forbidden("spec", "only cpu and memory resources are mutable");
+    for list in ["containers", "initContainers"] {
+        for (new, old) in pairs(new, old, list) {
+            let sidecar = text(old, "/restartPolicy") == "Always";
+            let why = match list {
+                "containers" if others(new) != others(old) => "only cpu and memory resources are mutable",
+                "initContainers" if sidecar && others(new) != others(old) => {
+                    "only cpu and memory resources for sidecar containers are mutable"
+                }
+                "initContainers" if !sidecar && new.get("resources") != old.get("resources") => {
+                    "resources for non-sidecar init containers are immutable"
+                }
+                _ => continue,
+            };
+            errors.forbidden("spec", why);
+        }
     }
     errors.0
 }
 
+fn pairs<'a>(
+    new: &'a Value,
+    old: &'a Value,
+    list: &str,
+) -> impl Iterator<Item = (&'a Value, &'a Value)> + use<'a> {
+    let pointer = format!("/spec/{list}");
+    items(new, &pointer).iter().zip(items(old, &pointer))
+}
+
 fn removals(errors: &mut Errors, new: &Value, old: &Value, path: &str) {
-    for list in LISTS {
-        let has = |container: &Value, name| container.pointer(&format!("/resources/{list}/{name}")).is_some();
-        if RESIZABLE.iter().any(|name| has(old, name) && !has(new, name)) {
-            let why = format!("resource {list} cannot be removed");
-            errors.forbidden(format!("{path}.resources.{list}"), &why);
+    for (list, what) in [("requests", "resource requests"), ("limits", "resource limits")] {
+        let has = |container: &Value, name: &str| {
+            container
+                .pointer("/resources")
+                .and_then(|all| all.get(list))
+                .is_some_and(|all| all.get(name).is_some())
+        };
+        if entries(old, &format!("/resources/{list}")).any(|(name, _)| !has(new, name)) {
+            errors.forbidden(format!("{path}.{list}"), &format!("{what} cannot be removed"));
         }
     }
 }
 
 /// A container's amounts of what may not change.
-fn others<'a>(container: &'a Value, list: &str) -> BTreeMap<&'a str, &'a Value> {
-    let all = entries(container, &format!("/resources/{list}"));
-    all.filter(|(name, _)| !RESIZABLE.contains(name)).collect()
+fn others(container: &Value) -> BTreeMap<(&'static str, &str), &Value> {
+    let of = |list: &'static str| {
+        entries(container, &format!("/resources/{list}")).map(move |(name, amount)| ((list, name), amount))
+    };
+    LISTS.into_iter().flat_map(of).filter(|((_, name), _)| !RESIZABLE.contains(name)).collect()
 }
 
 #[cfg(test)]
@@ -96,7 +120,7 @@ mod tests {
             json!({"requests": {"cpu": "1", "memory": "1Mi"}, "limits": {"cpu": "1", "memory": "1Mi"}}),
             expect![[r#"
                 spec: Invalid value: "Guaranteed": Pod QOS Class may not change as a result of resizing
-                spec.initContainers[0].resources: Forbidden: resources for non-sidecar init containers are immutable
+                spec: Forbidden: resources for non-sidecar init containers are immutable
             "#]],
         );
         check(
@@ -104,8 +128,8 @@ mod tests {
             Value::Null,
             expect![[r#"
                 spec.containers[0].resources.requests: Invalid value: "300m": must be less than or equal to cpu limit of 200m
-                spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed
                 spec.containers[0].resources.requests: Forbidden: resource requests cannot be removed
+                spec.containers[0].resources.limits: Forbidden: resource limits cannot be removed
                 spec: Forbidden: only cpu and memory resources are mutable
             "#]],
         );

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 
 use serde_json::{Value, json};
 
-use super::format::dns_subdomain;
-use super::workload::{Speech, is_zero, keep_selector, replicated};
-use super::{Errors, meta};
-use crate::json::{int, items, text};
+use super::errors::same;
+use super::format::{dns_label, dns_subdomain};
+use super::workload::{Speech, at_most_all, is_zero, keep_selector, replicated, share, shown};
+use super::{Errors, claim, meta};
+use crate::json::{given, int, items, text};
 use crate::kinds::FieldError;
 
 /// What may change in the spec of a stateful set, as Kubernetes lists it.
@@ -21,32 +22,54 @@ const CHANGEABLE: [&str; 7] = [
     "minReadySeconds",
 ];
 const FIXED: &str = "updates to statefulset spec for fields other than 'replicas', 'ordinals', 'template', 'updateStrategy', 'revisionHistoryLimit', 'persistentVolumeClaimRetentionPolicy' and 'minReadySeconds' are forbidden";
+const STATEFUL: Speech = Speech { selector: "statefulset", deadline: "StatefulSet", required: true };
+const DAEMON: Speech = Speech { selector: "daemonset", deadline: "DaemonSet", required: false };
 
 /// Checks a stateful set.
 pub fn stateful_set(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::metadata(&mut errors, object, old, dns_subdomain);
+    meta::metadata(&mut errors, object, old, dns_label);
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    for key in ["replicas", "minReadySeconds", "revisionHistoryLimit"] {
-        errors.not_negative(spec, "spec", key);
-    }
-    errors.not_negative(spec.get("ordinals").unwrap_or(&Value::Null), "spec.ordinals", "start");
     match text(spec, "/podManagementPolicy") {
         "" => errors.required("spec.podManagementPolicy", ""),
         "OrderedReady" | "Parallel" => {}
         other => errors.invalid("spec.podManagementPolicy", other, "must be 'OrderedReady' or 'Parallel'"),
     }
     stateful_update(&mut errors, spec.get("updateStrategy").unwrap_or(&Value::Null));
-    let retention = spec.get("persistentVolumeClaimRetentionPolicy").unwrap_or(&Value::Null);
-    for key in ["whenDeleted", "whenScaled"] {
-        let path = format!("spec.persistentVolumeClaimRetentionPolicy.{key}");
-        errors.one_of(path, text(retention, &format!("/{key}")), &["Retain", "Delete"], false);
+    if let Some(retention) = given(spec, "/persistentVolumeClaimRetentionPolicy") {
+        for key in ["whenDeleted", "whenScaled"] {
+            let (value, policies) = (text(retention, &format!("/{key}")), ["Retain", "Delete"]);
+            if !policies.contains(&value) {
+                errors.unsupported(
+                    format!("spec.persistentVolumeClaimRetentionPolicy.{key}"),
+                    value,
+                    &policies,
+                );
+            }
+        }
     }
-    replicated(&mut errors, &with_claims(spec), &Speech { selector: "statefulset", deadline: "StatefulSet" });
+    for key in ["replicas", "minReadySeconds"] {
+        errors.not_negative(spec, "spec", key);
+    }
+    errors.not_negative(spec.get("ordinals").unwrap_or(&Value::Null), "spec.ordinals", "start");
+    errors.not_negative(spec, "spec", "revisionHistoryLimit");
+    if old.is_none() {
+        errors.formatted(spec, "spec", "serviceName", dns_label);
+        claims(&mut errors, spec);
+    }
+    replicated(&mut errors, &with_claims(spec), &STATEFUL);
     if let Some(old) = old {
         stateful_change(&mut errors, spec, old.get("spec").unwrap_or(&Value::Null));
     }
     errors.0
+}
+
+/// Claims of templates become claims: they do not change later.
+fn claims(errors: &mut Errors, spec: &Value) {
+    for (index, template) in items(spec, "/volumeClaimTemplates").iter().enumerate() {
+        let path = format!("spec.volumeClaimTemplates[{index}]");
+        claim::spec(errors, template.get("spec").unwrap_or(&Value::Null), &format!("{path}.spec"));
+    }
 }
 
 /// The spec with its claims among the volumes of the template, as its pods will have them.
@@ -74,11 +97,10 @@ pub fn daemon_set(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::metadata(&mut errors, object, old, dns_subdomain);
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    for key in ["minReadySeconds", "revisionHistoryLimit"] {
-        errors.not_negative(spec, "spec", key);
-    }
-    replicated(&mut errors, spec, &Speech { selector: "daemonset", deadline: "DaemonSet" });
+    replicated(&mut errors, spec, &DAEMON);
+    errors.not_negative(spec, "spec", "minReadySeconds");
     daemon_update(&mut errors, spec.get("updateStrategy").unwrap_or(&Value::Null));
+    errors.not_negative(spec, "spec", "revisionHistoryLimit");
     keep_selector(&mut errors, spec, old);
     errors.0
 }
@@ -87,7 +109,7 @@ pub fn daemon_set(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
 pub fn controller_revision(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::metadata(&mut errors, object, old, dns_subdomain);
-    if object.get("data").is_none_or(Value::is_null) {
+    if given(object, "/data").is_none() {
         errors.required("data", "data is mandatory");
     }
     if let Some(number) = int(object, "/revision").filter(|number| *number < 0) {
@@ -100,27 +122,28 @@ pub fn controller_revision(object: &Value, old: Option<&Value>) -> Vec<FieldErro
 }
 
 fn stateful_update(errors: &mut Errors, strategy: &Value) {
-    let rolling = strategy.get("rollingUpdate").filter(|rolling| !rolling.is_null());
-    match (text(strategy, "/type"), rolling) {
+    let path = "spec.updateStrategy.rollingUpdate";
+    match (text(strategy, "/type"), given(strategy, "/rollingUpdate")) {
         ("", _) => errors.required("spec.updateStrategy", ""),
         ("OnDelete", Some(rolling)) => {
-            let detail = "only allowed for updateStrategy 'RollingUpdate'";
-            errors.invalid("spec.updateStrategy.rollingUpdate", rolling.clone(), detail);
+            let shown = super::errors::spelled(rolling, &["partition", "maxUnavailable"]);
+            errors.invalid_as(path, &shown, "only allowed for updateStrategy 'RollingUpdate'");
         }
         ("RollingUpdate", Some(rolling)) => {
-            let path = "spec.updateStrategy.rollingUpdate";
             errors.not_negative(rolling, path, "partition");
-            let stated = rolling.get("maxUnavailable").is_some_and(|stated| !stated.is_null());
-            if stated && is_zero(errors, rolling, path, "maxUnavailable") {
+            share(errors, rolling, path, "maxUnavailable");
+            if given(rolling, "/maxUnavailable").is_some() && is_zero(rolling, "maxUnavailable") {
                 let value = rolling.get("maxUnavailable").cloned().unwrap_or_default();
                 errors.invalid(format!("{path}.maxUnavailable"), value, "cannot be 0");
             }
+            at_most_all(errors, rolling, path, "maxUnavailable");
         }
         ("OnDelete" | "RollingUpdate", None) => {}
-        _ => {
-            let detail = "must be 'RollingUpdate' or 'OnDelete'";
-            errors.invalid("spec.updateStrategy", strategy.clone(), detail);
-        }
+        _ => errors.invalid_as(
+            "spec.updateStrategy",
+            &shown(strategy),
+            "must be 'RollingUpdate' or 'OnDelete'",
+        ),
     }
 }
 
@@ -130,35 +153,37 @@ fn stateful_change(errors: &mut Errors, new: &Value, old: &Value) {
         spec.retain(|key, _| !CHANGEABLE.contains(&key.as_str()));
     }
     let [new, old] = fixed;
-    if new != old {
+    if !same(&new, &old) {
         errors.forbidden("spec", FIXED);
     }
 }
 
 fn daemon_update(errors: &mut Errors, strategy: &Value) {
     let path = "spec.updateStrategy.rollingUpdate";
-    errors.one_of(
-        "spec.updateStrategy.type".into(),
-        text(strategy, "/type"),
-        &["RollingUpdate", "OnDelete"],
-        true,
-    );
-    if text(strategy, "/type") != "RollingUpdate" {
-        return;
+    match text(strategy, "/type") {
+        "OnDelete" => return,
+        "RollingUpdate" => {}
+        _ => {
+            let supported = ["RollingUpdate", "OnDelete"];
+            return errors.unsupported_as("spec.updateStrategy", &shown(strategy), &supported);
+        }
     }
-    let Some(rolling) = strategy.get("rollingUpdate").filter(|rolling| !rolling.is_null()) else {
+    let Some(rolling) = given(strategy, "/rollingUpdate") else {
         return errors.required(path, "");
     };
-    let value = |key: &str| rolling.get(key).cloned().unwrap_or_default();
-    match ["maxUnavailable", "maxSurge"].map(|key| is_zero(errors, rolling, path, key)) {
-        [true, true] => errors.invalid(
-            format!("{path}.maxUnavailable"),
-            value("maxUnavailable"),
-            "cannot be 0 when maxSurge is 0",
-        ),
+    for key in ["maxUnavailable", "maxSurge"] {
+        share(errors, rolling, path, key);
+    }
+    for key in ["maxUnavailable", "maxSurge"] {
+        at_most_all(errors, rolling, path, key);
+    }
+    match ["maxUnavailable", "maxSurge"].map(|key| is_zero(rolling, key)) {
+        [true, true] => {
+            errors.required(format!("{path}.maxUnavailable"), "cannot be 0 when maxSurge is 0");
+        }
         [false, false] => errors.invalid(
             format!("{path}.maxSurge"),
-            value("maxSurge"),
+            rolling.get("maxSurge").cloned().unwrap_or_default(),
             "may not be set when maxUnavailable is non-zero",
         ),
         [true, false] | [false, true] => {}

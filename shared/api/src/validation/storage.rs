@@ -1,69 +1,61 @@
-//! Rules of volumes, claims and what provides them.
+//! Rules of volumes and of what provides them.
+
+use std::collections::HashSet;
 
 use serde_json::Value;
 
+use super::claim::{VOLUME_MODES, access_modes};
+use super::errors::same;
 use super::format::{dns_subdomain, qualified_name};
-use super::resources::positive_amount;
+use super::volume::{Kept, PERSISTENT, csi_driver_name};
 use super::{Errors, affinity, meta, volume};
-use crate::json::{entries, items, text};
+use crate::json::{entries, given, int, items, text};
 use crate::kinds::FieldError;
 
-const ACCESS_MODES: [&str; 4] = ["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "ReadWriteOncePod"];
 const RECLAIM_POLICIES: [&str; 3] = ["Delete", "Recycle", "Retain"];
-const VOLUME_MODES: [&str; 2] = ["Block", "Filesystem"];
-/// Fields of a volume's spec that are not where it keeps its data.
-const NOT_SOURCES: [&str; 9] = [
-    "capacity",
-    "accessModes",
-    "claimRef",
-    "persistentVolumeReclaimPolicy",
-    "storageClassName",
-    "mountOptions",
-    "volumeMode",
-    "nodeAffinity",
-    "volumeAttributesClassName",
-];
+/// Parameters of a class: how many, and how many bytes together.
+const MOST_PARAMETERS: usize = 512;
+const PARAMETER_BYTES: usize = 256 * 1024;
+/// Bytes of a node's name at a driver.
+const LONGEST_NODE_ID: usize = 256;
+/// Seconds that a token lives at least, and at most.
+const TOKEN_SECONDS: (i64, i64) = (600, 1 << 32);
 
 /// Checks a persistent volume.
 pub fn persistent_volume(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::standard(&mut errors, object, old);
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    access_modes(&mut errors, spec, "");
+    if items(spec, "/accessModes").is_empty() {
+        errors.required("spec.accessModes", "");
+    }
+    access_modes(&mut errors, spec, "spec");
     capacity(&mut errors, spec);
     let policy = text(spec, "/persistentVolumeReclaimPolicy");
     errors.one_of("spec.persistentVolumeReclaimPolicy".into(), policy, &RECLAIM_POLICIES, false);
-    source(&mut errors, spec);
-    class_and_mode(&mut errors, spec);
-    if let Some(selector) = spec.pointer("/nodeAffinity/required") {
-        affinity::node_selector(&mut errors, selector, "spec.nodeAffinity.required");
-    } else if spec.get("local").is_some() {
+    if let Some(affinity) = given(spec, "/nodeAffinity") {
+        match given(affinity, "/required") {
+            Some(selector) => affinity::node_selector(&mut errors, selector, "spec.nodeAffinity.required"),
+            None => errors.required("spec.nodeAffinity.required", "must specify required node constraints"),
+        }
+    }
+    let kept = Kept::ByItself { name: text(object, "/metadata/name") };
+    volume::source(&mut errors, spec, "spec", &PERSISTENT, &kept);
+    if given(spec, "/local").is_some() && given(spec, "/nodeAffinity").is_none() {
         errors.required("spec.nodeAffinity", "Local volume requires node affinity");
     }
+    let everything = text(spec, "/hostPath/path").split('/').all(|part| matches!(part, "" | "."));
+    if given(spec, "/hostPath").is_some() && everything && policy == "Recycle" {
+        let detail = "may not be 'recycle' for a hostPath mount of '/'";
+        errors.forbidden("spec.persistentVolumeReclaimPolicy", detail);
+    }
+    errors.formatted(spec, "spec", "storageClassName", dns_subdomain);
+    errors.supports(spec, "spec", "volumeMode", &VOLUME_MODES);
+    attributes_class(&mut errors, spec);
     if let Some(old) = old.and_then(|old| old.get("spec")) {
-        if sources(spec).ne(sources(old)) {
-            let detail = "spec.persistentvolumesource is immutable after creation";
-            errors.forbidden("spec.persistentvolumesource", detail);
-        }
-        errors.immutable("spec.volumeMode", spec.get("volumeMode"), old.get("volumeMode"));
-        if old.get("nodeAffinity").is_some() {
-            errors.immutable("spec.nodeAffinity", spec.get("nodeAffinity"), old.get("nodeAffinity"));
-        }
+        volume_change(&mut errors, spec, old);
     }
     errors.0
-}
-
-fn access_modes(errors: &mut Errors, spec: &Value, needed: &str) {
-    let modes = items(spec, "/accessModes");
-    if modes.is_empty() {
-        errors.required("spec.accessModes", needed);
-    }
-    for mode in modes.iter().filter_map(Value::as_str).filter(|mode| !ACCESS_MODES.contains(mode)) {
-        errors.unsupported("spec.accessModes", mode, &ACCESS_MODES);
-    }
-    if modes.len() > 1 && modes.iter().any(|mode| mode == "ReadWriteOncePod") {
-        errors.forbidden("spec.accessModes", "may not use ReadWriteOncePod with other access modes");
-    }
 }
 
 fn capacity(errors: &mut Errors, spec: &Value) {
@@ -71,98 +63,57 @@ fn capacity(errors: &mut Errors, spec: &Value) {
     if amounts.is_empty() {
         errors.required("spec.capacity", "");
     }
+    if amounts.len() != 1 || amounts.iter().any(|(resource, _)| *resource != "storage") {
+        let shown = spec.get("capacity").unwrap_or(&Value::Null).to_string();
+        errors.unsupported_as("spec.capacity", &shown, &["storage"]);
+    }
     for (resource, amount) in amounts {
-        match resource {
-            "storage" => {
-                positive_amount(errors, "spec.capacity[storage]", amount.as_str().unwrap_or_default())
-            }
-            other => errors.unsupported("spec.capacity", other, &["storage"]),
-        }
+        let path = format!("spec.capacity[{resource}]");
+        super::resources::positive(errors, &path, amount.as_str().unwrap_or_default());
     }
 }
 
-fn sources(spec: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    entries(spec, "").filter(|(key, _)| !NOT_SOURCES.contains(key))
-}
-
-fn source(errors: &mut Errors, spec: &Value) {
-    let mut found = sources(spec);
-    match found.next() {
-        None => errors.required("spec", "must specify a volume type"),
-        Some(("hostPath", source)) => volume::host_path(errors, source, "spec.hostPath"),
-        Some((kind, source)) => {
-            let needed = match kind {
-                "local" => "path",
-                "nfs" => "server",
-                "csi" => "driver",
-                _ => "",
-            };
-            if !needed.is_empty() {
-                errors.needs(source, &format!("spec.{kind}"), needed);
-            }
-        }
+fn attributes_class(errors: &mut Errors, spec: &Value) {
+    let Some(class) = given(spec, "/volumeAttributesClassName").and_then(Value::as_str) else { return };
+    match class {
+        "" => errors.required("spec.volumeAttributesClassName", "an empty string is disallowed"),
+        class => errors.format("spec.volumeAttributesClassName", class, dns_subdomain(class)),
     }
-    for (kind, _) in found {
-        errors.forbidden(format!("spec.{kind}"), "may not specify more than 1 volume type");
+    if given(spec, "/csi").is_none() {
+        errors.required("spec.csi", "has to be specified when using volumeAttributesClassName");
     }
 }
 
-fn class_and_mode(errors: &mut Errors, spec: &Value) {
-    let class = text(spec, "/storageClassName");
-    if !class.is_empty() {
-        errors.format("spec.storageClassName", class, dns_subdomain(class));
-    }
-    errors.one_of("spec.volumeMode".into(), text(spec, "/volumeMode"), &VOLUME_MODES, false);
-}
-
-/// Checks a claim.
-pub fn persistent_volume_claim(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
-    let spec = object.get("spec").unwrap_or(&Value::Null);
-    access_modes(&mut errors, spec, "at least 1 access mode is required");
-    if let Some(selector) = spec.get("selector") {
-        meta::selector(&mut errors, selector, "spec.selector");
-    }
-    match text(spec, "/resources/requests/storage") {
-        "" => errors.required("spec.resources[storage]", ""),
-        amount => positive_amount(&mut errors, "spec.resources[storage]", amount),
-    }
-    class_and_mode(&mut errors, spec);
-    if let Some(old) = old {
-        keep_claim(&mut errors, spec, old);
-    }
-    errors.0
-}
-
-/// A claim may be given a volume once, and may grow when it has one.
-fn keep_claim(errors: &mut Errors, spec: &Value, old: &Value) {
-    let known = old.get("spec").unwrap_or(&Value::Null);
-    let bound = text(old, "/status/phase") == "Bound";
-    let mut comparable = [spec.clone(), known.clone()];
-    for spec in comparable.iter_mut().filter_map(Value::as_object_mut) {
-        if bound {
-            spec.remove("volumeAttributesClassName");
-            spec.remove("resources");
-        }
-        if text(known, "/volumeName").is_empty() {
-            spec.remove("volumeName");
-        }
-        // A claim that had no class may get one.
-        if known.get("storageClassName").is_none() {
-            spec.remove("storageClassName");
-        }
-    }
-    if let [new, known] = &comparable
-        && new != known
+/// A volume's data stay where they are.
+fn volume_change(errors: &mut Errors, spec: &Value, old: &Value) {
+    let mut source = spec.clone();
+    let secret = "/csi/controllerExpandSecretRef";
+    if given(old, "/csi").is_some()
+        && given(old, secret).is_none()
+        && let Some(driver) = source.get_mut("csi").and_then(Value::as_object_mut)
     {
-        let detail = "spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims";
-        errors.forbidden("spec", detail);
+        // It may be named later.
+        driver.remove("controllerExpandSecretRef");
     }
-    let amount = |spec: &Value| crate::quantity::Quantity::parse(text(spec, "/resources/requests/storage"));
-    if bound && amount(spec) < amount(known) {
-        let detail = "field can not be less than status.capacity";
-        errors.forbidden("spec.resources.requests.storage", detail);
+    if !PERSISTENT.iter().all(|(kind, _, _)| {
+        let of = |spec: &Value| spec.get(*kind).cloned().unwrap_or_default();
+        same(&of(&source), &of(old))
+    }) {
+        let detail = "spec.persistentvolumesource is immutable after creation";
+        errors.forbidden("spec.persistentvolumesource", detail);
+    }
+    errors.immutable("volumeMode", spec.get("volumeMode"), old.get("volumeMode"));
+    if let Some(known) = given(old, "/nodeAffinity")
+        && spec.get("nodeAffinity") != Some(known)
+    {
+        let detail = "field is immutable, except for updating from beta label to GA";
+        errors.invalid("nodeAffinity", spec.get("nodeAffinity").cloned().unwrap_or_default(), detail);
+    }
+    if given(old, "/volumeAttributesClassName").is_some()
+        && given(spec, "/volumeAttributesClassName").is_none()
+    {
+        let detail = "update from non-nil value to nil is forbidden";
+        errors.forbidden("spec.volumeAttributesClassName", detail);
     }
 }
 
@@ -170,23 +121,71 @@ fn keep_claim(errors: &mut Errors, spec: &Value, old: &Value) {
 pub fn storage_class(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::standard(&mut errors, object, old);
-    match text(object, "/provisioner") {
-        "" => errors.required("provisioner", ""),
-        name => errors.format("provisioner", name, qualified_name(&name.to_lowercase())),
-    }
-    errors.one_of("reclaimPolicy".into(), text(object, "/reclaimPolicy"), &["Delete", "Retain"], false);
-    let modes = ["Immediate", "WaitForFirstConsumer"];
-    errors.one_of("volumeBindingMode".into(), text(object, "/volumeBindingMode"), &modes, true);
-    if let Some(old) = old {
-        for field in ["parameters", "provisioner", "reclaimPolicy"] {
-            if object.get(field) != old.get(field) {
-                errors.forbidden(field, &format!("updates to {field} are forbidden."));
+    match old {
+        Some(old) => class_change(&mut errors, object, old),
+        None => {
+            match text(object, "/provisioner") {
+                "" => errors.required("provisioner", ""),
+                name => {
+                    let name = name.to_lowercase();
+                    errors.format("provisioner", &name, qualified_name(&name));
+                }
             }
+            parameters(&mut errors, object);
+            let policies = ["Delete", "Retain"];
+            errors.one_of("reclaimPolicy".into(), text(object, "/reclaimPolicy"), &policies, false);
+            let modes = ["Immediate", "WaitForFirstConsumer"];
+            errors.one_of("volumeBindingMode".into(), text(object, "/volumeBindingMode"), &modes, true);
+            topologies(&mut errors, object);
         }
-        let mode = "volumeBindingMode";
-        errors.immutable(mode, object.get(mode), old.get(mode));
     }
     errors.0
+}
+
+fn parameters(errors: &mut Errors, object: &Value) {
+    let parameters: Vec<_> = entries(object, "/parameters").collect();
+    if parameters.len() > MOST_PARAMETERS {
+        return errors.too_long("parameters", MOST_PARAMETERS);
+    }
+    if parameters.iter().any(|(key, _)| key.is_empty()) {
+        errors.invalid("parameters", "", "field can not be empty.");
+    }
+    let bytes = |(key, value): &(&str, &Value)| key.len() + value.as_str().map_or(0, str::len);
+    if parameters.iter().map(bytes).sum::<usize>() > PARAMETER_BYTES {
+        errors.too_long("parameters", PARAMETER_BYTES);
+    }
+}
+
+fn topologies(errors: &mut Errors, object: &Value) {
+    for (index, term) in items(object, "/allowedTopologies").iter().enumerate() {
+        let path = format!("allowedTopologies[{index}].matchLabelExpressions");
+        let mut keys = HashSet::new();
+        for (index, expression) in items(term, "/matchLabelExpressions").iter().enumerate() {
+            let path = format!("{path}[{index}]");
+            let (key, values) = (text(expression, "/key"), items(expression, "/values"));
+            if values.is_empty() {
+                errors.required(format!("{path}.values"), "");
+            }
+            let mut seen = HashSet::new();
+            for (index, value) in values.iter().enumerate().filter(|(_, value)| !seen.insert(*value)) {
+                errors.duplicate(format!("{path}.values[{index}]"), value.clone());
+            }
+            errors.format(&format!("{path}.key"), key, qualified_name(key));
+            if !keys.insert(key) {
+                errors.duplicate(format!("{path}.key"), key);
+            }
+        }
+    }
+}
+
+fn class_change(errors: &mut Errors, object: &Value, old: &Value) {
+    for field in ["parameters", "provisioner", "reclaimPolicy"] {
+        if object.get(field) != old.get(field) {
+            errors.forbidden(field, &format!("updates to {field} are forbidden."));
+        }
+    }
+    let mode = "volumeBindingMode";
+    errors.immutable(mode, object.get(mode), old.get(mode));
 }
 
 /// Checks a volume attachment.
@@ -195,14 +194,37 @@ pub fn volume_attachment(object: &Value, old: Option<&Value>) -> Vec<FieldError>
     meta::standard(&mut errors, object, old);
     let spec = object.get("spec").unwrap_or(&Value::Null);
     errors.needs(spec, "spec", "attacher");
-    errors.needs(spec, "spec", "nodeName");
-    let named = !text(spec, "/source/persistentVolumeName").is_empty();
-    if named == spec.pointer("/source/inlineVolumeSpec").is_some() {
-        let detail = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
-        errors.required("spec.source", detail);
+    let exactly = "must specify exactly one of inlineVolumeSpec and persistentVolumeName";
+    match (given(spec, "/source/inlineVolumeSpec"), given(spec, "/source/persistentVolumeName")) {
+        (None, None) => errors.required("spec.source", exactly),
+        (Some(_), Some(_)) => errors.forbidden("spec.source", exactly),
+        (None, Some(name)) if name == "" => {
+            let detail = "must specify non empty persistentVolumeName";
+            errors.required("spec.source.persistentVolumeName", detail);
+        }
+        (None, Some(_)) => {}
+        (Some(inline), None) => {
+            let path = "spec.source.inlineVolumeSpec";
+            let refused = "may not be specified in the context of inline volumes";
+            for key in ["claimRef", "capacity"].into_iter().filter(|key| inline.get(*key).is_some()) {
+                errors.forbidden(format!("{path}.{key}"), refused);
+            }
+            if given(inline, "/csi").is_none() {
+                errors
+                    .required(format!("{path}.csi"), "has to be specified in the context of inline volumes");
+            }
+        }
     }
-    if let Some(old) = old {
-        errors.immutable("spec", object.get("spec"), old.get("spec"));
+    let node = text(spec, "/nodeName");
+    errors.format("spec.nodeName", node, dns_subdomain(node));
+    match old {
+        Some(old) => errors.immutable("spec", object.get("spec"), old.get("spec")),
+        None => {
+            csi_driver_name(&mut errors, "spec.attacher", text(spec, "/attacher"));
+            if let Some(name) = given(spec, "/source/persistentVolumeName").and_then(Value::as_str) {
+                errors.format("spec.source.persistentVolumeName", name, dns_subdomain(name));
+            }
+        }
     }
     errors.0
 }
@@ -212,34 +234,95 @@ pub fn csi_driver(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::standard(&mut errors, object, old);
     let spec = object.get("spec").unwrap_or(&Value::Null);
-    let policies = ["File", "None", "ReadWriteOnceWithFSType"];
-    errors.one_of("spec.fsGroupPolicy".into(), text(spec, "/fsGroupPolicy"), &policies, false);
+    errors.supports(spec, "spec", "fsGroupPolicy", &["File", "None", "ReadWriteOnceWithFSType"]);
+    token_requests(&mut errors, spec);
     for mode in items(spec, "/volumeLifecycleModes").iter().filter_map(Value::as_str) {
-        let modes = ["Ephemeral", "Persistent"];
+        let modes = ["Persistent", "Ephemeral"];
         errors.one_of("spec.volumeLifecycleModes".into(), mode, &modes, false);
     }
-    if let Some(old) = old {
-        for field in ["attachRequired", "volumeLifecycleModes"] {
-            let known = old.pointer(&format!("/spec/{field}"));
-            errors.immutable(&format!("spec.{field}"), spec.get(field), known);
-        }
+    if let Some(period) = int(spec, "/nodeAllocatableUpdatePeriodSeconds").filter(|period| *period < 10) {
+        let detail = "must be greater than or equal to 10 seconds";
+        errors.invalid("spec.nodeAllocatableUpdatePeriodSeconds", period, detail);
+    }
+    if let Some(old) = old.and_then(|old| old.get("spec")) {
+        // Kubernetes spells the first of them so.
+        errors.immutable("spec.attachedRequired", spec.get("attachRequired"), old.get("attachRequired"));
+        let modes = "volumeLifecycleModes";
+        errors.immutable("spec.volumeLifecycleModes", spec.get(modes), old.get(modes));
     }
     errors.0
+}
+
+fn token_requests(errors: &mut Errors, spec: &Value) {
+    let mut audiences = HashSet::new();
+    for (index, request) in items(spec, "/tokenRequests").iter().enumerate() {
+        let path = format!("spec.tokenRequests[{index}]");
+        let audience = text(request, "/audience");
+        if !audiences.insert(audience) {
+            errors.duplicate(format!("{path}.audience"), audience);
+            continue;
+        }
+        match int(request, "/expirationSeconds") {
+            Some(seconds) if seconds < TOKEN_SECONDS.0 => {
+                let detail = "may not specify a duration less than 10 minutes";
+                errors.invalid(format!("{path}.expirationSeconds"), seconds, detail);
+            }
+            Some(seconds) if seconds > TOKEN_SECONDS.1 => {
+                let detail = "may not specify a duration larger than 2^32 seconds";
+                errors.invalid(format!("{path}.expirationSeconds"), seconds, detail);
+            }
+            _ => {}
+        }
+    }
 }
 
 /// Checks a CSI node.
 pub fn csi_node(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::standard(&mut errors, object, old);
-    let mut seen = std::collections::HashSet::new();
-    for (index, driver) in items(object, "/spec/drivers").iter().enumerate() {
+    let mut seen = HashSet::new();
+    let drivers = items(object, "/spec/drivers");
+    for (index, driver) in drivers.iter().enumerate() {
         let path = format!("spec.drivers[{index}]");
-        errors.needs(driver, &path, "name");
-        errors.needs(driver, &path, "nodeID");
         let name = text(driver, "/name");
-        if !name.is_empty() && !seen.insert(name) {
+        csi_driver_name(&mut errors, &format!("{path}.name"), name);
+        errors.needs(driver, &path, "nodeID");
+        let node = text(driver, "/nodeID");
+        if node.len() > LONGEST_NODE_ID {
+            let detail = format!("must be {LONGEST_NODE_ID} characters or less");
+            errors.invalid(format!("{path}.nodeID"), node, &detail);
+        }
+        errors.not_negative(
+            driver.get("allocatable").unwrap_or(&Value::Null),
+            &format!("{path}.allocatable"),
+            "count",
+        );
+        if !seen.insert(name) {
             errors.duplicate(format!("{path}.name"), name);
+        }
+        topology_keys(&mut errors, driver, &path);
+    }
+    for known in old.map(|old| items(old, "/spec/drivers")).unwrap_or_default() {
+        let fixed = |driver: &Value| {
+            ["nodeID", "topologyKeys"].map(|key| driver.get(key).cloned().unwrap_or_default())
+        };
+        let named = drivers.iter().find(|driver| driver.get("name") == known.get("name"));
+        if let Some(driver) = named.filter(|driver| fixed(driver) != fixed(known)) {
+            errors.invalid("spec.drivers", driver.clone(), "field is immutable");
         }
     }
     errors.0
+}
+
+fn topology_keys(errors: &mut Errors, driver: &Value, path: &str) {
+    let mut seen = HashSet::new();
+    for key in items(driver, "/topologyKeys").iter().filter_map(Value::as_str) {
+        if key.is_empty() {
+            errors.required(path, "");
+        }
+        if !seen.insert(key) {
+            errors.duplicate(path, key);
+        }
+        errors.format(path, key, qualified_name(key));
+    }
 }
