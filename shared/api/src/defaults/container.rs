@@ -2,26 +2,22 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{each_in, existing, set_nonzero};
+use super::{each_in, existing, set_nonzero, volume};
 use crate::json::set_default;
 
-/// Fills in one container. With the node's network a container's port is the node's.
-pub(super) fn fill(container: &mut Map<String, Value>, host_network: bool) {
-    let image = container.get("image").and_then(Value::as_str).unwrap_or_default();
-    let policy = if is_latest(image) { "Always" } else { "IfNotPresent" };
+/// Fills in one container.
+pub(super) fn fill(container: &mut Map<String, Value>) {
+    let policy = pull_policy(container.get("image").and_then(Value::as_str).unwrap_or_default());
     set_nonzero(container, "imagePullPolicy", policy);
     set_nonzero(container, "terminationMessagePath", "/dev/termination-log");
     set_nonzero(container, "terminationMessagePolicy", "File");
     set_default(container, "resources", json!({}));
     for port in each_in(container, "ports") {
         set_nonzero(port, "protocol", "TCP");
-        if host_network && let Some(number) = port.get("containerPort").cloned() {
-            set_nonzero(port, "hostPort", number);
-        }
     }
     for variable in each_in(container, "env") {
-        if let Some(field) = existing(variable, "valueFrom").and_then(|source| existing(source, "fieldRef")) {
-            set_nonzero(field, "apiVersion", "v1");
+        if let Some(source) = existing(variable, "valueFrom") {
+            volume::references(source);
         }
     }
     for name in ["livenessProbe", "readinessProbe", "startupProbe"] {
@@ -36,6 +32,20 @@ pub(super) fn fill(container: &mut Map<String, Value>, host_network: bool) {
             fill_http(handler);
         }
     }
+}
+
+/// With the node's network a container's port is the node's.
+pub(super) fn ports_of_node(container: &mut Map<String, Value>) {
+    for port in each_in(container, "ports") {
+        if let Some(number) = port.get("containerPort").cloned() {
+            set_nonzero(port, "hostPort", number);
+        }
+    }
+}
+
+/// When the image of a container or of a volume is pulled, if that is not said.
+pub(super) fn pull_policy(image: &str) -> &'static str {
+    if is_latest(image) { "Always" } else { "IfNotPresent" }
 }
 
 /// What is limited and not requested is requested in full.

@@ -15,11 +15,12 @@ pub fn service(object: &mut Value) {
     session_affinity(spec);
     let kind = spec.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     if kind != "ExternalName" {
-        set_nonzero(spec, "internalTrafficPolicy", "Cluster");
+        set_default(spec, "internalTrafficPolicy", "Cluster");
         set_default(spec, "ipFamilies", json!(["IPv4"]));
         set_nonzero(spec, "ipFamilyPolicy", "SingleStack");
     }
-    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") {
+    let listed = spec.get("externalIPs").and_then(Value::as_array).is_some_and(|list| !list.is_empty());
+    if matches!(kind.as_str(), "NodePort" | "LoadBalancer") || kind == "ClusterIP" && listed {
         set_nonzero(spec, "externalTrafficPolicy", "Cluster");
     }
     if kind == "LoadBalancer" {

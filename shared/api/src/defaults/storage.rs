@@ -1,8 +1,8 @@
 //! Defaults of volumes, claims and what provides them.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{existing, set_nonzero};
+use super::set_nonzero;
 use crate::json::{child, set_default};
 
 /// A file system that is kept when its claim is gone.
@@ -10,15 +10,24 @@ pub fn persistent_volume(object: &mut Value) {
     let Some(spec) = child(object, "spec") else { return };
     set_nonzero(spec, "persistentVolumeReclaimPolicy", "Retain");
     set_nonzero(spec, "volumeMode", "Filesystem");
-    if let Some(path) = existing(spec, "hostPath") {
-        set_default(path, "type", "");
-    }
+    super::volume::remote(spec);
 }
 
 /// A file system.
 pub fn persistent_volume_claim(object: &mut Value) {
-    if let Some(spec) = child(object, "spec") {
-        set_nonzero(spec, "volumeMode", "Filesystem");
+    let Some(spec) = child(object, "spec") else { return };
+    set_nonzero(spec, "volumeMode", "Filesystem");
+    data_source(spec);
+}
+
+/// The older field says the same as the newer one, unless the source is in another namespace.
+fn data_source(spec: &mut Map<String, Value>) {
+    let (source, reference) = (spec.get("dataSource").cloned(), spec.get("dataSourceRef").cloned());
+    let elsewhere = reference.as_ref().is_some_and(|reference| reference.get("namespace").is_some());
+    match (source, reference) {
+        (Some(source), None) => drop(spec.insert("dataSourceRef".into(), source)),
+        (None, Some(reference)) if !elsewhere => drop(spec.insert("dataSource".into(), reference)),
+        _ => {}
     }
 }
 
