@@ -89,10 +89,8 @@ fn job_spec(errors: &mut Errors, spec: &Value, path: &str) {
     }
     managed_by(errors, spec, path);
     errors.supports(spec, path, "completionMode", &["NonIndexed", "Indexed"]);
-    if text(spec, "/completionMode") == "Indexed" {
-        if int(spec, "/completions").is_none() {
-            errors.required(format!("{path}.completions"), "when completion mode is Indexed");
-        }
+    if text(spec, "/completionMode") == "Indexed" && int(spec, "/completions").is_none() {
+        errors.required(format!("{path}.completions"), "when completion mode is Indexed");
     }
     job_indexes::limits(errors, spec, path);
     job_indexes::success_policy(errors, spec, path);

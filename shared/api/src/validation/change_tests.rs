@@ -147,13 +147,15 @@ fn nodes() {
     );
 }
 
+/// A job with these entries in its spec.
+fn job(spec: &str) -> String {
+    format!(
+        "{{apiVersion: batch/v1, kind: Job, metadata: {{name: j}}, spec: {{{spec}, template: {{spec: {{restartPolicy: Never, containers: [{{name: a, image: x}}]}}}}}}}}"
+    )
+}
+
 #[test]
 fn jobs() {
-    let job = |spec: &str| {
-        format!(
-            "{{apiVersion: batch/v1, kind: Job, metadata: {{name: j}}, spec: {{{spec}, template: {{spec: {{restartPolicy: Never, containers: [{{name: a, image: x}}]}}}}}}}}"
-        )
-    };
     check(
         &job(
             "parallelism: -1, completions: -1, activeDeadlineSeconds: -1, backoffLimit: -1, ttlSecondsAfterFinished: -1, completionMode: Odd, podReplacementPolicy: Odd, managedBy: x",
@@ -193,6 +195,10 @@ fn jobs() {
             spec.selector: Required value
         "#]],
     );
+}
+
+#[test]
+fn changes_of_jobs() {
     let old = job("completions: 3, parallelism: 1");
     check_change(
         &job("completions: 4, parallelism: 2"),
@@ -219,6 +225,10 @@ fn jobs() {
         spec.selector: Required value
     "#]],
     );
+}
+
+#[test]
+fn cron_jobs() {
     check(
         "{apiVersion: batch/v1, kind: CronJob, metadata: {name: c}, spec: {schedule: '', concurrencyPolicy: Odd, startingDeadlineSeconds: -1, successfulJobsHistoryLimit: -1, failedJobsHistoryLimit: -1, timeZone: Nowhere/City, jobTemplate: {spec: {manualSelector: true, template: {spec: {restartPolicy: Always, containers: [{name: a, image: x}]}}}}}}",
         expect![[r#"
