@@ -126,7 +126,7 @@ impl Turn<'_> {
         if replaces_only_failed(self.me) {
             taken.extend(self.crew.terminating.iter().filter_map(|pod| index_of(pod)));
         }
-        for (index, last) in &self.tally.awaited {
+        for (index, last) in &self.tally.last_failed {
             let wait = self.back_off_of(last);
             if !wait.is_zero() && taken.insert(*index) {
                 self.wake_after = sooner(self.wake_after, Some(wait));
@@ -167,7 +167,7 @@ impl Turn<'_> {
         if self.me.spec.backoff_limit_per_index.is_none() {
             return;
         }
-        let before = self.tally.awaited.get(&index).map(|last| Attempts::with(self.me, last));
+        let before = self.tally.last_failed.get(&index).map(|last| Attempts::with(self.me, last));
         if let Some(annotations) = pod.get_mut("metadata").and_then(|metadata| child(metadata, "annotations"))
         {
             let counts = before.unwrap_or_default().annotations();

@@ -27,7 +27,7 @@ pub(super) struct Tally {
     /// Of an indexed job that judges its indexes one by one: those that are given up.
     pub given_up: Option<Indexes>,
     /// By index: the failed pod whose count the next pod of the index takes over.
-    pub awaited: BTreeMap<u32, Arc<Object<Pod>>>,
+    pub last_failed: BTreeMap<u32, Arc<Object<Pod>>>,
     /// Pods that need not be held any more.
     pub released: Vec<Arc<Object<Pod>>>,
     /// Why a pod's failure is the job's failure, if one is.
@@ -48,7 +48,7 @@ impl Tally {
             succeeded: 0,
             completed: end_of_indexes(me).map(|end| Indexes::parse(&me.status.completed_indexes, end)),
             given_up: given_up(me, crew),
-            awaited: last_failures(me, crew),
+            last_failed: last_failures(me, crew),
             released: Vec::new(),
             fatal: None,
             counted: (me.status.succeeded + count(done_succeeded), me.status.failed + count(done_failed)),
@@ -59,8 +59,8 @@ impl Tally {
         for pod in crew.tracked() {
             tally.add(me, pod, durable.as_ref());
         }
-        let awaited = tally.awaited.values().filter(|pod| judge(me, pod) != Action::Ignore).count();
-        tally.failed = tally.counted.1 + count(tally.uncounted.failed.len() + awaited);
+        let last_failed = tally.last_failed.values().filter(|pod| judge(me, pod) != Action::Ignore).count();
+        tally.failed = tally.counted.1 + count(tally.uncounted.failed.len() + last_failed);
         tally.succeeded = match &tally.completed {
             Some(completed) => count(completed.0.len()),
             None => tally.counted.0 + count(tally.uncounted.succeeded.len()),
@@ -75,14 +75,14 @@ impl Tally {
             self.released.push(Arc::clone(pod));
         } else if pod.status.phase == "Succeeded" {
             self.add_success(pod, durable);
-        } else if has_failed(pod, replaces_only_failed(me)) && !self.awaits(pod) {
+        } else if has_failed(pod, replaces_only_failed(me)) && !self.is_last(pod) {
             self.add_failure(me, pod);
         }
     }
 
     /// The pod's count is needed by the next pod of its index.
-    fn awaits(&self, pod: &Object<Pod>) -> bool {
-        self.awaited.values().any(|awaited| awaited.metadata.uid == pod.metadata.uid)
+    fn is_last(&self, pod: &Object<Pod>) -> bool {
+        self.last_failed.values().any(|last_failed| last_failed.metadata.uid == pod.metadata.uid)
     }
 
     /// Nothing follows on indexes that have succeeded or are given up.
@@ -90,7 +90,7 @@ impl Tally {
         let decided = |index: &u32| {
             [&self.completed, &self.given_up].into_iter().flatten().any(|known| known.0.contains(index))
         };
-        self.awaited.retain(|index, _| !decided(index));
+        self.last_failed.retain(|index, _| !decided(index));
     }
 
     fn add_success(&mut self, pod: &Arc<Object<Pod>>, durable: Option<&Indexes>) {
