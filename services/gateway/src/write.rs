@@ -135,8 +135,9 @@ fn prepare_creation(
 ) -> Result<(Value, Vec<Reservation>), Failure> {
     call.kind.default(&mut object);
     let (uid, now) = (telemetry::clock::fresh_uid(), telemetry::clock::now());
-    lifecycle::prepare_create(&mut object, &call.kind, &suffix_from(rand::random()), &uid, now);
+    lifecycle::begin(&mut object, &call.kind, &suffix_from(rand::random()), &uid, now);
     owners.of_new(call, &mut object);
+    lifecycle::complete(&mut object, &call.kind, &uid);
     admission::service_account(context, call, &mut object, &uid)?;
     let name = json::text(&object, "/metadata/name").to_owned();
     let reservations = allocate::for_object(&context.view, &context.config, &mut object, None)

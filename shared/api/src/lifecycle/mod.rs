@@ -24,6 +24,12 @@ const OWNERS: &str = "managedFields";
 /// Makes a decoded, defaulted object ready to be stored for the first time. `suffix` completes `generateName`
 /// (five characters, see `names_for::child_suffix`).
 pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &Uid, now: Timestamp) {
+    begin(object, kind, suffix, uid, now);
+    complete(object, kind, uid);
+}
+
+/// The first half of [`prepare_create`]: who it is, and its first status. What is there then is its creator's, as far as anybody's.
+pub fn begin(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &Uid, now: Timestamp) {
     if !kind.namespaced
         && let Some(metadata) = child(object, "metadata")
     {
@@ -41,14 +47,20 @@ pub fn prepare_create(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &U
             metadata.insert("generation".into(), json!(1));
         }
     }
+    if kind.id.as_str() == "namespaces" {
+        crate::defaults::namespace_label(object);
+    }
+    prepare_status(object, kind);
+}
+
+/// The second half: what the server adds by itself, which is nobody's.
+pub fn complete(object: &mut Value, kind: &KindInfo, uid: &Uid) {
     match kind.id.as_str() {
-        "namespaces" => crate::defaults::namespace_label(object),
         "jobs.batch" => job::tell_apart(object, uid),
         "persistentvolumeclaims" => protect(object, crate::volumes::CLAIM_PROTECTION),
         "persistentvolumes" => protect(object, crate::volumes::VOLUME_PROTECTION),
         _ => {}
     }
-    prepare_status(object, kind);
 }
 
 /// What is in use stays (Kubernetes' admission plugin StorageObjectInUseProtection).
