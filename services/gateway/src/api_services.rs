@@ -66,7 +66,12 @@ pub fn shown(context: &Context, call: &Call) -> Option<Arc<View>> {
     };
     let view = View::offline();
     stored.into_iter().for_each(|object| view.apply(ChangeKind::Put, object));
+    // What somebody has registered for another server stays so, also when the cluster begins to serve it.
+    let registered = |name: &str| view.get(&ObjectKey::cluster(ID, name)).is_some();
     for ((group, version), is_custom) in local(&kinds) {
+        if registered(&name(group, version)) {
+            continue;
+        }
         let mut brought = definitions.iter().filter(|definition| group_of(definition) == group);
         let since = if is_custom { brought.next() } else { first.as_ref() };
         let revision = since.map_or(now, |since| since.revision).0;
@@ -87,7 +92,10 @@ pub fn shown(context: &Context, call: &Call) -> Option<Arc<View>> {
 pub fn check_write(context: &Context, call: &Call, method: &Method) -> Result<(), Failure> {
     let named = call.path.name.as_deref().filter(|_| call.kind.id == ID);
     match named.filter(|_| !matches!(*method, Method::GET | Method::HEAD)) {
-        Some(name) if is_local(&context.catalogue.kinds(), name) => {
+        Some(name)
+            if is_local(&context.catalogue.kinds(), name)
+                && context.view.get(&ObjectKey::cluster(ID, name)).is_none() =>
+        {
             let why = "the cluster serves this version itself, and always";
             Err(Failure::forbidden(&call.kind, name, why))
         }

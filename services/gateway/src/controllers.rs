@@ -7,9 +7,7 @@ use api::messages::{AdmissionAnswer, AdmissionQuestion};
 use bus::{Delivery, Subscription};
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 use tracing::warn;
 
 use crate::auth::User;
@@ -20,37 +18,27 @@ use crate::failure::Failure;
 use crate::hooks::Step;
 use crate::owners::Owners;
 use crate::path::{GroupVersion, ObjectPath, Query};
-use crate::{hooks, write};
+use crate::{answering, hooks, write};
 
 /// Only controllers may publish here.
 const SUBJECT: &str = "odeon.gateway.admit";
-/// One gateway answers each question.
-const GROUP: &str = "gateways";
-/// So many questions are answered at the same time; the others wait.
-const MOST_AT_ONCE: usize = 256;
 
 /// Begins to listen.
 pub async fn listen(context: &Context) -> Result<Subscription<AdmissionQuestion>, bus::BusError> {
-    context.bus.subscribe_queue(SUBJECT, GROUP).await
+    context.bus.subscribe_queue(SUBJECT, answering::GROUP).await
 }
 
-/// Answers until `shutdown`, many at the same time: webhooks may be slow.
+/// Answers until `shutdown`: webhooks may be slow.
 pub async fn run(
     context: Arc<Context>,
-    mut questions: Subscription<AdmissionQuestion>,
+    questions: Subscription<AdmissionQuestion>,
     shutdown: CancellationToken,
 ) {
-    let (tasks, seats) = (TaskTracker::new(), Arc::new(Semaphore::new(MOST_AT_ONCE)));
-    while let Some(Some(question)) = shutdown.run_until_cancelled(questions.next()).await {
-        let Ok(seat) = Arc::clone(&seats).acquire_owned().await else { break };
+    let answer = |question| {
         let context = Arc::clone(&context);
-        tasks.spawn(async move {
-            answer(&context, question).await;
-            drop(seat);
-        });
-    }
-    tasks.close();
-    tasks.wait().await;
+        async move { answer(&context, question).await }
+    };
+    answering::serve(questions, shutdown, answer).await;
 }
 
 async fn answer(context: &Context, question: Delivery<AdmissionQuestion>) {
@@ -105,8 +93,12 @@ async fn admit(
             write::admit_new(context, &call, checked).await.map(Some)
         }
         None => {
-            let stored = context.view.get(&asked.key);
-            let old = stored.ok_or_else(|| Failure::not_found(kind, &asked.key.name))?.value();
+            let meant = |stored: &Arc<bus::Stored>| {
+                Some(&stored.metadata.uid) == asked.uid.as_ref() && !stored.metadata.is_terminating()
+            };
+            // What is gone, or goes, is nobody's business any more.
+            let Some(stored) = context.view.get(&asked.key).filter(meant) else { return Ok(None) };
+            let old = stored.value();
             let step = Step {
                 operation: Operation::Delete,
                 name: &asked.key.name,

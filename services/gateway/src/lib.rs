@@ -4,6 +4,7 @@ mod access;
 mod admission;
 mod aggregate;
 mod allocate;
+mod answering;
 mod api_services;
 mod apply;
 mod auth;

@@ -9,39 +9,43 @@ use bus::{Delivery, Subscription};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
+use crate::answering;
 use crate::context::Context;
 use crate::tokens::{Bound, Claims, ISSUER};
 
 /// Agents publish under their own node's name only: the subject says who asks.
 const SUBJECT: &str = "odeon.node.*.token";
-/// One gateway answers each question.
-const GROUP: &str = "gateways";
 /// The shortest and the longest life of a token, in seconds.
 const LIFE: std::ops::RangeInclusive<i64> = 600..=86_400;
 
 /// Begins to listen.
 pub async fn listen(context: &Context) -> Result<Subscription<TokenRequest>, bus::BusError> {
-    context.bus.subscribe_queue(SUBJECT, GROUP).await
+    context.bus.subscribe_queue(SUBJECT, answering::GROUP).await
 }
 
 /// Answers until `shutdown`.
-pub async fn run(
-    context: Arc<Context>,
-    mut questions: Subscription<TokenRequest>,
-    shutdown: CancellationToken,
-) {
-    while let Some(Some(question)) = shutdown.run_until_cancelled(questions.next()).await {
-        let Delivery { subject, message, reply, .. } = question;
-        let node = subject.split('.').nth(2).unwrap_or_default();
-        let answer = match issue(&context, node, &message) {
-            Ok(answer) => answer,
-            Err(refused) => TokenAnswer { refused: Some(refused), ..TokenAnswer::default() },
-        };
-        if let Some(reply) = reply
-            && let Err(error) = reply.send(&answer).await
-        {
-            warn!(pod = %message.pod, %error, "failed to hand out a token");
-        }
+pub async fn run(context: Arc<Context>, questions: Subscription<TokenRequest>, shutdown: CancellationToken) {
+    let answer = |question| {
+        let context = Arc::clone(&context);
+        async move { answer(&context, question).await }
+    };
+    answering::serve(questions, shutdown, answer).await;
+}
+
+async fn answer(context: &Context, question: Delivery<TokenRequest>) {
+    let Delivery { subject, message, reply, .. } = question;
+    let node = subject.split('.').nth(2).unwrap_or_default();
+    // The agent may have heard of its pod before this gateway has.
+    let answer = match context.caught_up(message.seen).await {
+        Ok(()) => issue(context, node, &message),
+        Err(late) => Err(late.status.message),
+    };
+    let answer =
+        answer.unwrap_or_else(|refused| TokenAnswer { refused: Some(refused), ..TokenAnswer::default() });
+    if let Some(reply) = reply
+        && let Err(error) = reply.send(&answer).await
+    {
+        warn!(pod = %message.pod, %error, "failed to hand out a token");
     }
 }
 

@@ -115,7 +115,7 @@ fn group_version(group: &str, version: &str) -> GroupVersion {
     GroupVersion { group: group.to_owned(), version: version.to_owned() }
 }
 
-/// The query's parameters; of a repeated one the last counts, except through `all`.
+/// The query's parameters; of a repeated one the first counts, as in Go, except through `all`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Query(BTreeMap<String, Vec<String>>);
 
@@ -133,7 +133,7 @@ impl Query {
 
     /// A parameter's value; `""` if it is absent.
     pub fn text(&self, key: &str) -> &str {
-        self.all(key).last().map(String::as_str).unwrap_or_default()
+        self.all(key).first().map(String::as_str).unwrap_or_default()
     }
 
     /// All values of a parameter.

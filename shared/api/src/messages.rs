@@ -154,6 +154,8 @@ pub struct TokenRequest {
     pub pod: ObjectKey,
     /// Which pod it is.
     pub uid: Uid,
+    /// The revision at which the agent knows it to be its own.
+    pub seen: Revision,
     /// Whom the token is for; empty: the cluster's own API.
     pub audience: String,
     /// How long it shall last.

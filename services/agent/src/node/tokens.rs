@@ -95,11 +95,13 @@ async fn renew<R: ContainerRuntime>(
     wanted: BTreeSet<Wanted>,
 ) {
     loop {
-        let key = agent.tokens.0.get(&uid).map(|keeping| keeping.assigned.key.clone());
-        let Some(key) = key else { return };
+        let known = agent.tokens.0.get(&uid);
+        let known = known.map(|keeping| (keeping.assigned.key.clone(), keeping.assigned.revision));
+        let Some((key, seen)) = known else { return };
         let ask = |wanted: &Wanted| TokenRequest {
             pod: key.clone(),
             uid: uid.clone(),
+            seen,
             audience: wanted.audience.clone(),
             seconds: wanted.seconds,
         };

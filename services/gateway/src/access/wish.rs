@@ -73,7 +73,9 @@ impl ResourceWish {
 }
 
 fn verb(method: &str, path: &ObjectPath, query: &Query) -> &'static str {
-    let streams = matches!(path.subresource.as_deref(), Some("exec" | "attach" | "portforward"));
+    // Those of pods; what other servers call so is their own.
+    let streams = path.api.group.is_empty()
+        && matches!(path.subresource.as_deref(), Some("exec" | "attach" | "portforward"));
     match (method, path.name.is_some()) {
         // Opened with GET by WebSocket clients, and yet no reading.
         (_, true) if streams => "create",

@@ -12,6 +12,7 @@ use crate::context::Context;
 use crate::dial::Destination;
 use crate::failure::Failure;
 use crate::forward::{self, Journey};
+use crate::path;
 use crate::respond::{self, Response};
 
 /// What the names of headers begin with that say who asks.
@@ -29,6 +30,9 @@ pub async fn answer(
     registered: &Registered,
     mut request: Request<Incoming>,
 ) -> Result<Response, Failure> {
+    if is_ambiguous(request.uri().path()) {
+        return Err(Failure::bad_request("a part of the path stands for more than one, or for none"));
+    }
     if !registered.is_available {
         return Ok(respond::bytes(503, "text/plain; charset=utf-8", "service unavailable\n".into()));
     }
@@ -40,9 +44,14 @@ pub async fn answer(
     }
     let to = Destination::Service(registered.service.clone());
     let trust = registered.trust(context);
-    let path = forward::uri(request.uri().path(), request.uri().query())?;
-    let journey = Journey { to: &to, trust: Some(&trust), path, headers: headers(user) };
+    let target = forward::uri(request.uri().path(), request.uri().query())?;
+    let journey = Journey { to: &to, trust: Some(&trust), path: target, headers: headers(user) };
     forward::pass_on(context, journey, request).await.map_err(|trouble| trouble.failure())
+}
+
+/// The server might read another path than the one that was permitted: `a%2Fstatus`, `..`.
+fn is_ambiguous(path: &str) -> bool {
+    path.split('/').map(path::decode).any(|part| part.contains('/') || part == "." || part == "..")
 }
 
 /// Who asks. What cannot be said in a header is left out.
@@ -84,6 +93,19 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
+
+    #[test]
+    fn what_servers_may_read_otherwise_is_ambiguous() {
+        for (path, expected) in [
+            ("/apis/g/v1/namespaces/a/widgets/x", false),
+            ("/apis/g/v1/namespaces/a/widgets/x%20y/console/..z", false),
+            ("/apis/g/v1/namespaces/a/widgets/x%2Fconsole", true),
+            ("/apis/g/v1/namespaces/a/widgets/%2e%2e/%2E", true),
+            ("/apis/g/v1/../v2/widgets", true),
+        ] {
+            assert_eq!(is_ambiguous(path), expected, "{path}");
+        }
+    }
 
     #[test]
     fn headers_say_who_asks() {

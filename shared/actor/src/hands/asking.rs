@@ -84,14 +84,13 @@ impl Watch {
                 .entry(key.namespace.clone())
                 .or_insert_with(|| Some(reader.get(&namespace_of(key)?)?.value()));
             let Some(patience) = patience(&interests, reader, write, namespace.as_ref()) else { continue };
-            let object = match write {
-                Write::Create { object, .. } => Some(object.clone()),
-                Write::Patch { .. } | Write::Delete { .. } | Write::Finish { .. } | Write::Tell { .. } => {
-                    None
-                }
+            let (object, uid) = match write {
+                Write::Create { object, .. } => (Some(object.clone()), None),
+                Write::Delete { uid, .. } => (None, Some(uid.clone())),
+                Write::Patch { .. } | Write::Finish { .. } | Write::Tell { .. } => (None, None),
             };
             let (account, seen) = (account.to_owned(), reader.revision());
-            let asked = AdmissionQuestion { key: key.clone(), account, object, seen, configured };
+            let asked = AdmissionQuestion { key: key.clone(), account, object, uid, seen, configured };
             questions.push(Question { place, patience, asked });
         }
         questions
@@ -148,32 +147,41 @@ fn namespace_of(key: &ObjectKey) -> Option<ObjectKey> {
     key.namespace.as_deref().map(|namespace| ObjectKey::cluster(Namespace::ID, namespace))
 }
 
-/// Asks one question, then two at once, then four: what is refused once will be refused again, and is left for later.
+/// Asks about all deletions. Of creations it asks about one, then two at once, then four: those of a turn are much alike, so what is
+/// refused once will be refused again, and is left for later.
 pub(super) async fn ask(bus: &Bus, questions: Vec<Question>) -> Answers {
     let mut answers = Answers::default();
-    let mut waiting = questions.into_iter();
+    let (creations, deletions): (Vec<_>, Vec<_>) =
+        questions.into_iter().partition(|question| question.asked.object.is_some());
+    let mut waiting = creations.into_iter();
     let mut at_once = 1;
     while answers.refused.is_empty() {
         let batch: Vec<Question> = waiting.by_ref().take(at_once).collect();
         if batch.is_empty() {
-            return answers;
+            break;
         }
         at_once = at_once.saturating_mul(2);
-        let asking = batch.into_iter().map(async |question| {
+        answers.gather(bus, batch).await;
+    }
+    answers.left = waiting.map(|question| question.place).collect();
+    answers.gather(bus, deletions).await;
+    answers
+}
+
+impl Answers {
+    /// Asks some questions at the same time.
+    async fn gather(&mut self, bus: &Bus, questions: Vec<Question>) {
+        let asking = questions.into_iter().map(async |question| {
             let Question { place, patience, asked } = question;
             let answer = bus.request::<_, AdmissionAnswer>(SUBJECT, &asked, patience).await;
             (place, asked.key, answer)
         });
         let mut asking = futures::stream::iter(asking).buffer_unordered(MOST_AT_ONCE);
         while let Some((place, key, answer)) = asking.next().await {
-            answers.note(place, key, answer);
+            self.note(place, key, answer);
         }
     }
-    answers.left = waiting.map(|question| question.place).collect();
-    answers
-}
 
-impl Answers {
     fn note(&mut self, place: usize, key: ObjectKey, answer: Result<AdmissionAnswer, RequestError>) {
         match answer {
             Ok(AdmissionAnswer { refused: Some(why), .. }) => drop(self.refused.insert(key, why)),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::{ObjectKey, Revision};
+use crate::{ObjectKey, Revision, Uid};
 
 /// Controller → any gateway, request/reply on `odeon.gateway.admit`: may this be written? What users configure, webhooks and policies,
 /// is asked as it is about what clients write.
@@ -15,6 +15,8 @@ pub struct AdmissionQuestion {
     pub account: String,
     /// The new object; `None`: the one that is there shall be deleted.
     pub object: Option<Value>,
+    /// Which one shall be deleted.
+    pub uid: Option<Uid>,
     /// What the controller has seen of the cluster.
     pub seen: Revision,
     /// The newest of what configures admission that it has seen.

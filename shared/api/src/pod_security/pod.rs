@@ -27,11 +27,6 @@ impl<'a> Pod<'a> {
     pub fn values(&self, of: impl Fn(&'a Value) -> Vec<String>) -> BTreeSet<String> {
         self.containers().flat_map(of).collect()
     }
-
-    /// Windows has other ways.
-    pub fn is_windows(&self) -> bool {
-        text(self.0, "/spec/os/name") == "windows"
-    }
 }
 
 /// `container "a"`, `containers "a", "b"`.

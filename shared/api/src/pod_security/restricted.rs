@@ -27,16 +27,11 @@ const VOLUMES: [&str; 8] = [
 const NON_ROOT: &str = "/securityContext/runAsNonRoot";
 const USER: &str = "/securityContext/runAsUser";
 
-/// Since 1.25 what Windows does not have is not asked of it.
-fn asked(pod: &Pod<'_>, minor: u32, since: u32) -> bool {
-    minor >= since && !(minor >= 25 && pod.is_windows())
-}
-
 fn escalation(pod: &Pod<'_>, minor: u32) -> Option<Violation> {
     let names = pod.which(|container| {
         container.pointer("/securityContext/allowPrivilegeEscalation") != Some(&Value::Bool(false))
     });
-    (asked(pod, minor, 8) && !names.is_empty()).then(|| Violation {
+    (minor >= 8 && !names.is_empty()).then(|| Violation {
         reason: "allowPrivilegeEscalation != false",
         detail: format!("{} must set securityContext.allowPrivilegeEscalation=false", containers(&names)),
     })
@@ -49,7 +44,7 @@ fn capabilities(pod: &Pod<'_>, minor: u32) -> Option<Violation> {
     let keeping = (!keeping.is_empty())
         .then(|| format!("{} must set securityContext.capabilities.drop=[\"ALL\"]", containers(&keeping)));
     let said: Vec<String> = keeping.into_iter().chain(added(pod, &["NET_BIND_SERVICE"])).collect();
-    (asked(pod, minor, 22) && !said.is_empty())
+    (minor >= 22 && !said.is_empty())
         .then(|| Violation { reason: "unrestricted capabilities", detail: said.join("; ") })
 }
 
@@ -101,7 +96,7 @@ fn run_as_user(pod: &Pod<'_>, minor: u32) -> Option<Violation> {
 }
 
 fn seccomp(pod: &Pod<'_>, minor: u32) -> Option<Violation> {
-    if !asked(pod, minor, 19) {
+    if !minor >= 19 {
         return None;
     }
     let has = |holder: &Value| holder.pointer("/securityContext/seccompProfile/type").is_some();

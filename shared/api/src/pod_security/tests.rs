@@ -41,7 +41,11 @@ fn plain_pods_are_fine_but_for_the_restricted() {
     check(
         "restricted:latest",
         "{spec: {os: {name: windows}, securityContext: {runAsNonRoot: true}, containers: [{name: a}]}}",
-        expect![""],
+        expect![[r#"
+            allowPrivilegeEscalation != false (container "a" must set securityContext.allowPrivilegeEscalation=false)
+            unrestricted capabilities (container "a" must set securityContext.capabilities.drop=["ALL"])
+            seccompProfile (pod or container "a" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")
+        "#]],
     );
     check(
         "restricted:latest",

@@ -82,7 +82,8 @@ impl Tally {
 
     /// The pod's count is needed by the next pod of its index.
     fn is_last(&self, pod: &Object<Pod>) -> bool {
-        self.last_failed.values().any(|last_failed| last_failed.metadata.uid == pod.metadata.uid)
+        let last = index_of(pod).and_then(|index| self.last_failed.get(&index));
+        last.is_some_and(|last| last.metadata.uid == pod.metadata.uid)
     }
 
     /// Nothing follows on indexes that have succeeded or are given up.
