@@ -164,7 +164,9 @@ pub async fn modify(
     let dry_run = call.query.dry_run()?;
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
-        let old = call.kind.up_to_date(stored.value());
+        let mut old = call.kind.up_to_date(stored.value());
+        // It may be older than some default; as in Kubernetes, that is no change that anybody makes.
+        call.kind.default(&mut old);
         let checked = edit(&old)?;
         let insists = json::text(&checked.object, "/metadata/resourceVersion").to_owned();
         if !insists.is_empty() && insists != stored.revision.to_string() {

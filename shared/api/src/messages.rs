@@ -1,8 +1,10 @@
 //! The messages between controllers, agents and proxies. Every one is a hint or a numbered delta: losing one costs time only.
 
 mod admission;
+mod tokens;
 
 pub use admission::{AdmissionAnswer, AdmissionQuestion};
+pub use tokens::{TokenAnswer, TokenRequest};
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -145,32 +147,6 @@ pub struct AssignedPod {
     pub stop: Option<u32>,
     /// The cluster's services as environment variables are not sent; the DNS server to use is the agent's own.
     pub cluster_domain: String,
-}
-
-/// Performer → any gateway, request/reply on `odeon.node.<node>.token`: a token for a pod that the node runs.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct TokenRequest {
-    /// Where the pod's object lives.
-    pub pod: ObjectKey,
-    /// Which pod it is.
-    pub uid: Uid,
-    /// The revision at which the agent knows it to be its own.
-    pub seen: Revision,
-    /// Whom the token is for; empty: the cluster's own API.
-    pub audience: String,
-    /// How long it shall last.
-    pub seconds: i64,
-}
-
-/// The reply to a `TokenRequest`.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct TokenAnswer {
-    /// The token.
-    pub token: String,
-    /// When it ends, in seconds since the epoch.
-    pub expires: i64,
-    /// Why there is none, if there is none.
-    pub refused: Option<String>,
 }
 
 /// A ConfigMap, a Secret, a claim or a volume; or a token, which only the agent itself adds.

@@ -177,7 +177,8 @@ fn zero(field: &'static Field) -> Value {
 /// Go's zero of one value.
 fn zero_of(field: &'static Field) -> Value {
     match field.kind {
-        Type::String | Type::Bytes | Type::Quantity => json!(""),
+        Type::String | Type::Bytes => json!(""),
+        Type::Quantity => json!("0"),
         Type::Int32 | Type::Int64 | Type::IntOrString => json!(0),
         Type::Float => json!(0.0),
         Type::Bool => json!(false),

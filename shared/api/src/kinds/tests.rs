@@ -273,3 +273,40 @@ fn what_does_not_convert_is_said_in_gos_words() {
         assert_eq!(kind.unwrap().decode(object).unwrap_err().converting, expected, "{yaml}");
     }
 }
+
+#[test]
+fn bytes_and_amounts_are_read_as_leniently_as_in_go() {
+    check(
+        "
+apiVersion: v1
+kind: Secret
+data:
+  wrapped: |
+    YWJj
+    ZGVm
+  bits: YR==
+",
+        expect![[r#"
+            unknown: []
+            apiVersion: v1
+            data:
+              bits: YQ==
+              wrapped: YWJjZGVm
+            kind: Secret
+            metadata: {}
+        "#]],
+    );
+    check(
+        "{apiVersion: v1, kind: ResourceQuota, spec: {hard: {pods: null, cpu: ' 1500m '}}}",
+        expect![[r#"
+            unknown: []
+            apiVersion: v1
+            kind: ResourceQuota
+            metadata: {}
+            spec:
+              hard:
+                cpu: 1500m
+                pods: '0'
+        "#]],
+    );
+}

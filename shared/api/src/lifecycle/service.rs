@@ -22,11 +22,32 @@ pub(super) fn carry_over(new: &mut Value, old: &Value) {
         );
     }
     let exposed = |kind: &str| matches!(kind, "NodePort" | "LoadBalancer");
-    if !exposed(&new_type) && exposed(old_type) {
-        clear_unchanged(spec, old_spec, &["externalTrafficPolicy", "allocateLoadBalancerNodePorts"]);
+    if new_type != "LoadBalancer" && old_type == "LoadBalancer" {
+        clear_unchanged(spec, old_spec, &["allocateLoadBalancerNodePorts", "loadBalancerClass"]);
+    }
+    if !is_health_checked(spec) && old_spec.as_object().is_some_and(is_health_checked) {
+        clear_unchanged(spec, old_spec, &["healthCheckNodePort"]);
+    }
+    if !is_reached_from_outside(spec) && old_spec.as_object().is_some_and(is_reached_from_outside) {
+        clear_unchanged(spec, old_spec, &["externalTrafficPolicy"]);
     }
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         node_port(port, &old_ports, exposed(&new_type), exposed(old_type));
+    }
+}
+
+/// A balancer asks its nodes whether they have pods of it.
+fn is_health_checked(spec: &Map<String, Value>) -> bool {
+    let is = |key: &str, wanted: &str| spec.get(key).and_then(Value::as_str) == Some(wanted);
+    is("type", "LoadBalancer") && is("externalTrafficPolicy", "Local")
+}
+
+fn is_reached_from_outside(spec: &Map<String, Value>) -> bool {
+    let external = spec.get("externalIPs").and_then(Value::as_array).is_some_and(|ips| !ips.is_empty());
+    match spec.get("type").and_then(Value::as_str) {
+        Some("NodePort" | "LoadBalancer") => true,
+        Some("ClusterIP") => external,
+        _ => false,
     }
 }
 

@@ -259,3 +259,41 @@ fn services_keep_what_was_allocated() {
         expect![[r#"{"externalName":"example.com","type":"ExternalName"}"#]],
     );
 }
+
+#[test]
+fn services_lose_what_only_their_old_type_had() {
+    let after = |old: &str, new: &str| {
+        let with = |spec: &str| {
+            yaml(&format!("{{metadata: {{name: web}}, spec: {{clusterIP: None, ports: [], {spec}}}}}"))
+        };
+        let (old, mut new) = (with(old), with(new));
+        prepare_update(&mut new, &old, kind("services")).unwrap();
+        new["spec"].as_object_mut().unwrap().retain(|key, _| key != "ports" && key != "clusterIP");
+        format!("{}\n", new["spec"])
+    };
+    let balancer = "allocateLoadBalancerNodePorts: true, loadBalancerClass: a.io/b, externalTrafficPolicy: Local, healthCheckNodePort: 30001";
+    let lines = [
+        after(&format!("type: LoadBalancer, {balancer}"), &format!("type: NodePort, {balancer}")),
+        after(&format!("type: LoadBalancer, {balancer}"), &format!("type: ClusterIP, {balancer}")),
+        after(
+            &format!("type: LoadBalancer, {balancer}"),
+            &format!("type: LoadBalancer, {}", balancer.replace("Local", "Cluster")),
+        ),
+        after(
+            "type: ClusterIP, externalIPs: [1.2.3.4], externalTrafficPolicy: Cluster",
+            "type: ClusterIP, externalTrafficPolicy: Cluster",
+        ),
+        after(
+            "type: NodePort, externalIPs: [1.2.3.4], externalTrafficPolicy: Cluster",
+            "type: ClusterIP, externalIPs: [1.2.3.4], externalTrafficPolicy: Cluster",
+        ),
+    ];
+    expect![[r#"
+        {"externalTrafficPolicy":"Local","type":"NodePort"}
+        {"type":"ClusterIP"}
+        {"allocateLoadBalancerNodePorts":true,"externalTrafficPolicy":"Cluster","loadBalancerClass":"a.io/b","type":"LoadBalancer"}
+        {"type":"ClusterIP"}
+        {"externalIPs":["1.2.3.4"],"externalTrafficPolicy":"Cluster","type":"ClusterIP"}
+    "#]]
+    .assert_eq(&lines.concat());
+}

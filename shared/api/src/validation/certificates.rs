@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::format::{Format, dns_label, dns_subdomain};
+use super::format::{Format, dns_label, dns_subdomain, path_segment};
 use super::{Errors, meta};
 use crate::json::{int, items, text};
 use crate::kinds::FieldError;
@@ -45,7 +45,7 @@ const USAGES: [&str; 23] = [
 /// Checks a request for a certificate. Who asks, and what, does not change (`certificates::kept`).
 pub fn signing_request(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
-    meta::standard(&mut errors, object, old);
+    meta::metadata(&mut errors, object, old, path_segment);
     let spec = object.get("spec").unwrap_or(&Value::Null);
     if text(spec, "/request").is_empty() {
         errors.required("spec.request", "");

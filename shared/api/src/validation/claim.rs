@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::errors::same;
 use super::format::{dns_label, dns_subdomain};
 use super::{Errors, meta};
 use crate::json::{given, items, text};
@@ -129,7 +130,9 @@ fn change(errors: &mut Errors, object: &Value, old: &Value) {
     if let Some(known_kept) = known_kept.as_object_mut().filter(|_| text(known, "/volumeName").is_empty()) {
         copy(known_kept, "volumeName", spec);
     }
-    if kept != known_kept {
+    // No class is a class of its own here.
+    let class = |spec: &Value| spec.get("storageClassName").cloned();
+    if !same(&kept, &known_kept) || class(&kept) != class(&known_kept) {
         errors.forbidden("spec", CHANGEABLE);
     }
     shrinks(errors, spec, known, old);

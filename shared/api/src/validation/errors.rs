@@ -156,9 +156,10 @@ impl Errors {
     }
 }
 
-/// Equal as Kubernetes sees it: an empty list is as good as none.
+/// Equal as Kubernetes sees it: what is empty or false is as good as what is not there, and Go's clients leave it out.
 pub(crate) fn same(one: &Value, other: &Value) -> bool {
     match (one, other) {
+        (one, other) if is_vacant(one) && is_vacant(other) => true,
         (Value::Object(one), Value::Object(other)) => {
             one.keys().chain(other.keys()).all(|key| match (filled(one, key), filled(other, key)) {
                 (Some(one), Some(other)) => same(one, other),
@@ -174,7 +175,17 @@ pub(crate) fn same(one: &Value, other: &Value) -> bool {
 }
 
 fn filled<'a>(object: &'a Map<String, Value>, key: &str) -> Option<&'a Value> {
-    object.get(key).filter(|value| !value.as_array().is_some_and(Vec::is_empty))
+    object.get(key).filter(|value| !is_vacant(value))
+}
+
+fn is_vacant(value: &Value) -> bool {
+    match value {
+        Value::Null | Value::Bool(false) => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(values) => values.is_empty(),
+        Value::Object(entries) => entries.is_empty(),
+        Value::Bool(true) | Value::Number(_) => false,
+    }
 }
 
 /// `"a", "b"`.
@@ -193,4 +204,19 @@ pub(crate) fn spelled(object: &Value, fields: &[&str]) -> String {
         })
         .collect();
     format!("{{{}}}", fields.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::same;
+
+    #[test]
+    fn what_go_leaves_out_is_no_change() {
+        let written = json!({"hostNetwork": false, "nodeSelector": {}, "volumes": [{"name": "a", "readOnly": false}], "args": []});
+        assert!(same(&written, &json!({"volumes": [{"name": "a"}]})));
+        assert!(!same(&written, &json!({"volumes": [{"name": "a"}], "hostNetwork": true})));
+        assert!(!same(&json!({"replicas": 0}), &json!({})));
+    }
 }

@@ -14,8 +14,11 @@ const STANDARD_FINALIZERS: [&str; 3] = ["kubernetes", "orphan", "foregroundDelet
 /// Checks `metadata` of a new object of a kind that Kubernetes builds in, or of a change of `old`.
 pub(super) fn metadata(errors: &mut Errors, object: &Value, old: Option<&Value>, name_format: Format) {
     general(errors, object, old, name_format);
-    for (index, name) in items(object, "/metadata/finalizers").iter().filter_map(Value::as_str).enumerate() {
-        if !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) {
+    // What is there already may be older than the rule.
+    let known = old.map(|old| items(old, "/metadata/finalizers")).unwrap_or_default();
+    for (index, value) in items(object, "/metadata/finalizers").iter().enumerate() {
+        let name = value.as_str().unwrap_or_default();
+        if !name.contains('/') && !STANDARD_FINALIZERS.contains(&name) && !known.contains(value) {
             let detail = "name is neither a standard finalizer name nor is it fully qualified";
             errors.invalid(format!("metadata.finalizers[{index}]"), name, detail);
         }

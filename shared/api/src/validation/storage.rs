@@ -180,7 +180,7 @@ fn topologies(errors: &mut Errors, object: &Value) {
 
 fn class_change(errors: &mut Errors, object: &Value, old: &Value) {
     for field in ["parameters", "provisioner", "reclaimPolicy"] {
-        if object.get(field) != old.get(field) {
+        if !same(object.get(field).unwrap_or(&Value::Null), old.get(field).unwrap_or(&Value::Null)) {
             errors.forbidden(field, &format!("updates to {field} are forbidden."));
         }
     }

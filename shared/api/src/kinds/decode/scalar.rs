@@ -1,7 +1,7 @@
 //! Reads single values: numbers that fit, texts, times, bytes, quantities, each in the one spelling that is stored.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{PAD, STANDARD};
+use base64::engine::{Engine, GeneralPurpose};
 use serde_json::Value;
 
 use super::words::{self, Step, Wrong};
@@ -59,6 +59,7 @@ fn quantity(
         Value::String(text) => std::mem::take(text),
         _ => return Err(words::wrong(owner, field, value, at)),
     };
+    let text = text.trim().to_owned();
     if Quantity::parse(&text).is_none() {
         return Err(Wrong::of(MALFORMED_QUANTITY.into()));
     }
@@ -66,10 +67,23 @@ fn quantity(
     Ok(())
 }
 
-fn bytes(owner: &'static Message, field: &'static Field, value: &Value, at: &Step<'_>) -> Result<(), Wrong> {
+/// Go's reader passes over line breaks and bits that are left over.
+const LENIENT: GeneralPurpose =
+    GeneralPurpose::new(&base64::alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
+
+fn bytes(
+    owner: &'static Message,
+    field: &'static Field,
+    value: &mut Value,
+    at: &Step<'_>,
+) -> Result<(), Wrong> {
     let Value::String(text) = value else { return Err(words::wrong(owner, field, value, at)) };
-    let broken_at = match STANDARD.decode(text) {
-        Ok(_) => return Ok(()),
+    text.retain(|c| !matches!(c, '\r' | '\n'));
+    let broken_at = match LENIENT.decode(&*text) {
+        Ok(bytes) => {
+            *text = STANDARD.encode(bytes);
+            return Ok(());
+        }
         Err(base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _)) => at,
         // Go looks at four bytes at a time and names the first of those that it lacks.
         Err(base64::DecodeError::InvalidLength(_) | base64::DecodeError::InvalidPadding) => {
