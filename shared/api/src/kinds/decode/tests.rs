@@ -146,8 +146,13 @@ impl Dice {
             Type::Quantity => json!(["1", "100m", "1Gi"][self.roll(3) as usize]),
             Type::Raw | Type::Json => json!({"any": ["thing", 1]}),
             Type::Strings => json!(["a", "b"]),
-            Type::Message(_) if depth == 0 => json!({}),
-            Type::Message(name) => self.object(schema::message(name).unwrap(), depth - 1),
+            Type::Message(name) => match schema::message(name).unwrap() {
+                message if depth == 0 => {
+                    let times = message.fields.iter().filter(|field| is_time(field));
+                    times.map(|field| (field.json.to_owned(), self.field(field, 0))).collect()
+                }
+                message => self.object(message, depth - 1),
+            },
         }
     }
 }
