@@ -99,7 +99,7 @@ impl Dice {
     fn object(&mut self, message: &'static Message, depth: u32) -> Value {
         let mut entries = Map::new();
         self.entries(message, depth, &mut entries);
-        if self.roll(20) == 0 {
+        if !message.fields.is_empty() && self.roll(20) == 0 {
             entries.insert("unheardOf".into(), json!({"a": [1]}));
         }
         Value::Object(entries)
@@ -130,9 +130,10 @@ impl Dice {
     }
 
     fn value(&mut self, field: &'static Field, depth: u32) -> Value {
-        if self.roll(400) == 0 {
-            return [json!("text"), json!(7), json!(true), json!([]), json!({})][self.roll(5) as usize]
-                .clone();
+        // The types take any text for a quantity, and no number; and anything for a message without fields.
+        let is_any = field.message().is_some_and(|message| message.fields.is_empty());
+        if field.kind != Type::Quantity && !is_any && self.roll(400) == 0 {
+            return [json!("text"), json!(7), json!(true), json!([])][self.roll(4) as usize].clone();
         }
         match field.kind {
             Type::String => json!(["", "a", "Always"][self.roll(3) as usize]),
