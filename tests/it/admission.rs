@@ -62,7 +62,7 @@ fn webhooks_change_and_refuse_what_is_written() {
 #[test]
 fn webhooks_that_do_not_answer_are_told_of() {
     let (cluster, hook) = (Cluster::hollow(1), Hook::start());
-    let nowhere = json!({"clientConfig": {"url": "https://127.0.0.1:1/x", "caBundle": hook.bundle}});
+    let nowhere = json!({"clientConfig": {"url": "https://127.0.0.1:1/x", "caBundle": hook.server.bundle}});
     apply(&cluster, &hook.configuration("ValidatingWebhookConfiguration", "gone", "/", nowhere.clone()));
     let failed = cluster.kubectl(&["create", "configmap", "a"]).err();
     let words = "failed calling webhook \"gone.example.com\": failed to call webhook: Post \"https://127.0.0.1:1/x?timeout=10s\": dial tcp 127.0.0.1:1";

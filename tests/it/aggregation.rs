@@ -1,70 +1,33 @@
 //! An API that another server serves, as kubectl meets it; the server is a real one, which believes front proxies only.
 
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
 use odeon_tests::{Cluster, eventually};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig};
 use serde_json::{Value, json};
-use tokio_rustls::TlsAcceptor;
+
+use crate::tls_server::TlsServer;
 
 /// A server of orders, which writes down who asks for what.
 struct Shop {
-    address: SocketAddr,
-    /// Its certificate, in PEM and base64, as `caBundle` wants it.
-    bundle: String,
+    server: TlsServer,
     asked: Arc<Mutex<Vec<String>>>,
-    _runtime: tokio::runtime::Runtime,
 }
 
 impl Shop {
     /// Lets in whom `authority`, in PEM, vouches for.
     fn start(authority: &str) -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let made = rcgen::generate_simple_self_signed(vec!["api.default.svc".to_owned()]).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(authority.as_bytes()).unwrap()).unwrap();
-        let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_client_cert_verifier(clients.build().unwrap())
-            .with_single_cert(
-                vec![made.cert.der().clone()],
-                PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap(),
-            )
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("0.0.0.0:0")).unwrap();
-        let (address, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, log) = (acceptor.clone(), Arc::clone(&log));
-                tokio::spawn(async move {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(move |request| answer(request, Arc::clone(&log)));
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
-            }
+        let server = TlsServer::start("0.0.0.0:0", "api.default.svc", Some(authority), move |request| {
+            answer(request, Arc::clone(&log))
         });
-        Self { address, bundle: STANDARD.encode(made.cert.pem()), asked, _runtime: runtime }
+        Self { server, asked }
     }
 }
 
@@ -125,7 +88,7 @@ fn requests_are_passed_on_to_the_server_of_an_api() {
         "apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService", "metadata": {"name": "v1.shop.example.com"},
         "spec": {
             "group": "shop.example.com", "version": "v1", "groupPriorityMinimum": 1000, "versionPriority": 15,
-            "caBundle": shop.bundle, "service": {"namespace": "default", "name": "api"},
+            "caBundle": shop.server.bundle, "service": {"namespace": "default", "name": "api"},
         },
     }));
     let available = |wanted: &str| {
@@ -145,7 +108,7 @@ fn requests_are_passed_on_to_the_server_of_an_api() {
         "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
         "metadata": {"name": "api-1", "labels": {"kubernetes.io/service-name": "api"}},
         "endpoints": [{"addresses": [own_address()], "conditions": {"ready": true}}],
-        "ports": [{"name": "", "port": shop.address.port(), "protocol": "TCP"}],
+        "ports": [{"name": "", "port": shop.server.address.port(), "protocol": "TCP"}],
     }));
     cluster
         .kubectl(&["wait", "--for=condition=Available", "apiservice/v1.shop.example.com", "--timeout=30s"])

@@ -1,6 +1,5 @@
 //! A webhook for tests: a real server over TLS, which does what its path says.
 
-use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use base64::Engine;
@@ -8,64 +7,35 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use hyper::service::service_fn;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
-use rustls::ServerConfig;
-use rustls::pki_types::PrivateKeyDer;
 use serde_json::{Value, json};
-use tokio_rustls::TlsAcceptor;
+
+use crate::tls_server::TlsServer;
 
 /// A webhook on this machine, which writes down what it is asked.
 pub struct Hook {
-    address: SocketAddr,
-    /// Its certificate, in PEM and base64, as `caBundle` wants it.
-    pub bundle: String,
+    /// What answers.
+    pub server: TlsServer,
     /// What it was asked, oldest first: paths and requests.
     pub asked: Arc<Mutex<Vec<Value>>>,
-    _runtime: tokio::runtime::Runtime,
 }
 
 impl Hook {
     /// Starts on a port of its own.
     pub fn start() -> Self {
-        let runtime =
-            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let made = rcgen::generate_simple_self_signed(vec!["127.0.0.1".to_owned()]).unwrap();
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ServerConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(
-                vec![made.cert.der().clone()],
-                PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap(),
-            )
-            .unwrap();
-        let acceptor = TlsAcceptor::from(Arc::new(config));
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let (address, asked) = (listener.local_addr().unwrap(), Arc::new(Mutex::new(Vec::new())));
+        let asked = Arc::new(Mutex::new(Vec::new()));
         let log = Arc::clone(&asked);
-        runtime.spawn(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let (acceptor, log) = (acceptor.clone(), Arc::clone(&log));
-                tokio::spawn(async move {
-                    let Ok(stream) = acceptor.accept(stream).await else { return };
-                    let service = service_fn(move |request| answer(request, Arc::clone(&log)));
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .await;
-                });
-            }
+        let server = TlsServer::start("127.0.0.1:0", "127.0.0.1", None, move |request| {
+            answer(request, Arc::clone(&log))
         });
-        Self { address, bundle: STANDARD.encode(made.cert.pem()), asked, _runtime: runtime }
+        Self { server, asked }
     }
 
     /// A configuration of one webhook: `fields` are added to it.
     pub fn configuration(&self, kind: &str, name: &str, path: &str, fields: Value) -> String {
         let mut webhook = json!({
             "name": format!("{name}.example.com"), "sideEffects": "None", "admissionReviewVersions": ["v1"],
-            "clientConfig": {"url": format!("https://{}{path}", self.address), "caBundle": self.bundle},
+            "clientConfig": {"url": format!("https://{}{path}", self.server.address), "caBundle": self.server.bundle},
             "rules": [{"operations": ["CREATE", "UPDATE", "DELETE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
         });
         webhook.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());

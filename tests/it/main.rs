@@ -29,5 +29,6 @@ mod pod_security;
 mod schema;
 mod streams;
 mod tidy;
+mod tls_server;
 mod volumes;
 mod workloads;

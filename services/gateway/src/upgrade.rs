@@ -10,7 +10,7 @@ use hyper::upgrade::OnUpgrade;
 
 pub use pipe::{FAREWELL, Gone, Incoming, Outgoing, Pipe};
 pub use spdy::ToSpdy;
-pub use websocket::{Socket, ToWebSocket, farewell};
+pub use websocket::{Socket, ToWebSocket, farewell, on_channel};
 
 /// A request whose connection is to speak another protocol.
 pub enum Upgrade {

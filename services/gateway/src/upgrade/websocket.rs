@@ -1,5 +1,6 @@
 //! The opening and the end of a WebSocket.
 
+use bytes::{BufMut, BytesMut};
 use futures::{SinkExt, StreamExt};
 use hyper::StatusCode;
 use hyper::header::{
@@ -84,6 +85,14 @@ impl ToWebSocket {
         });
         response
     }
+}
+
+/// A message of one of the channels that share a socket: the channel's number comes first.
+pub fn on_channel(channel: u8, bytes: &[u8]) -> Message {
+    let mut message = BytesMut::with_capacity(bytes.len() + 1);
+    message.put_u8(channel);
+    message.put_slice(bytes);
+    Message::Binary(message.freeze())
 }
 
 /// Ends a conversation in order: says so and waits until the client has heard it.

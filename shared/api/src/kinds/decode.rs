@@ -5,7 +5,7 @@ mod words;
 
 use serde_json::{Map, Value, json};
 
-use self::words::{Step, Wrong};
+use self::words::{Place, Step, Wrong};
 use super::{Decoded, SchemaError};
 use crate::schema::{self, Field, Message, Shape, Type};
 
@@ -75,83 +75,64 @@ impl Reader {
                 return true;
             }
             let at = Step::Key(at, key);
-            match message.field(key) {
+            match message.find(key) {
                 None => self.unknown.push(at.dotted()),
                 Some(_) if value.is_null() => {}
-                Some(field) => {
-                    outcome = self.field(message.owner_of(key), field, value, &at);
+                Some((owner, field)) => {
+                    outcome = self.field(Place { owner, field, at: &at }, value);
                     return true;
                 }
             }
             false
         });
         outcome?;
-        for field in message.required() {
-            if !entries.contains_key(field.json) {
-                entries.insert(field.json.into(), zero(field));
-            }
-        }
+        complete(message, entries);
         Ok(())
     }
 
-    fn field(
-        &mut self,
-        owner: &'static Message,
-        field: &'static Field,
-        value: &mut Value,
-        at: &Step<'_>,
-    ) -> Result<(), Wrong> {
-        match (field.shape, &mut *value) {
-            (Shape::One, value) => self.value(owner, field, value, at),
+    fn field(&mut self, place: Place<'_>, value: &mut Value) -> Result<(), Wrong> {
+        match (place.field.shape, &mut *value) {
+            (Shape::One, value) => self.value(place, value),
             (Shape::List, Value::Array(values)) => {
                 let mut values = values.iter_mut().enumerate();
-                values
-                    .try_for_each(|(index, value)| self.element(owner, field, value, &Step::Index(at, index)))
+                values.try_for_each(|(index, value)| {
+                    self.element(place.below(&Step::Index(place.at, index)), value)
+                })
             }
             (Shape::Map, Value::Object(values)) => {
                 let mut values = values.iter_mut();
-                values.try_for_each(|(key, value)| self.element(owner, field, value, &Step::Entry(at, key)))
+                values.try_for_each(|(key, value)| {
+                    self.element(place.below(&Step::Entry(place.at, key)), value)
+                })
             }
-            (Shape::List | Shape::Map, found) => Err(words::wrong(owner, field, found, at)),
+            (Shape::List | Shape::Map, found) => Err(words::wrong(place, found)),
         }
     }
 
     /// A value of a list or a map; Go reads null as zero there.
-    fn element(
-        &mut self,
-        owner: &'static Message,
-        field: &'static Field,
-        value: &mut Value,
-        at: &Step<'_>,
-    ) -> Result<(), Wrong> {
-        if value.is_null() && !matches!(field.kind, Type::Raw | Type::Json) {
-            *value = zero_of(field);
+    fn element(&mut self, place: Place<'_>, value: &mut Value) -> Result<(), Wrong> {
+        if value.is_null() && !matches!(place.field.kind, Type::Raw | Type::Json) {
+            *value = zero_of(place.field);
         }
-        self.value(owner, field, value, at)
+        self.value(place, value)
     }
 
-    fn value(
-        &mut self,
-        owner: &'static Message,
-        field: &'static Field,
-        value: &mut Value,
-        at: &Step<'_>,
-    ) -> Result<(), Wrong> {
-        match (field.message(), &mut *value) {
-            (None, value) => scalar::read(owner, field, value, at),
+    fn value(&mut self, place: Place<'_>, value: &mut Value) -> Result<(), Wrong> {
+        match (place.field.message(), &mut *value) {
+            (None, value) => scalar::read(place, value),
             (Some(message), Value::Object(entries)) => match message.name.strip_prefix("core.") {
-                Some(name) if field.object => {
+                Some(name) if place.field.object => {
                     let type_meta = name.split_once('.').unwrap_or_default();
-                    self.object(message, type_meta, entries, at)
+                    self.object(message, type_meta, entries, place.at)
                 }
-                Some(_) | None => self.entries(message, entries, at),
+                Some(_) | None => self.entries(message, entries, place.at),
             },
             (Some(message), found) => match (message.go_name, &mut *found) {
                 ("JSONSchemaPropsOrBool", Value::Bool(_)) => Ok(()),
                 ("JSONSchemaPropsOrArray", Value::Array(schemas)) => {
                     let mut schemas = schemas.iter_mut().enumerate();
                     schemas.try_for_each(|(index, schema)| {
-                        self.value(owner, field, schema, &Step::Index(at, index))
+                        self.value(place.below(&Step::Index(place.at, index)), schema)
                     })
                 }
                 ("JSONSchemaPropsOrStringArray", Value::Array(names))
@@ -159,10 +140,20 @@ impl Reader {
                 {
                     Ok(())
                 }
-                _ => Err(words::wrong(owner, field, found, at)),
+                _ => Err(words::wrong(place, found)),
             },
         }
     }
+}
+
+/// Puts in what must be there and was not given.
+fn complete(message: &'static Message, entries: &mut Map<String, Value>) {
+    for field in message.fields.iter().filter(|field| field.required) {
+        if !entries.contains_key(field.json) {
+            entries.insert(field.json.into(), zero(field));
+        }
+    }
+    message.embedded().for_each(|embedded| complete(embedded, entries));
 }
 
 /// What a field has that must be there and was not given.
@@ -184,9 +175,12 @@ fn zero_of(field: &'static Field) -> Value {
         Type::Bool => json!(false),
         Type::Time | Type::MicroTime | Type::Raw | Type::Json => Value::Null,
         Type::Strings => json!([]),
-        Type::Message(name) => {
-            let required = schema::message(name).into_iter().flat_map(Message::required);
-            required.map(|field| (field.json.to_owned(), zero(field))).collect()
+        Type::Message(_) => {
+            let mut entries = Map::new();
+            if let Some(message) = field.message() {
+                complete(message, &mut entries);
+            }
+            Value::Object(entries)
         }
     }
 }

@@ -157,27 +157,18 @@ pub fn root(api_version: &str, kind: &str) -> Option<&'static Message> {
 impl Message {
     /// The field of this name in JSON; fields of embedded messages count as the message's own.
     pub fn field(&self, json: &str) -> Option<&Field> {
-        self.fields.iter().find(|field| field.json == json).or_else(|| {
-            let embedded = self.fields.iter().filter(|field| field.json.is_empty());
-            embedded.filter_map(Field::message).find_map(|message| message.field(json))
-        })
+        self.find(json).map(|(_, field)| field)
     }
 
-    /// The message that a field of this name belongs to: itself, or one that is embedded.
-    pub fn owner_of(&'static self, json: &str) -> &'static Self {
-        let mut embedded =
-            self.fields.iter().filter(|field| field.json.is_empty()).filter_map(Field::message);
-        match self.fields.iter().any(|field| field.json == json) {
-            true => self,
-            false => embedded.find(|message| message.field(json).is_some()).unwrap_or(self),
-        }
+    /// The field of this name in JSON, and the message that it belongs to: this one, or one that is embedded.
+    pub fn find(&self, json: &str) -> Option<(&Self, &Field)> {
+        let own = self.fields.iter().find(|field| field.json == json);
+        own.map(|field| (self, field)).or_else(|| self.embedded().find_map(|message| message.find(json)))
     }
 
-    /// The fields that are there even if they were not given, those of embedded messages included.
-    pub fn required(&'static self) -> Box<dyn Iterator<Item = &'static Field>> {
-        let own = self.fields.iter().filter(|field| field.required);
-        let embedded = self.fields.iter().filter(|field| field.json.is_empty()).filter_map(Field::message);
-        Box::new(own.chain(embedded.flat_map(Self::required)))
+    /// The messages whose fields are written among this one's.
+    pub fn embedded(&self) -> impl Iterator<Item = &'static Self> {
+        self.fields.iter().filter(|field| field.json.is_empty()).filter_map(Field::message)
     }
 }
 

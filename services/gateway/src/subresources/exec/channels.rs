@@ -1,13 +1,13 @@
 //! A conversation over a WebSocket: the first byte of a message names its channel.
 
 use api::conversation::Said;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures::stream::{SplitSink, SplitStream};
 use futures::{SinkExt, StreamExt};
 use tokio_tungstenite::tungstenite::protocol::Message;
 
 use super::{Ear, Mouth, Output, Wish, resize, stdin};
-use crate::upgrade::{Gone, Socket, farewell};
+use crate::upgrade::{Gone, Socket, farewell, on_channel};
 
 /// The subprotocols, the default first. The fifth version lets the client end standard input.
 pub const PROTOCOLS: [&str; 2] = ["v4.channel.k8s.io", "v5.channel.k8s.io"];
@@ -24,13 +24,13 @@ const CLOSE: u8 = 255;
 /// Serves a client until the process ends or the client goes.
 pub(super) async fn serve(wish: Wish, mut socket: Socket) {
     // Some clients take the conversation as open only when they hear something, so they hear nothing.
-    if socket.send(message(STDOUT, b"")).await.is_err() {
+    if socket.send(on_channel(STDOUT, b"")).await.is_err() {
         return;
     }
     let (mut to_client, mut from_client) = socket.split();
     let ending = wish.converse(&mut from_client, &mut to_client).await;
     if let (Some(ending), Ok(mut socket)) = (ending, to_client.reunite(from_client))
-        && socket.send(message(STATUS, ending.status().to_string().as_bytes())).await.is_ok()
+        && socket.send(on_channel(STATUS, ending.status().to_string().as_bytes())).await.is_ok()
     {
         farewell(socket).await;
     }
@@ -53,7 +53,7 @@ impl Mouth for SplitSink<Socket, Message> {
             Output::Stdout => STDOUT,
             Output::Stderr => STDERR,
         };
-        self.send(message(channel, &bytes)).await.map_err(|_| Gone)
+        self.send(on_channel(channel, &bytes)).await.map_err(|_| Gone)
     }
 }
 
@@ -67,13 +67,6 @@ fn read(message: &Bytes) -> Vec<Said> {
         }
         _ => Vec::new(),
     }
-}
-
-fn message(channel: u8, bytes: &[u8]) -> Message {
-    let mut message = BytesMut::with_capacity(bytes.len() + 1);
-    message.put_u8(channel);
-    message.put_slice(bytes);
-    Message::Binary(message.freeze())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use futures::future::join_all;
 use futures::{SinkExt, StreamExt};
 use tokio::sync::mpsc;
@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::path::Query;
 use crate::subresources::target::Target;
-use crate::upgrade::{Socket, farewell};
+use crate::upgrade::{Socket, farewell, on_channel};
 
 /// Ports that one client may name: a channel's number is a byte.
 const MOST: usize = 127;
@@ -45,7 +45,7 @@ pub async fn serve(context: Arc<Context>, target: Target, ports: Vec<u16>, mut s
     for (channel, port) in (0_u8..).step_by(2).zip(ports) {
         // Both channels begin with the port's number.
         for begun in [channel, channel.saturating_add(1)] {
-            if socket.send(message(begun, &port.to_le_bytes())).await.is_err() {
+            if socket.send(on_channel(begun, &port.to_le_bytes())).await.is_err() {
                 return;
             }
         }
@@ -101,7 +101,7 @@ async fn forward(
             let (to_pod, mut from_pod) = stream.split();
             let answer = async {
                 while let Some(piece) = from_pod.recv().await {
-                    let _ = messages.send(message(channel, &piece?)).await;
+                    let _ = messages.send(on_channel(channel, &piece?)).await;
                 }
                 Ok::<(), String>(())
             };
@@ -114,15 +114,8 @@ async fn forward(
     };
     if let Some(why) = failed {
         let why = format!("error forwarding port {port} to pod {}, uid {}: {why}", target.pod, target.uid);
-        let _ = messages.send(message(channel.saturating_add(1), why.as_bytes())).await;
+        let _ = messages.send(on_channel(channel.saturating_add(1), why.as_bytes())).await;
     }
-}
-
-fn message(channel: u8, bytes: &[u8]) -> Message {
-    let mut message = BytesMut::with_capacity(bytes.len() + 1);
-    message.put_u8(channel);
-    message.put_slice(bytes);
-    Message::Binary(message.freeze())
 }
 
 #[cfg(test)]

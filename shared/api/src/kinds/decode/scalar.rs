@@ -4,22 +4,17 @@ use base64::engine::general_purpose::{PAD, STANDARD};
 use base64::engine::{Engine, GeneralPurpose};
 use serde_json::Value;
 
-use super::words::{self, Step, Wrong};
+use super::words::{self, Place, Wrong};
 use crate::quantity::{self, Quantity};
-use crate::schema::{Field, Message, Type};
+use crate::schema::Type;
 use crate::{Timestamp, time};
 
 const MALFORMED_QUANTITY: &str =
     "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'";
 
 /// Checks a value that is no message, and spells it as it is stored.
-pub(super) fn read(
-    owner: &'static Message,
-    field: &'static Field,
-    value: &mut Value,
-    at: &Step<'_>,
-) -> Result<(), Wrong> {
-    let fits = match field.kind {
+pub(super) fn read(place: Place<'_>, value: &mut Value) -> Result<(), Wrong> {
+    let fits = match place.field.kind {
         Type::String => value.is_string(),
         Type::Bool => value.is_boolean(),
         Type::Int32 => is_int32(value),
@@ -28,16 +23,16 @@ pub(super) fn read(
         Type::IntOrString => value.is_string() || is_int32(value),
         Type::Strings => value.as_array().is_some_and(|texts| texts.iter().all(Value::is_string)),
         Type::Raw | Type::Json => true,
-        Type::Quantity => return quantity(owner, field, value, at),
-        Type::Bytes => return bytes(owner, field, value, at),
-        Type::Time => return moment(owner, field, value, at, Timestamp::to_seconds_text),
-        Type::MicroTime => return moment(owner, field, value, at, Timestamp::to_micro_text),
+        Type::Quantity => return quantity(place, value),
+        Type::Bytes => return bytes(place, value),
+        Type::Time => return moment(place, value, Timestamp::to_seconds_text),
+        Type::MicroTime => return moment(place, value, Timestamp::to_micro_text),
         Type::Message(_) => false,
     };
     if !fits {
-        return Err(words::wrong(owner, field, value, at));
+        return Err(words::wrong(place, value));
     }
-    if field.kind == Type::Float {
+    if place.field.kind == Type::Float {
         *value = value.as_f64().into();
     }
     Ok(())
@@ -48,16 +43,11 @@ fn is_int32(value: &Value) -> bool {
 }
 
 /// Kubernetes stores quantities in one spelling: `1000m` is `1`, a JSON number is a string.
-fn quantity(
-    owner: &'static Message,
-    field: &'static Field,
-    value: &mut Value,
-    at: &Step<'_>,
-) -> Result<(), Wrong> {
+fn quantity(place: Place<'_>, value: &mut Value) -> Result<(), Wrong> {
     let text = match value {
         Value::Number(number) => number.to_string(),
         Value::String(text) => std::mem::take(text),
-        _ => return Err(words::wrong(owner, field, value, at)),
+        _ => return Err(words::wrong(place, value)),
     };
     let text = text.trim().to_owned();
     if Quantity::parse(&text).is_none() {
@@ -71,13 +61,8 @@ fn quantity(
 const LENIENT: GeneralPurpose =
     GeneralPurpose::new(&base64::alphabet::STANDARD, PAD.with_decode_allow_trailing_bits(true));
 
-fn bytes(
-    owner: &'static Message,
-    field: &'static Field,
-    value: &mut Value,
-    at: &Step<'_>,
-) -> Result<(), Wrong> {
-    let Value::String(text) = value else { return Err(words::wrong(owner, field, value, at)) };
+fn bytes(place: Place<'_>, value: &mut Value) -> Result<(), Wrong> {
+    let Value::String(text) = value else { return Err(words::wrong(place, value)) };
     text.retain(|c| !matches!(c, '\r' | '\n'));
     let broken_at = match LENIENT.decode(&*text) {
         Ok(bytes) => {
@@ -94,14 +79,8 @@ fn bytes(
     Err(Wrong { converting: format!("error decoding from json: {reading}"), reading })
 }
 
-fn moment(
-    owner: &'static Message,
-    field: &'static Field,
-    value: &mut Value,
-    at: &Step<'_>,
-    spell: fn(Timestamp) -> String,
-) -> Result<(), Wrong> {
-    let Value::String(text) = value else { return Err(words::wrong(owner, field, value, at)) };
+fn moment(place: Place<'_>, value: &mut Value, spell: fn(Timestamp) -> String) -> Result<(), Wrong> {
+    let Value::String(text) = value else { return Err(words::wrong(place, value)) };
     let Some(moment) = Timestamp::parse(text) else { return Err(Wrong::of(time::complaint(text))) };
     *text = spell(moment);
     Ok(())

@@ -60,8 +60,24 @@ impl Step<'_> {
     }
 }
 
+/// A field that is being read, the message that it belongs to, and where its value stands.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub owner: &'static Message,
+    pub field: &'static Field,
+    pub at: &'a Step<'a>,
+}
+
+impl Place<'_> {
+    /// The same field, at one of its values.
+    pub fn below<'a>(&self, at: &'a Step<'a>) -> Place<'a> {
+        Place { owner: self.owner, field: self.field, at }
+    }
+}
+
 /// A value that a field cannot hold.
-pub(super) fn wrong(owner: &'static Message, field: &Field, found: &Value, at: &Step<'_>) -> Wrong {
+pub(super) fn wrong(place: Place<'_>, found: &Value) -> Wrong {
+    let Place { owner, field, at } = place;
     let one = go_type(field);
     let wanted = match field.shape {
         Shape::List if !at.is_within() => format!("[]{one}"),
