@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass};
+use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, PodDisruptionBudget, StorageClass};
 use api::{NodeName, Object, Resource, Uid};
 use bus::{Bus, Change, ChangeKind, Changes, Expired, Stored, View};
 use telemetry::metrics::{self, HistogramVec, IntGaugeVec};
@@ -93,6 +93,9 @@ impl Active {
                 for node in reader.list(Node::ID, None) {
                     self.brain.node(&node.object::<Node>());
                 }
+                for budget in reader.list(PodDisruptionBudget::ID, None) {
+                    self.brain.budget(budget.object());
+                }
                 for class in reader.list(StorageClass::ID, None) {
                     self.brain.class(class.object());
                 }
@@ -155,6 +158,8 @@ impl Active {
                 let undone = self.brain.volume(object.object());
                 self.look_again(undone);
             }
+            (PodDisruptionBudget::ID, ChangeKind::Put) => self.brain.budget(object.object()),
+            (PodDisruptionBudget::ID, ChangeKind::Deleted) => self.brain.budget_gone(&object.key),
             (StorageClass::ID, ChangeKind::Put) => self.brain.class(object.object()),
             (PersistentVolumeClaim::ID | PersistentVolume::ID | StorageClass::ID, ChangeKind::Deleted) => {
                 let undone = self.brain.storage_gone(&object.key);
@@ -199,6 +204,7 @@ impl Active {
                     let current = self.view.get(&key).map(|stored| stored.object::<Pod>());
                     self.brain.failed(&uid, current.as_deref());
                 }
+                Written::Spared { uid } => self.brain.spared(&uid),
                 Written::Told => {}
             }
         }

@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use telemetry::clock;
 use tracing::warn;
 
-use crate::decide::Outcome;
+use crate::decide::{Outcome, Verdict, Victim};
 use crate::queue::Pending;
 
 /// How long to wait after the store was not available.
@@ -38,14 +38,19 @@ pub enum Written {
     },
     /// The pod says why it has no node.
     Told,
+    /// The pod could not be evicted, for now.
+    Spared {
+        /// The pod.
+        uid: Uid,
+    },
 }
 
 /// Writes for the scheduler. Cheap to clone.
 #[derive(Clone)]
 pub struct Scribe {
-    store: Store,
-    journal: Journal,
-    view: Arc<View>,
+    pub(crate) store: Store,
+    pub(crate) journal: Journal,
+    pub(crate) view: Arc<View>,
 }
 
 /// A decision about a pod as it is stored.
@@ -66,7 +71,15 @@ impl Scribe {
         let mut results = Vec::with_capacity(outcomes.len());
         let mut drafts = Vec::with_capacity(outcomes.len());
         let mut choices = Vec::new();
+        let spared = self.evict(&outcomes).await;
+        results.extend(spared.keys().map(|uid| Written::Spared { uid: uid.clone() }));
         for outcome in outcomes {
+            if let Outcome::Preempt { pod, .. } = &outcome
+                && spared.values().any(|preemptor| *preemptor == pod.uid)
+            {
+                results.push(Written::Failed { key: pod.key.clone(), uid: pod.uid.clone() });
+                continue;
+            }
             if let Outcome::Choose { pod, node, claims } = outcome {
                 choices.push((pod, node, claims));
                 continue;
@@ -142,7 +155,7 @@ impl Scribe {
     fn draft(&self, outcome: Outcome) -> Result<Draft, Pending> {
         let (pod, change): (&Pending, fn(&mut Value, &Outcome, Timestamp)) = match &outcome {
             Outcome::Bind { pod, .. } => (pod, bind),
-            Outcome::Unplaced { pod, .. } => (pod, tell),
+            Outcome::Preempt { pod, .. } | Outcome::Unplaced { pod, .. } => (pod, tell),
             // `choose` writes those.
             Outcome::Choose { pod, .. } => return Err(pod.clone()),
         };
@@ -164,9 +177,9 @@ impl Scribe {
 fn conclude(draft: Draft, ok: bool) -> Written {
     match (draft.outcome, ok) {
         (Outcome::Bind { pod, .. }, true) => Written::Bound { uid: pod.uid, created: pod.created },
-        (Outcome::Unplaced { .. }, true) => Written::Told,
+        (Outcome::Preempt { .. } | Outcome::Unplaced { .. }, true) => Written::Told,
         (Outcome::Choose { pod, .. }, _)
-        | (Outcome::Bind { pod, .. } | Outcome::Unplaced { pod, .. }, false) => {
+        | (Outcome::Bind { pod, .. } | Outcome::Preempt { pod, .. } | Outcome::Unplaced { pod, .. }, false) => {
             Written::Failed { key: pod.key, uid: pod.uid }
         }
     }
@@ -177,6 +190,7 @@ fn bind(value: &mut Value, outcome: &Outcome, now: Timestamp) {
     if let Some(spec) = value.get_mut("spec").and_then(Value::as_object_mut) {
         spec.insert("nodeName".to_owned(), json!(node));
     }
+    nominate(value, None);
     set_condition(
         value,
         json!({"type": "PodScheduled", "status": "True", "lastProbeTime": null, "lastTransitionTime": now}),
@@ -184,16 +198,30 @@ fn bind(value: &mut Value, outcome: &Outcome, now: Timestamp) {
 }
 
 fn tell(value: &mut Value, outcome: &Outcome, now: Timestamp) {
-    let Outcome::Unplaced { verdict, .. } = outcome else { return };
+    let (node, message) = match outcome {
+        Outcome::Preempt { node, verdict, .. } => (Some(node), &verdict.message),
+        Outcome::Unplaced { verdict, .. } => (None, &verdict.message),
+        Outcome::Bind { .. } | Outcome::Choose { .. } => return,
+    };
+    nominate(value, node);
     let condition = json!({
-        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": verdict.message,
+        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message,
         "lastProbeTime": null, "lastTransitionTime": now,
     });
     set_condition(value, condition);
 }
 
+/// Says on which node others make room for the pod, or that none do.
+fn nominate(value: &mut Value, node: Option<&NodeName>) {
+    let Some(status) = child(value, "status") else { return };
+    match node {
+        Some(node) => drop(status.insert("nominatedNodeName".to_owned(), json!(node))),
+        None => drop(status.remove("nominatedNodeName")),
+    }
+}
+
 /// Replaces the condition of the same type; its transition time stays while its status does.
-fn set_condition(value: &mut Value, mut condition: Value) {
+pub fn set_condition(value: &mut Value, mut condition: Value) {
     let Some(object) = value.as_object_mut() else { return };
     let status = object.entry("status").or_insert_with(|| json!({}));
     let Some(status) = status.as_object_mut() else { return };
@@ -217,18 +245,22 @@ fn set_condition(value: &mut Value, mut condition: Value) {
 
 fn entry(draft: &Draft) -> JournalEntry {
     let key = &draft.mutation.key;
+    let waits = |verdict: &Verdict| event("Warning", "FailedScheduling", verdict.message.clone());
     let (pod, because, command, event) = match &draft.outcome {
         Outcome::Bind { pod, node, because } => {
             let message = format!("Successfully assigned {}/{} to {node}", key.namespace(), key.name);
-            (pod, because, format!("bind to {node}"), event("Normal", "Scheduled", message))
+            (pod, because.clone(), format!("bind to {node}"), event("Normal", "Scheduled", message))
         }
         Outcome::Choose { pod, node, .. } => {
             let event = EventView::default();
-            (pod, &pod.told, format!("choose {node}"), event)
+            (pod, pod.told.clone(), format!("choose {node}"), event)
         }
         Outcome::Unplaced { pod, verdict } => {
-            let event = event("Warning", "FailedScheduling", verdict.message.clone());
-            (pod, &verdict.because, "wait for a node".to_owned(), event)
+            (pod, verdict.because.clone(), "wait for a node".to_owned(), waits(verdict))
+        }
+        Outcome::Preempt { pod, node, victims, verdict } => {
+            let because = format!("{}; {}", verdict.because, who_goes(victims, node));
+            (pod, because, format!("wait for room on {node}"), waits(verdict))
         }
     };
     JournalEntry {
@@ -239,11 +271,22 @@ fn entry(draft: &Draft) -> JournalEntry {
         cause: draft.mutation.cause,
         parent_span: draft.parent_span,
         trigger: "the pod has no node".to_owned(),
-        because: because.clone(),
+        because,
         commands: vec![command],
         targets: vec![key.clone()],
         outcome: "done".to_owned(),
         event: Some(event),
+    }
+}
+
+/// `web-1 (priority 0) and web-2 (priority 0) have to leave n1`.
+pub fn who_goes(victims: &[Victim], node: &NodeName) -> String {
+    let named: Vec<String> =
+        victims.iter().map(|victim| format!("{} (priority {})", victim.key.name, victim.priority)).collect();
+    match named.len() {
+        0 => format!("others are leaving {node} already"),
+        1 => format!("{} has to leave {node}", named.concat()),
+        _ => format!("{} have to leave {node}", named.join(" and ")),
     }
 }
 

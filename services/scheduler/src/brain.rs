@@ -3,13 +3,13 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass};
+use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, PodDisruptionBudget, StorageClass};
 use api::{NodeName, Object, ObjectKey, Resource, Uid};
 
 use crate::choosing::Choice;
 use crate::class::Classes;
-use crate::decide::{Outcome, decide};
-use crate::node_info::Cluster;
+use crate::decide::{Nominations, Outcome, decide};
+use crate::node_info::{Cluster, Stay};
 use crate::queue::{Pending, Queue};
 
 /// The name that pods give for this scheduler.
@@ -21,6 +21,8 @@ pub struct Brain {
     cluster: Cluster,
     queue: Queue,
     classes: Classes,
+    /// Pods for which others make room.
+    nominations: Nominations,
     /// Pods whose binding is being written: the cluster counts them where they go.
     in_flight: HashSet<Uid>,
     /// Pods in flight that wait for volumes of their claims.
@@ -41,8 +43,10 @@ impl Brain {
             self.queue.remove(uid);
             self.in_flight.remove(uid);
             self.choosing.remove(uid);
-            let is_news = !self.cluster.holds(uid);
-            self.cluster.place(uid, node, &self.classes.of(pod));
+            self.nominations.remove(uid);
+            let is_news = self.cluster.placed(uid).is_none();
+            let stay = if pod.metadata.is_terminating() { Stay::Leaving } else { Stay::Bound };
+            self.cluster.place(uid, node, Pending::of(pod, self.classes.of(pod)).tenant(stay));
             if is_news {
                 self.queue.revive_company();
             }
@@ -54,18 +58,26 @@ impl Brain {
         let ours = matches!(pod.spec.scheduler_name.as_str(), "" | NAME);
         if pod.metadata.is_terminating() || !ours || is_gated(pod) {
             self.queue.remove(uid);
+            self.release(uid);
             return;
         }
-        let class = self.classes.of(pod);
-        self.queue.put(Pending {
-            key: pod.key.clone(),
-            uid: uid.clone(),
-            revision: pod.revision,
-            priority: pod.spec.priority,
-            created: pod.metadata.creation_timestamp,
-            class,
-            told: told(pod),
-        });
+        let pending = Pending::of(pod, self.classes.of(pod));
+        if let Some(node) = &pending.nominated
+            && !self.queue.knows(uid)
+            && !self.nominations.contains_key(uid)
+        {
+            // Another scheduler, or this one before it was started again, keeps room for it.
+            self.cluster.place(uid, node, pending.tenant(Stay::Nominated));
+            self.nominations.insert(uid.clone(), node.clone());
+        }
+        self.queue.put(pending);
+    }
+
+    /// No room is kept for the pod any more.
+    fn release(&mut self, uid: &Uid) {
+        if self.nominations.remove(uid).is_some() && self.cluster.remove(uid).is_some() {
+            self.queue.revive();
+        }
     }
 
     /// A pod was deleted or has ended.
@@ -73,7 +85,8 @@ impl Brain {
         self.queue.remove(uid);
         self.in_flight.remove(uid);
         self.choosing.remove(uid);
-        if self.cluster.remove(uid) {
+        self.nominations.remove(uid);
+        if self.cluster.remove(uid).is_some() {
             self.queue.revive();
         }
     }
@@ -111,6 +124,16 @@ impl Brain {
         self.queue.revive_claimants();
     }
 
+    /// A disruption budget was created or changed. It changes nobody's chances, only who has to go.
+    pub fn budget(&mut self, budget: Arc<Object<PodDisruptionBudget>>) {
+        self.cluster.budgets.insert(budget.key.clone(), budget);
+    }
+
+    /// A disruption budget was deleted.
+    pub fn budget_gone(&mut self, key: &ObjectKey) {
+        self.cluster.budgets.remove(key);
+    }
+
     /// A claim, a volume or a class was deleted.
     pub fn storage_gone(&mut self, key: &ObjectKey) -> Vec<Pending> {
         self.cluster.storage.forget(key);
@@ -137,7 +160,7 @@ impl Brain {
     /// Tries up to `limit` waiting pods. Pods to bind are in flight until `written` or `failed`.
     pub fn decide(&mut self, limit: usize) -> Vec<Outcome> {
         let mut outcomes = std::mem::take(&mut self.ready);
-        outcomes.extend(decide(&mut self.cluster, &mut self.queue, limit));
+        outcomes.extend(decide(&mut self.cluster, &mut self.queue, &mut self.nominations, limit));
         for outcome in &outcomes {
             match outcome {
                 Outcome::Bind { pod, .. } => {
@@ -148,7 +171,7 @@ impl Brain {
                     self.in_flight.insert(pod.uid.clone());
                     self.choosing.insert(pod.uid.clone(), Choice::new(pod.clone(), node.clone()));
                 }
-                Outcome::Unplaced { .. } => {}
+                Outcome::Preempt { .. } | Outcome::Unplaced { .. } => {}
             }
         }
         outcomes
@@ -163,12 +186,18 @@ impl Brain {
     pub fn failed(&mut self, uid: &Uid, current: Option<&Object<Pod>>) {
         self.queue.remove(uid);
         self.choosing.remove(uid);
-        if self.in_flight.remove(uid) && self.cluster.remove(uid) {
+        if self.in_flight.remove(uid) && self.cluster.remove(uid).is_some() {
             self.queue.revive();
         }
+        self.release(uid);
         if let Some(pod) = current.filter(|pod| pod.metadata.uid == *uid) {
             self.pod(pod);
         }
+    }
+
+    /// A pod that had to go stays for now.
+    pub fn spared(&mut self, uid: &Uid) {
+        self.cluster.leaves(uid, false);
     }
 
     /// There is something to try.
@@ -180,12 +209,6 @@ impl Brain {
     pub fn waiting(&self) -> usize {
         self.queue.size()
     }
-}
-
-/// What the pod's PodScheduled condition says, if it says that it does not fit.
-fn told(pod: &Object<Pod>) -> String {
-    let scheduled = pod.status.conditions.iter().find(|condition| condition.kind == "PodScheduled");
-    scheduled.filter(|it| it.status == "False").map(|it| it.message.clone()).unwrap_or_default()
 }
 
 /// Held back by `spec.schedulingGates`.

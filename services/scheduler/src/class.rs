@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use api::quantity::Quantity;
 use api::views::{
-    Container, LabelSelector, NodeSelectorTerm, Pod, PreferredSchedulingTerm, Toleration,
+    Container, LabelSelector, NodeSelectorTerm, Pod, PreemptionPolicy, PreferredSchedulingTerm, Toleration,
     TopologySpreadConstraint,
 };
 use api::{Object, Uid};
@@ -46,6 +46,10 @@ pub struct PodClass {
     pub labels: BTreeMap<Arc<str>, Arc<str>>,
     /// The pods' owner.
     pub group: Option<GroupId>,
+    /// Higher goes first.
+    pub priority: i32,
+    /// Whether pods of lower priority may have to go for one of this class.
+    pub preempts: bool,
     /// What a pod reserves.
     pub request: Amounts,
     /// CPU and memory that a pod counts for when nodes are compared; never zero.
@@ -126,6 +130,8 @@ struct Content<'a> {
     namespace: &'a str,
     labels: &'a BTreeMap<Arc<str>, Arc<str>>,
     owner: Option<&'a Uid>,
+    priority: i32,
+    preempts: bool,
     request: &'a Amounts,
     weight: (i64, i64),
     host_ports: &'a [HostPort],
@@ -143,10 +149,14 @@ impl Classes {
         let (request, weight, host_ports) = (request_of(pod), weight_of(pod), host_ports_of(pod));
         let claims: Vec<(Arc<str>, bool)> = api::volumes::claims_of(pod).collect();
         let owner = pod.metadata.controller().map(|owner| &owner.uid);
+        let priority = spec.priority;
+        let preempts = spec.preemption_policy == PreemptionPolicy::PreemptLowerPriority;
         let content = serde_json::to_string(&Content {
             namespace: pod.key.namespace(),
             labels: &pod.metadata.labels,
             owner,
+            priority,
+            preempts,
             request: &request,
             weight,
             host_ports: &host_ports,
@@ -169,6 +179,8 @@ impl Classes {
             namespace: pod.key.namespace().into(),
             labels: pod.metadata.labels.clone(),
             group,
+            priority,
+            preempts,
             request,
             weight,
             host_ports,

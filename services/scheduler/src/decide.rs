@@ -3,11 +3,13 @@
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use std::sync::Arc;
 
-use api::{NodeName, ObjectKey};
+use api::views::Pod;
+use api::{NodeName, ObjectKey, Resource, Uid};
 
 use crate::class::{ClassId, PodClass};
 use crate::filter::{fits, misfits};
-use crate::node_info::{Cluster, NodeInfo};
+use crate::node_info::{Cluster, NodeInfo, Stay, Tenant};
+use crate::preemption::{self, Lower, Plan};
 use crate::queue::{Pending, Queue};
 use crate::score::{room, score};
 use crate::storage::Need;
@@ -15,6 +17,10 @@ use crate::surroundings::Surroundings;
 
 /// Nodes that an explanation names one by one.
 const NAMED_NODES: usize = 10;
+const NO_NODES: &str = "no nodes available to schedule pods";
+/// Why others do not go for a pod, in Kubernetes' words.
+const NEVER: &str = "not eligible due to preemptionPolicy=Never.";
+const UNHELPFUL: &str = "Preemption is not helpful for scheduling";
 
 /// Why a class fits nowhere.
 #[derive(Debug, PartialEq, Eq)]
@@ -46,6 +52,17 @@ pub enum Outcome {
         /// Claims that wait for a node.
         claims: Vec<ObjectKey>,
     },
+    /// It fits nowhere, but others have less priority: they have to go. Its room is kept until they have gone.
+    Preempt {
+        /// The pod.
+        pod: Pending,
+        /// Where it will go.
+        node: NodeName,
+        /// Who has to go.
+        victims: Vec<Victim>,
+        /// Why it fits nowhere now.
+        verdict: Verdict,
+    },
     /// It fits nowhere and its condition does not say so yet; it is parked.
     Unplaced {
         /// The pod.
@@ -55,48 +72,161 @@ pub enum Outcome {
     },
 }
 
+/// A pod that has to go for one that is more important.
+#[derive(Clone, Debug)]
+pub struct Victim {
+    /// Where it lives.
+    pub key: ObjectKey,
+    /// Which pod it is.
+    pub uid: Uid,
+    /// Its priority.
+    pub priority: i32,
+}
+
+/// Pods for which others make room, and where: the cluster keeps room for each.
+pub type Nominations = HashMap<Uid, NodeName>;
+
 /// Tries up to `limit` waiting pods.
-pub fn decide(cluster: &mut Cluster, queue: &mut Queue, limit: usize) -> Vec<Outcome> {
-    let mut frontiers: HashMap<ClassId, Frontier> = HashMap::new();
-    let mut outcomes = Vec::new();
-    for pod in queue.take(limit) {
-        if let Some(verdict) = queue.verdict(pod.class.id).cloned() {
-            outcomes.extend(unplaced(queue, pod, verdict));
-            continue;
+pub fn decide(
+    cluster: &mut Cluster,
+    queue: &mut Queue,
+    nominations: &mut Nominations,
+    limit: usize,
+) -> Vec<Outcome> {
+    let (frontiers, lower, outcomes) = (HashMap::new(), Lower::default(), Vec::new());
+    let mut turn = Turn { cluster, queue, nominations, frontiers, lower, outcomes };
+    for pod in turn.queue.take(limit) {
+        turn.try_pod(pod);
+    }
+    turn.outcomes
+}
+
+/// One run over waiting pods.
+struct Turn<'a> {
+    cluster: &'a mut Cluster,
+    queue: &'a mut Queue,
+    nominations: &'a mut Nominations,
+    frontiers: HashMap<ClassId, Frontier>,
+    lower: Lower,
+    outcomes: Vec<Outcome>,
+}
+
+impl Turn<'_> {
+    fn try_pod(&mut self, pod: Pending) {
+        let nomination = self.nominations.remove(&pod.uid);
+        if nomination.is_some() {
+            // The room is kept from others, not from the pod itself.
+            self.cluster.remove(&pod.uid);
+            self.frontiers.clear();
+        } else if let Some(verdict) = self.queue.verdict(pod.class.id).cloned() {
+            self.park(pod, verdict);
+            return;
         }
         let class = pod.class.clone();
-        if let Err(why) = cluster.storage.needs(&class) {
-            let verdict = Arc::new(held_back(&why, cluster));
-            outcomes.extend(unplaced(queue, pod, verdict));
-            continue;
+        if let Err(why) = self.cluster.storage.needs(&class) {
+            let verdict = Arc::new(held_back(&why, &class, self.cluster));
+            self.park(pod, verdict);
+            return;
         }
-        let frontier = frontiers.entry(class.id).or_insert_with(|| Frontier::of(&class, cluster));
-        let Some(choice) = frontier.best(&class, cluster) else {
-            let verdict = Arc::new(explain(&class, cluster));
-            outcomes.extend(unplaced(queue, pod, verdict));
-            continue;
+        let frontier = self.frontiers.entry(class.id).or_insert_with(|| Frontier::of(&class, self.cluster));
+        let Some(choice) = frontier.best(&class, self.cluster) else {
+            self.without_room(pod, nomination);
+            return;
         };
         let claims = frontier.claims_without_volume();
-        cluster.place(&pod.uid, &choice.node, &class);
-        if class.is_entangled() {
-            frontiers.remove(&class.id);
-        }
-        if !class.apart.is_empty() {
-            frontiers.clear();
-        }
-        outcomes.push(match claims.is_empty() {
+        self.place(&pod, &choice.node, Stay::Bound);
+        self.outcomes.push(match claims.is_empty() {
             true => Outcome::Bind { pod, node: choice.node, because: choice.because },
             false => Outcome::Choose { pod, node: choice.node, claims },
         });
     }
-    outcomes
+
+    fn place(&mut self, pod: &Pending, node: &NodeName, stay: Stay) {
+        let class = &pod.class;
+        self.cluster.place(&pod.uid, node, pod.tenant(stay));
+        if class.is_entangled() {
+            self.frontiers.remove(&class.id);
+        }
+        if !class.apart.is_empty() {
+            self.frontiers.clear();
+        }
+    }
+
+    /// Parks the pod; an outcome only if that is news to the pod.
+    fn park(&mut self, pod: Pending, verdict: Arc<Verdict>) {
+        let news = pod.told != verdict.message || pod.nominated.is_some();
+        self.queue.park(pod.clone(), verdict.clone());
+        if news {
+            self.outcomes.push(Outcome::Unplaced { pod, verdict });
+        }
+    }
+
+    /// The pod fits nowhere: it waits for those that make room already, or others have to, or it is parked.
+    fn without_room(&mut self, pod: Pending, nomination: Option<NodeName>) {
+        let class = pod.class.clone();
+        let (mut verdict, helpful) = explain(&class, self.cluster);
+        if self.cluster.live() == 0 {
+            self.park(pod, Arc::new(verdict));
+            return;
+        }
+        if let Some(node) = nomination
+            && let Some(at) = self.cluster.index_of(&node).filter(|at| helpful.contains(at))
+            && preemption::awaits(&class, at, self.cluster, &mut self.lower)
+        {
+            self.place(&pod, &node, Stay::Nominated);
+            self.nominations.insert(pod.uid.clone(), node);
+            self.queue.hold(pod);
+            return;
+        }
+        let planned = match class.preempts {
+            true => preemption::plan(&class, self.cluster, &helpful, &mut self.lower)
+                .map_err(|mut reasons| unhelpful(self.cluster.live(), helpful.len(), &mut reasons)),
+            false => Err(NEVER.to_owned()),
+        };
+        match planned {
+            Ok(plan) => self.make_room(pod, &plan, verdict),
+            Err(why_not) => {
+                verdict.message = format!("{} preemption: {why_not}", verdict.message);
+                self.park(pod, Arc::new(verdict));
+            }
+        }
+    }
+
+    /// Keeps the room for the pod, and lets those go who have to.
+    fn make_room(&mut self, pod: Pending, plan: &Plan, verdict: Verdict) {
+        let Some(node) = self.cluster.nodes().get(plan.node).map(|node| node.name.clone()) else { return };
+        for uid in &plan.displaced {
+            self.nominations.remove(uid);
+            self.cluster.remove(uid);
+            self.queue.wake(uid);
+            self.frontiers.clear();
+        }
+        let victims: Vec<Victim> = plan.victims.iter().filter_map(|uid| self.evict(uid)).collect();
+        self.place(&pod, &node, Stay::Nominated);
+        self.nominations.insert(pod.uid.clone(), node.clone());
+        match plan.at_once {
+            true => self.queue.put(pod),
+            false => {
+                self.queue.hold(pod.clone());
+                self.outcomes.push(Outcome::Preempt { pod, node, victims, verdict });
+            }
+        }
+    }
+
+    fn evict(&mut self, uid: &Uid) -> Option<Victim> {
+        self.cluster.leaves(uid, true);
+        let Tenant { name, class, .. } = &self.cluster.placed(uid)?.tenant;
+        let key = ObjectKey::namespaced(Pod::ID, &class.namespace, name);
+        Some(Victim { key, uid: uid.clone(), priority: class.priority })
+    }
 }
 
-/// Parks the pod; an outcome only if that is news to the pod.
-fn unplaced(queue: &mut Queue, pod: Pending, verdict: Arc<Verdict>) -> Option<Outcome> {
-    let news = pod.told != verdict.message;
-    queue.park(pod.clone(), verdict.clone());
-    news.then_some(Outcome::Unplaced { pod, verdict })
+/// Why no pods go, in Kubernetes' words: `reasons` are of nodes among the `helpful` ones.
+fn unhelpful(live: usize, helpful: usize, reasons: &mut BTreeMap<String, usize>) -> String {
+    if live > helpful {
+        reasons.insert(UNHELPFUL.to_owned(), live - helpful);
+    }
+    tally(live, reasons)
 }
 
 struct Choice {
@@ -173,31 +303,37 @@ fn rate(class: &PodClass, node: &NodeInfo, around: &Surroundings, cluster: &Clus
 }
 
 /// Why pods of a class wait wherever they are to go.
-fn held_back(why: &str, cluster: &Cluster) -> Verdict {
-    let message = match cluster.live() {
-        0 => "no nodes available to schedule pods".to_owned(),
-        live => format!("0/{live} nodes are available: {why}."),
+fn held_back(why: &str, class: &PodClass, cluster: &Cluster) -> Verdict {
+    let message = match (cluster.live(), class.preempts) {
+        (0, _) => NO_NODES.to_owned(),
+        (live, true) => {
+            let why_not = unhelpful(live, 0, &mut BTreeMap::new());
+            format!("0/{live} nodes are available: {why}. preemption: {why_not}")
+        }
+        (live, false) => format!("0/{live} nodes are available: {why}. preemption: {NEVER}"),
     };
     Verdict { message, because: why.to_owned() }
 }
 
-/// Says of every node why it does not fit, in Kubernetes' aggregated form and node by node.
-pub fn explain(class: &PodClass, cluster: &Cluster) -> Verdict {
+/// Says of every node why it does not fit, in Kubernetes' aggregated form and node by node; and which nodes may fit when pods leave them.
+fn explain(class: &PodClass, cluster: &Cluster) -> (Verdict, Vec<usize>) {
     let around = Surroundings::of(class, cluster);
-    let nodes = || cluster.nodes().iter().filter(|node| node.exists);
+    let nodes = cluster.nodes().iter().enumerate().filter(|(_, node)| node.exists);
     let live = cluster.live();
     if live == 0 {
-        let message = "no nodes available to schedule pods".to_owned();
-        return Verdict { because: message.clone(), message };
+        return (Verdict { because: NO_NODES.to_owned(), message: NO_NODES.to_owned() }, Vec::new());
     }
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-    let mut named = Vec::new();
-    for (at, node) in nodes().enumerate() {
+    let (mut named, mut helpful) = (Vec::new(), Vec::new());
+    for (at, node) in nodes {
         let found = misfits(class, node, &around);
         for misfit in &found {
             *counts.entry(misfit.to_string()).or_default() += 1;
         }
-        if at < NAMED_NODES {
+        if found.iter().all(crate::filter::Misfit::yields) {
+            helpful.push(at);
+        }
+        if named.len() < NAMED_NODES {
             let reasons: Vec<String> = found.iter().map(crate::filter::Misfit::about_node).collect();
             named.push(format!("{} {}", node.name, reasons.join(", ")));
         }
@@ -205,11 +341,12 @@ pub fn explain(class: &PodClass, cluster: &Cluster) -> Verdict {
     if live > NAMED_NODES {
         named.push(format!("and {} more nodes", live - NAMED_NODES));
     }
-    let mut reasons: Vec<String> =
-        counts.into_iter().map(|(reason, count)| format!("{count} {reason}")).collect();
+    (Verdict { message: tally(live, &counts), because: named.join("; ") }, helpful)
+}
+
+/// Kubernetes' sentence of counted reasons.
+fn tally(live: usize, counts: &BTreeMap<String, usize>) -> String {
+    let mut reasons: Vec<String> = counts.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     reasons.sort();
-    Verdict {
-        message: format!("0/{live} nodes are available: {}.", reasons.join(", ")),
-        because: named.join("; "),
-    }
+    format!("0/{live} nodes are available: {}.", reasons.join(", "))
 }

@@ -36,6 +36,8 @@ pub enum Misfit<'a> {
         free: i64,
         /// What the pod asks for.
         asked: i64,
+        /// What there would be without any pods.
+        most: i64,
     },
     /// Pods would be spread too unevenly.
     Skewed,
@@ -84,6 +86,27 @@ impl fmt::Display for Misfit<'_> {
 }
 
 impl Misfit<'_> {
+    /// Whether it may go away when pods leave the node.
+    pub fn yields(&self) -> bool {
+        match self {
+            Self::Insufficient { asked, most, .. } => asked <= most,
+            Self::Port(_)
+            | Self::TooManyPods { .. }
+            | Self::Skewed
+            | Self::NotApart
+            | Self::Repelled
+            | Self::ClaimTaken => true,
+            Self::Unschedulable
+            | Self::Taint(_)
+            | Self::NotReady
+            | Self::Unwanted
+            | Self::NoDomain
+            | Self::NotNear
+            | Self::VolumeElsewhere
+            | Self::NoVolume => false,
+        }
+    }
+
     /// The reason as a sentence about the node: `has 200Mi of memory free and the pod asks for 512Mi`.
     pub fn about_node(&self) -> String {
         match self {
@@ -93,7 +116,7 @@ impl Misfit<'_> {
             Self::Unwanted => "is not one that the pod's selector or affinity names".to_owned(),
             Self::Port(port) => format!("has its port {port} taken"),
             Self::TooManyPods { max } => format!("has all of its {max} pods"),
-            Self::Insufficient { resource, free, asked } => format!(
+            Self::Insufficient { resource, free, asked, .. } => format!(
                 "has {} of {resource} free and the pod asks for {}",
                 written(resource, (*free).max(0)),
                 written(resource, *asked)
@@ -176,16 +199,16 @@ fn resources<'a>(
         tell(Misfit::TooManyPods { max: node.max_pods })?;
     }
     let stated = [
-        ("cpu", *cpu, has.cpu - used.cpu),
-        ("memory", *memory, has.memory - used.memory),
-        ("ephemeral-storage", *disk, has.disk - used.disk),
+        ("cpu", *cpu, has.cpu, used.cpu),
+        ("memory", *memory, has.memory, used.memory),
+        ("ephemeral-storage", *disk, has.disk, used.disk),
     ];
-    let others =
-        other.iter().map(|(name, asked)| (name.as_str(), *asked, has.other(name) - used.other(name)));
-    for (resource, asked, free) in stated.into_iter().chain(others) {
+    let others = other.iter().map(|(name, asked)| (name.as_str(), *asked, has.other(name), used.other(name)));
+    for (resource, asked, most, used) in stated.into_iter().chain(others) {
+        let free = most - used;
         if asked > 0 && asked > free {
             short = true;
-            tell(Misfit::Insufficient { resource, free, asked })?;
+            tell(Misfit::Insufficient { resource, free, asked, most })?;
         }
     }
     ControlFlow::Continue(short)

@@ -1,7 +1,7 @@
 //! Gives every pod a node: one scheduler is active at a time, decides in memory and writes in batches.
 //!
 //! `Brain` is fed with every change of pods and nodes and decides without IO: `filter` says which nodes fit, `score` which is best,
-//! `decide` goes from class to class. `active` is the shell around it.
+//! `decide` goes from class to class, `preemption` says who has to go where none fits. `active` is the shell around it.
 
 mod active;
 mod amounts;
@@ -10,8 +10,10 @@ mod brain;
 mod choosing;
 mod class;
 mod decide;
+mod evicting;
 mod filter;
 mod node_info;
+mod preemption;
 mod queue;
 mod score;
 mod storage;

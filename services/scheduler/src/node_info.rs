@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use api::views::{Node, Taint};
-use api::{NodeName, Object, Uid};
+use api::views::{Node, PodDisruptionBudget, Taint};
+use api::{NodeName, Object, ObjectKey, Timestamp, Uid};
 
 use crate::amounts::Amounts;
 use crate::class::{ClassId, GroupId, HostPort, PodClass};
@@ -122,18 +122,49 @@ pub struct Cluster {
     nodes: Vec<NodeInfo>,
     by_name: HashMap<NodeName, usize>,
     placed: HashMap<Uid, Placed>,
+    /// How many placed pods have a priority.
+    priorities: BTreeMap<i32, usize>,
     /// How many pods of an owner a zone has; only zones with a name are counted.
     zones: HashMap<GroupId, HashMap<Arc<str>, u32>>,
     /// Pods with required anti-affinity: while there are none, nobody looks for them.
     apart: usize,
     /// Claims and volumes.
     pub storage: Storage,
+    /// What may be disrupted.
+    pub budgets: HashMap<ObjectKey, Arc<Object<PodDisruptionBudget>>>,
 }
 
+/// A pod that is counted at a node.
+#[derive(Clone, Debug)]
+pub struct Tenant {
+    /// Its name, in its class' namespace.
+    pub name: Arc<str>,
+    /// When it was created.
+    pub created: Timestamp,
+    /// How it must be treated.
+    pub class: Arc<PodClass>,
+    /// Whether it is there to stay.
+    pub stay: Stay,
+}
+
+/// What a pod that is counted at a node does there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stay {
+    /// It is bound, or its binding is being written.
+    Bound,
+    /// It is being deleted, or its deletion is being written.
+    Leaving,
+    /// It waits for others to leave; its room is kept from pods of lower priority.
+    Nominated,
+}
+
+/// A tenant and its node, by index.
 #[derive(Debug)]
-struct Placed {
-    node: usize,
-    class: Arc<PodClass>,
+pub struct Placed {
+    /// The node.
+    pub node: usize,
+    /// The pod.
+    pub tenant: Tenant,
 }
 
 impl Cluster {
@@ -178,35 +209,80 @@ impl Cluster {
         }
     }
 
-    /// A pod is bound, or assumed to be. Saying it twice changes nothing; a pod that is elsewhere moves.
-    pub fn place(&mut self, uid: &Uid, node: &NodeName, class: &Arc<PodClass>) {
+    /// A pod is bound, assumed to be, or nominated. Saying it twice changes nothing but that who leaves does not stay
+    /// any more; a pod that is elsewhere moves.
+    pub fn place(&mut self, uid: &Uid, node: &NodeName, mut tenant: Tenant) {
         let at = self.slot(node);
-        if self.placed.get(uid).is_some_and(|known| known.node == at && known.class.id == class.id) {
-            return;
+        if let Some(known) = self.placed.get_mut(uid) {
+            if known.tenant.stay == Stay::Leaving {
+                tenant.stay = Stay::Leaving;
+            }
+            if known.node == at && known.tenant.class.id == tenant.class.id {
+                known.tenant.stay = tenant.stay;
+                return;
+            }
         }
         self.remove(uid);
-        if let Some(info) = self.nodes.get_mut(at) {
+        self.put_back(uid.clone(), Placed { node: at, tenant });
+    }
+
+    /// A pod is gone or has ended. What was counted, if it was.
+    pub fn remove(&mut self, uid: &Uid) -> Option<Placed> {
+        let placed = self.placed.remove(uid)?;
+        let class = &placed.tenant.class;
+        if let Some(info) = self.nodes.get_mut(placed.node) {
+            info.release(class);
+        }
+        self.storage.count_users(class, -1);
+        self.shift(placed.node, class, -1);
+        if let Some(count) = self.priorities.get_mut(&class.priority) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.priorities.remove(&class.priority);
+            }
+        }
+        Some(placed)
+    }
+
+    /// Counts again what was removed.
+    pub fn put_back(&mut self, uid: Uid, placed: Placed) {
+        let class = &placed.tenant.class;
+        if let Some(info) = self.nodes.get_mut(placed.node) {
             info.take(class);
         }
         self.storage.count_users(class, 1);
-        self.shift(at, class, 1);
-        self.placed.insert(uid.clone(), Placed { node: at, class: class.clone() });
+        self.shift(placed.node, class, 1);
+        *self.priorities.entry(class.priority).or_default() += 1;
+        self.placed.insert(uid, placed);
     }
 
-    /// A pod is gone or has ended. True if that frees something.
-    pub fn remove(&mut self, uid: &Uid) -> bool {
-        let Some(Placed { node, class }) = self.placed.remove(uid) else { return false };
-        if let Some(info) = self.nodes.get_mut(node) {
-            info.release(&class);
+    /// A pod's deletion is being written (`true`), or could not be (`false`).
+    pub fn leaves(&mut self, uid: &Uid, leaves: bool) {
+        if let Some(placed) = self.placed.get_mut(uid) {
+            placed.tenant.stay = if leaves { Stay::Leaving } else { Stay::Bound };
         }
-        self.storage.count_users(&class, -1);
-        self.shift(node, &class, -1);
-        true
     }
 
-    /// Whether the pod is bound or assumed to be.
-    pub fn holds(&self, uid: &Uid) -> bool {
-        self.placed.contains_key(uid)
+    /// Where a node is among the nodes.
+    pub fn index_of(&self, node: &NodeName) -> Option<usize> {
+        self.by_name.get(node).copied()
+    }
+
+    /// Where a pod is counted, if it is.
+    pub fn placed(&self, uid: &Uid) -> Option<&Placed> {
+        self.placed.get(uid)
+    }
+
+    /// Pods of lower priority, by node. Looks at nothing while there are none.
+    pub fn lower_than(&self, priority: i32) -> HashMap<usize, Vec<Uid>> {
+        let mut lower: HashMap<usize, Vec<Uid>> = HashMap::new();
+        if self.priorities.range(..priority).next().is_none() {
+            return lower;
+        }
+        for (uid, placed) in self.placed.iter().filter(|(_, it)| it.tenant.class.priority < priority) {
+            lower.entry(placed.node).or_default().push(uid.clone());
+        }
+        lower
     }
 
     fn slot(&mut self, name: &NodeName) -> usize {

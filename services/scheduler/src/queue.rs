@@ -3,10 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use api::{ObjectKey, Revision, Timestamp, Uid};
+use api::views::Pod;
+use api::{NodeName, Object, ObjectKey, Revision, Timestamp, Uid};
 
 use crate::class::{ClassId, PodClass};
 use crate::decide::Verdict;
+use crate::node_info::{Stay, Tenant};
 
 /// A pod without a node.
 #[derive(Clone, Debug)]
@@ -17,14 +19,50 @@ pub struct Pending {
     pub uid: Uid,
     /// The revision that was read.
     pub revision: Revision,
-    /// Higher goes first.
-    pub priority: i32,
     /// Older goes first.
     pub created: Timestamp,
     /// How it must be treated.
     pub class: Arc<PodClass>,
     /// What its PodScheduled condition says already.
     pub told: String,
+    /// The node that its status nominates already.
+    pub nominated: Option<NodeName>,
+}
+
+impl Pending {
+    /// Reads a pod of a class.
+    pub fn of(pod: &Object<Pod>, class: Arc<PodClass>) -> Self {
+        Self {
+            key: pod.key.clone(),
+            uid: pod.metadata.uid.clone(),
+            revision: pod.revision,
+            created: pod.metadata.creation_timestamp,
+            class,
+            told: told(pod),
+            nominated: pod.status.nominated_node_name.clone(),
+        }
+    }
+
+    /// The pod as it is counted where it goes.
+    pub fn tenant(&self, stay: Stay) -> Tenant {
+        let (name, class) = (Arc::clone(&self.key.name), self.class.clone());
+        Tenant { name, created: self.created, class, stay }
+    }
+
+    fn order(&self) -> Order {
+        Order {
+            urgency: -i64::from(self.class.priority),
+            created: self.created,
+            revision: self.revision,
+            uid: self.uid.clone(),
+        }
+    }
+}
+
+/// What the pod's PodScheduled condition says, if it says that it does not fit.
+fn told(pod: &Object<Pod>) -> String {
+    let scheduled = pod.status.conditions.iter().find(|condition| condition.kind == "PodScheduled");
+    scheduled.filter(|it| it.status == "False").map(|it| it.message.clone()).unwrap_or_default()
 }
 
 /// The place in the queue.
@@ -46,7 +84,18 @@ struct Parked {
 #[derive(Debug)]
 struct Place {
     order: Order,
-    parked: Option<ClassId>,
+    spot: Spot,
+}
+
+/// Where in the queue a pod is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spot {
+    /// To be tried.
+    Waiting,
+    /// Put aside with all of its class.
+    Parked(ClassId),
+    /// Put aside alone, while others make room for it.
+    Held(ClassId),
 }
 
 /// The queue.
@@ -54,46 +103,52 @@ struct Place {
 pub struct Queue {
     waiting: BTreeMap<Order, Pending>,
     parked: HashMap<ClassId, Parked>,
+    held: BTreeMap<Order, Pending>,
     places: HashMap<Uid, Place>,
 }
 
 impl Queue {
-    /// Adds a pod, or replaces what is known of it. A parked pod that is still of its class stays parked.
+    /// Adds a pod, or replaces what is known of it. A pod that was put aside and is still of its class stays aside.
     pub fn put(&mut self, pod: Pending) {
         let order = match self.places.get(&pod.uid) {
-            Some(Place { order, parked: Some(class) }) if *class == pod.class.id => {
+            Some(Place { order, spot: Spot::Parked(class) }) if *class == pod.class.id => {
                 let entry = self.parked.get_mut(class).and_then(|parked| parked.pods.get_mut(order));
                 if let Some(entry) = entry {
                     *entry = pod;
                 }
                 return;
             }
+            Some(Place { order, spot: Spot::Held(class) }) if *class == pod.class.id => {
+                self.held.insert(order.clone(), pod);
+                return;
+            }
             Some(place) => place.order.clone(),
-            None => Order {
-                urgency: -i64::from(pod.priority),
-                created: pod.created,
-                revision: pod.revision,
-                uid: pod.uid.clone(),
-            },
+            None => pod.order(),
         };
         self.remove(&pod.uid);
-        self.places.insert(pod.uid.clone(), Place { order: order.clone(), parked: None });
+        self.places.insert(pod.uid.clone(), Place { order: order.clone(), spot: Spot::Waiting });
         self.waiting.insert(order, pod);
     }
 
     /// The pod is gone, bound or no longer ours.
     pub fn remove(&mut self, uid: &Uid) {
         let Some(place) = self.places.remove(uid) else { return };
-        let Some(class) = place.parked else {
-            self.waiting.remove(&place.order);
-            return;
-        };
-        if let Some(parked) = self.parked.get_mut(&class) {
-            parked.pods.remove(&place.order);
-            if parked.pods.is_empty() {
-                self.parked.remove(&class);
+        match place.spot {
+            Spot::Waiting => drop(self.waiting.remove(&place.order)),
+            Spot::Held(_) => drop(self.held.remove(&place.order)),
+            Spot::Parked(class) => {
+                let Some(parked) = self.parked.get_mut(&class) else { return };
+                parked.pods.remove(&place.order);
+                if parked.pods.is_empty() {
+                    self.parked.remove(&class);
+                }
             }
         }
+    }
+
+    /// Whether the pod waits already.
+    pub fn knows(&self, uid: &Uid) -> bool {
+        self.places.contains_key(uid)
     }
 
     /// The next pods to try. They leave the queue; those that do not fit come back by `park`.
@@ -114,20 +169,32 @@ impl Queue {
 
     /// Puts a pod aside until something changes.
     pub fn park(&mut self, pod: Pending, verdict: Arc<Verdict>) {
-        let order = Order {
-            urgency: -i64::from(pod.priority),
-            created: pod.created,
-            revision: pod.revision,
-            uid: pod.uid.clone(),
-        };
-        let class = pod.class.id;
-        self.places.insert(pod.uid.clone(), Place { order: order.clone(), parked: Some(class) });
+        let (order, class) = (pod.order(), pod.class.id);
+        self.places.insert(pod.uid.clone(), Place { order: order.clone(), spot: Spot::Parked(class) });
         let parked = self
             .parked
             .entry(class)
             .or_insert_with(|| Parked { verdict: verdict.clone(), pods: BTreeMap::new() });
         parked.verdict = verdict;
         parked.pods.insert(order, pod);
+    }
+
+    /// Puts a pod aside, but not others of its class, until something changes: others make room for it.
+    pub fn hold(&mut self, pod: Pending) {
+        let order = pod.order();
+        self.places.insert(pod.uid.clone(), Place { order: order.clone(), spot: Spot::Held(pod.class.id) });
+        self.held.insert(order, pod);
+    }
+
+    /// The pod is worth another try, if it was held.
+    pub fn wake(&mut self, uid: &Uid) {
+        let Some(place) = self.places.get_mut(uid).filter(|place| matches!(place.spot, Spot::Held(_))) else {
+            return;
+        };
+        if let Some((order, pod)) = self.held.remove_entry(&place.order) {
+            place.spot = Spot::Waiting;
+            self.waiting.insert(order, pod);
+        }
     }
 
     /// Something changed: everything is worth another try.
@@ -147,13 +214,13 @@ impl Queue {
 
     fn revive_if(&mut self, worth: impl Fn(&PodClass) -> bool) {
         let is_worth = |parked: &mut Parked| parked.pods.values().next().is_some_and(|pod| worth(&pod.class));
-        for (_, parked) in self.parked.extract_if(|_, parked| is_worth(parked)) {
-            for (order, pod) in parked.pods {
-                if let Some(place) = self.places.get_mut(&pod.uid) {
-                    place.parked = None;
-                }
-                self.waiting.insert(order, pod);
+        let parked = self.parked.extract_if(|_, parked| is_worth(parked)).flat_map(|(_, parked)| parked.pods);
+        let held = self.held.extract_if(.., |_, pod| worth(&pod.class));
+        for (order, pod) in parked.chain(held) {
+            if let Some(place) = self.places.get_mut(&pod.uid) {
+                place.spot = Spot::Waiting;
             }
+            self.waiting.insert(order, pod);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, StorageClass};
+use api::views::{Node, PersistentVolume, PersistentVolumeClaim, Pod, PodDisruptionBudget, StorageClass};
 use api::{Object, ObjectKey, Resource, Revision, Timestamp};
 use serde_json::{Value, json};
 
@@ -38,6 +38,8 @@ pub fn apply(brain: &mut Brain, line: &str, revision: u64) {
         "node" => brain.node(&node(rest, revision)),
         "pod" => brain.pod(&pod(rest, revision)),
         "claim" | "volume" | "class" => storage(brain, kind, rest, revision),
+        "budget" => brain.budget(Arc::new(budget(rest, revision))),
+        "gone" => brain.pod_gone(&rest.into()),
         other => panic!("unknown kind {other}"),
     }
 }
@@ -124,6 +126,10 @@ pub fn shown(outcomes: &[Outcome], reasons: bool) -> String {
                 let claims: Vec<&str> = claims.iter().map(|claim| &*claim.name).collect();
                 write!(text, "{} waits for {} on {node}", pod.key.name, claims.join(" ")).unwrap();
             }
+            Outcome::Preempt { pod, node, victims, verdict } => {
+                let waits = crate::binding::who_goes(victims, node);
+                write!(text, "{} waits: {} {waits}", pod.key.name, verdict.message).unwrap();
+            }
             Outcome::Unplaced { pod, verdict } => {
                 write!(text, "{} waits: {}", pod.key.name, verdict.message).unwrap();
                 if reasons {
@@ -144,6 +150,15 @@ fn words(line: &str) -> (String, Vec<(String, String)>) {
         None => (word.to_owned(), String::new()),
     });
     (name, fields.collect())
+}
+
+/// `budget web allows=1`: of the pods with `app=web`.
+fn budget(line: &str, revision: u64) -> Object<PodDisruptionBudget> {
+    let (name, fields) = words(line);
+    let allowed: i64 = fields[0].1.parse().unwrap();
+    let body = json!({"spec": {"selector": {"matchLabels": {"app": name}}}, "status": {"disruptionsAllowed": allowed}});
+    let key = ObjectKey::namespaced(PodDisruptionBudget::ID, "default", &name);
+    object(key, json!({"name": name, "uid": name}), body, revision)
 }
 
 fn node(line: &str, revision: u64) -> Object<Node> {
@@ -234,6 +249,12 @@ fn pod(line: &str, revision: u64) -> Object<Pod> {
                 }]);
             }
             "phase" => status["phase"] = json!(value),
+            "never" => spec["preemptionPolicy"] = json!("Never"),
+            "leaving" => metadata["deletionTimestamp"] = json!("2020-01-01T00:00:00Z"),
+            "nominated" => status["nominatedNodeName"] = json!(value),
+            "born" => {
+                metadata["creationTimestamp"] = json!(Timestamp(value.parse::<i64>().unwrap() * 1_000_000))
+            }
             "gated" => spec["schedulingGates"] = json!([{"name": "wait"}]),
             "told" => {
                 let message = value.replace('_', " ");
@@ -250,8 +271,7 @@ fn pod(line: &str, revision: u64) -> Object<Pod> {
 }
 
 fn object<K: Resource>(key: ObjectKey, metadata: Value, body: Value, revision: u64) -> Object<K> {
-    let mut metadata: api::Metadata = serde_json::from_value(metadata).unwrap();
-    metadata.creation_timestamp = Timestamp(0);
+    let metadata: api::Metadata = serde_json::from_value(metadata).unwrap();
     let body = serde_json::from_value(body).unwrap();
     Object { key, revision: Revision(revision), metadata: Arc::new(metadata), body }
 }

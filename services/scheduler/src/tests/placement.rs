@@ -60,7 +60,7 @@ fn priority_goes_before_age() {
          pod urgent cpu=1 priority=10",
         &expect![[r#"
             urgent -> n1
-            old waits: 0/1 nodes are available: 1 Insufficient cpu.
+            old waits: 0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.
         "#]],
     );
 }
@@ -111,7 +111,7 @@ fn spreading_rules_hold_within_one_batch() {
             web-3 -> a2
             web-4 -> b1
             web-5 -> a1
-            web-6 waits: 0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match pod topology spread constraints.
+            web-6 waits: 0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't match pod topology spread constraints. preemption: 0/3 nodes are available: 3 No preemption victims found for incoming pod.
         "#]],
     );
 }
@@ -127,7 +127,7 @@ fn pods_that_must_be_apart_are() {
         &expect![[r#"
             db-1 -> n1
             db-2 -> n2
-            db-3 waits: 0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules.
+            db-3 waits: 0/2 nodes are available: 2 node(s) didn't match pod anti-affinity rules. preemption: 0/2 nodes are available: 2 No preemption victims found for incoming pod.
         "#]],
     );
 }
@@ -155,7 +155,7 @@ fn pods_that_must_be_near_wait_for_company() {
          pod side app=side near=main",
     );
     expect![[r#"
-        side waits: 0/2 nodes are available: 2 node(s) didn't match pod affinity rules.
+        side waits: 0/2 nodes are available: 2 node(s) didn't match pod affinity rules. preemption: 0/2 nodes are available: 2 Preemption is not helpful for scheduling.
     "#]]
     .assert_eq(&shown(&brain.decide(10), false));
     apply(&mut brain, "pod main app=main on=n2", 10);

@@ -9,26 +9,26 @@ fn pods_wait_for_their_claims() {
     check(
         "node n1\npod web claim=data",
         &expect![[r#"
-        web waits: 0/1 nodes are available: persistentvolumeclaim "data" not found.
-    "#]],
+            web waits: 0/1 nodes are available: persistentvolumeclaim "data" not found. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.
+        "#]],
     );
     check(
         "node n1\nclaim data\npod web claim=data",
         &expect![[r#"
-        web waits: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.
-    "#]],
+            web waits: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.
+        "#]],
     );
     check(
         "node n1\nclass fast\nclaim data class=fast\npod web claim=data",
         &expect![[r#"
-        web waits: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims.
-    "#]],
+            web waits: 0/1 nodes are available: pod has unbound immediate PersistentVolumeClaims. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.
+        "#]],
     );
     check(
         "node n1\nclaim data volume=gone\npod web claim=data",
         &expect![[r#"
-        web waits: 0/1 nodes are available: persistentvolumeclaim "data" bound to non-existent persistentvolume "gone".
-    "#]],
+            web waits: 0/1 nodes are available: persistentvolumeclaim "data" bound to non-existent persistentvolume "gone". preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.
+        "#]],
     );
 }
 
@@ -43,8 +43,8 @@ fn pods_go_where_their_volumes_are() {
     check(
         "node n1\nvolume v on=n2 claim=data\nclaim data volume=v\npod web claim=data",
         &expect![[r#"
-        web waits: 0/1 nodes are available: 1 node(s) had volume node affinity conflict.
-    "#]],
+            web waits: 0/1 nodes are available: 1 node(s) had volume node affinity conflict. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.
+        "#]],
     );
 }
 
@@ -67,8 +67,8 @@ fn the_first_pod_chooses_for_its_claim() {
     check(
         &format!("node n1\n{manual}"),
         &expect![[r#"
-        web waits: 0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind.
-    "#]],
+            web waits: 0/1 nodes are available: 1 node(s) didn't find available persistent volumes to bind. preemption: 0/1 nodes are available: 1 Preemption is not helpful for scheduling.
+        "#]],
     );
     check(
         &format!("node n1\nnode n2\nvolume v on=n2 class=manual\n{manual}"),
@@ -107,7 +107,7 @@ fn only_one_pod_uses_a_claim_for_one_pod() {
          pod first claim=data on=n1
          pod second claim=data",
         &expect![[r#"
-            second waits: 0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.
+            second waits: 0/1 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode. preemption: 0/1 nodes are available: 1 No preemption victims found for incoming pod.
         "#]],
     );
 }

@@ -78,7 +78,8 @@ async fn pods_are_bound_explained_and_bound_later() {
     let told = |reader: &Reader<'_>| {
         let conditions = &read(reader, "late").status.conditions;
         conditions.iter().any(|it| {
-            it.message == "0/1 nodes are available: 1 Insufficient cpu." && it.reason == "Unschedulable"
+            it.message.starts_with("0/1 nodes are available: 1 Insufficient cpu. preemption: ")
+                && it.reason == "Unschedulable"
         })
     };
     eventually(&view, "it says why not", told).await;
@@ -106,4 +107,40 @@ async fn pods_are_bound_explained_and_bound_later() {
     for scheduler in two {
         scheduler.await.unwrap();
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn less_important_pods_make_room() {
+    let server = NatsServer::start().await;
+    let bus = server.bus().await;
+    let view = bus.view().await.unwrap();
+    let stop = CancellationToken::new();
+    let config = Config { identity: Some("a".to_owned()) };
+    let scheduler = tokio::spawn(run(config, server.bus().await, stop.clone()));
+    write(&bus, node("n1", "1")).await;
+    write(&bus, pod("small", "1")).await;
+    eventually(&view, "it is bound", |reader| bound(reader, "small")).await;
+    let mut urgent = pod("urgent", "1");
+    urgent["spec"]["priority"] = json!(1000);
+    write(&bus, urgent).await;
+    let promised = |reader: &Reader<'_>| {
+        read(reader, "small").metadata.is_terminating()
+            && read(reader, "urgent").status.nominated_node_name == Some("n1".into())
+    };
+    eventually(&view, "one leaves for the other", promised).await;
+    let small = read(&view.read(), "small");
+    let disrupted = small.status.conditions.iter().find(|it| it.kind == "DisruptionTarget").unwrap();
+    assert_eq!((disrupted.status.as_str(), disrupted.reason.as_str()), ("True", "PreemptionByScheduler"));
+    assert!(!bound(&view.read(), "urgent"), "the victim has its grace");
+    let gone = Mutation {
+        key: small.key.clone(),
+        expect: Expect::At(small.revision),
+        change: ChangeTo::Delete(view.get(&small.key).unwrap().value()),
+        cause: Cause::default(),
+    };
+    bus.store().write(gone).await.unwrap();
+    eventually(&view, "the room is used", |reader| bound(reader, "urgent")).await;
+    assert_eq!(read(&view.read(), "urgent").status.nominated_node_name, None);
+    stop.cancel();
+    scheduler.await.unwrap().unwrap();
 }

@@ -2,6 +2,7 @@
 
 mod deletion;
 mod job;
+mod label_keys;
 mod service;
 
 pub use deletion::{
@@ -57,6 +58,7 @@ pub fn begin(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &Uid, now: 
 pub fn complete(object: &mut Value, kind: &KindInfo, uid: &Uid) {
     match kind.id.as_str() {
         "jobs.batch" => job::tell_apart(object, uid),
+        "pods" => label_keys::merge(object),
         "persistentvolumeclaims" => protect(object, crate::volumes::CLAIM_PROTECTION),
         "persistentvolumes" => protect(object, crate::volumes::VOLUME_PROTECTION),
         _ => {}

@@ -297,3 +297,55 @@ fn services_lose_what_only_their_old_type_had() {
     "#]]
     .assert_eq(&lines.concat());
 }
+
+#[test]
+fn label_keys_join_the_selectors_of_a_new_pod() {
+    let mut pod = yaml(
+        "{metadata: {name: web, labels: {app: web, hash: '1'}}, spec: {
+            topologySpreadConstraints: [{labelSelector: {matchLabels: {app: web}}, matchLabelKeys: [hash, none]}, {matchLabelKeys: [hash]}],
+            affinity: {podAntiAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: [{labelSelector: {matchExpressions: [{key: a, operator: Exists}]}, mismatchLabelKeys: [hash]}],
+                preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {labelSelector: {}, matchLabelKeys: [app]}}]}}}}",
+    );
+    prepare_create(&mut pod, kind("pods"), "x7k2p", &Uid::from("u-1"), now());
+    check(&pod["spec"], expect![[r#"
+        affinity:
+          podAntiAffinity:
+            preferredDuringSchedulingIgnoredDuringExecution:
+            - podAffinityTerm:
+                labelSelector:
+                  matchExpressions:
+                  - key: app
+                    operator: In
+                    values:
+                    - web
+                matchLabelKeys:
+                - app
+              weight: 1
+            requiredDuringSchedulingIgnoredDuringExecution:
+            - labelSelector:
+                matchExpressions:
+                - key: a
+                  operator: Exists
+                - key: hash
+                  operator: NotIn
+                  values:
+                  - '1'
+              mismatchLabelKeys:
+              - hash
+        topologySpreadConstraints:
+        - labelSelector:
+            matchExpressions:
+            - key: hash
+              operator: In
+              values:
+              - '1'
+            matchLabels:
+              app: web
+          matchLabelKeys:
+          - hash
+          - none
+        - matchLabelKeys:
+          - hash
+    "#]]);
+}

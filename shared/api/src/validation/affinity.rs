@@ -146,8 +146,7 @@ fn label_keys(errors: &mut Errors, term: &Value, path: &str) {
             errors.format(&format!("{path}[{index}]"), key, qualified_name(key));
         }
     }
-    let own = selector.map(selected_keys).unwrap_or_default();
-    for (index, key) in keys("/matchLabelKeys").filter(|(_, key)| own.contains(key)) {
+    for (index, key) in selected_twice(term) {
         errors.invalid(format!("{path}[{index}]"), key, "exists in both matchLabelKeys and labelSelector");
     }
     for (index, key) in keys("/matchLabelKeys") {
@@ -158,9 +157,17 @@ fn label_keys(errors: &mut Errors, term: &Value, path: &str) {
     }
 }
 
-fn selected_keys(selector: &Value) -> Vec<&str> {
-    let expressions = items(selector, "/matchExpressions").iter().map(|expression| text(expression, "/key"));
-    entries(selector, "/matchLabels").map(|(key, _)| key).chain(expressions).collect()
+/// Keys of `matchLabelKeys` that the selector names besides: when it is looked at, what they stand for has joined it already
+/// (`lifecycle::complete`).
+fn selected_twice(term: &Value) -> impl Iterator<Item = (usize, &str)> {
+    let mut seen: Vec<&str> = entries(term, "/labelSelector/matchLabels").map(|(key, _)| key).collect();
+    let keys = items(term, "/matchLabelKeys");
+    items(term, "/labelSelector/matchExpressions").iter().filter_map(move |expression| {
+        let key = text(expression, "/key");
+        let is_second = seen.contains(&key);
+        seen.push(key);
+        keys.iter().position(|named| named == key).filter(|_| is_second).map(|index| (index, key))
+    })
 }
 
 /// Checks a term; what is only preferred may name values that no label has.
@@ -268,12 +275,10 @@ fn spread_keys(errors: &mut Errors, constraint: &Value, path: &str) {
     if selector.is_none() && !keys.is_empty() {
         errors.forbidden(path, "must not be specified when labelSelector is not set");
     }
-    let own = selector.map(selected_keys).unwrap_or_default();
     for (index, key) in keys.iter().filter_map(Value::as_str).enumerate() {
-        let path = format!("{path}[{index}]");
-        errors.format(&path, key, qualified_name(key));
-        if own.contains(&key) {
-            errors.invalid(path, key, "exists in both matchLabelKeys and labelSelector");
-        }
+        errors.format(&format!("{path}[{index}]"), key, qualified_name(key));
+    }
+    for (index, key) in selected_twice(constraint) {
+        errors.invalid(format!("{path}[{index}]"), key, "exists in both matchLabelKeys and labelSelector");
     }
 }

@@ -303,7 +303,7 @@ fn ports() {
 fn spreading() {
     check(
         &also(
-            "topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway, minDomains: 2}, {maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway, matchLabelKeys: [a, a, a b]}, {maxSkew: 1, topologyKey: b, whenUnsatisfiable: DoNotSchedule, minDomains: 0, nodeAffinityPolicy: Often, nodeTaintsPolicy: Odd, labelSelector: {matchLabels: {k: v}}, matchLabelKeys: [k]}]",
+            "topologySpreadConstraints: [{maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway, minDomains: 2}, {maxSkew: 1, topologyKey: a, whenUnsatisfiable: ScheduleAnyway, matchLabelKeys: [a, a, a b]}, {maxSkew: 1, topologyKey: b, whenUnsatisfiable: DoNotSchedule, minDomains: 0, nodeAffinityPolicy: Often, nodeTaintsPolicy: Odd, labelSelector: {matchLabels: {k: v}, matchExpressions: [{key: k, operator: In, values: [v]}]}, matchLabelKeys: [k]}]",
         ),
         expect![[r#"
             spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: "{a, ScheduleAnyway}"

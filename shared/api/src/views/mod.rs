@@ -41,8 +41,8 @@ pub use namespace::{Namespace, NamespaceStatus};
 pub use node::{Node, NodeAddress, NodeSpec, NodeStatus, Taint};
 pub use pod::{
     Affinity, Container, ContainerExit, ContainerPort, ContainerState, ContainerStatus, NodeSelector,
-    NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodStatus, PodVolume, PreferredSchedulingTerm,
-    ResourceRequirements, Toleration, TopologySpreadConstraint,
+    NodeSelectorRequirement, NodeSelectorTerm, Pod, PodSpec, PodStatus, PodVolume, PreemptionPolicy,
+    PreferredSchedulingTerm, ResourceRequirements, Toleration, TopologySpreadConstraint,
 };
 pub use replica_set::{ReplicaSet, ReplicaSetSpec, ReplicaSetStatus};
 pub use replication_controller::ReplicationController;

@@ -39,6 +39,8 @@ pub struct PodSpec {
     pub scheduler_name: String,
     /// Higher is scheduled first.
     pub priority: i32,
+    /// Whether pods of lower priority may have to go for it.
+    pub preemption_policy: PreemptionPolicy,
     /// Containers.
     pub containers: Vec<Container>,
     /// Containers that run before.
@@ -62,6 +64,16 @@ pub struct PodSpec {
     /// Volumes that are claims; others are for agents alone.
     #[serde(deserialize_with = "claimed", skip_serializing_if = "Vec::is_empty")]
     pub volumes: Vec<PodVolume>,
+}
+
+/// `spec.preemptionPolicy` of a pod.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum PreemptionPolicy {
+    /// Pods of lower priority go if that makes room for it.
+    #[default]
+    PreemptLowerPriority,
+    /// It only goes before them in the queue.
+    Never,
 }
 
 /// A volume that is a claim.
@@ -253,6 +265,9 @@ pub struct PodStatus {
     pub container_statuses: Vec<ContainerStatus>,
     /// Its containers that run before.
     pub init_container_statuses: Vec<ContainerStatus>,
+    /// The node where others have to go first, while it has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nominated_node_name: Option<NodeName>,
 }
 
 /// What controllers read of a container's status.
