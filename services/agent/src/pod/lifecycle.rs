@@ -100,7 +100,7 @@ impl Here<'_> {
     }
 
     fn restart(&self, steps: &mut Steps) {
-        if !phase::will_restart(self.plan, self.container, self.memory, Some(self.sandbox)) {
+        if !phase::will_restart(self.container, self.memory, Some(self.sandbox)) {
             return;
         }
         match self.memory.restart_at() {

@@ -16,6 +16,7 @@ pub mod performer;
 pub mod phase;
 pub mod plan;
 pub mod probe;
+pub mod restart;
 mod security;
 mod slot;
 pub mod spec;

@@ -3,7 +3,7 @@
 use api::Timestamp;
 
 use super::decide::memory;
-use super::plan::{ContainerKind, ContainerPlan, PodPlan, RestartPolicy};
+use super::plan::{ContainerKind, ContainerPlan, PodPlan};
 use super::probe::ProbeKind;
 use super::state::{ContainerMemory, Ended, HookState, PodState, Sandbox};
 use crate::runtime::{ContainerId, RunState};
@@ -47,23 +47,17 @@ pub fn is_ready(container: &ContainerPlan, memory: &ContainerMemory) -> bool {
 
 /// It has ended and will run again.
 pub fn will_restart(
-    plan: &PodPlan,
     container: &ContainerPlan,
     memory: &ContainerMemory,
     sandbox: Option<&ContainerId>,
 ) -> bool {
     let Some(exit) = memory.exit() else { return false };
-    let failed = exit.code != 0;
-    match (container.kind, plan.restart_policy) {
-        (ContainerKind::Sidecar, _) => true,
-        (ContainerKind::Ephemeral, _) => false,
+    match container.kind {
+        ContainerKind::Sidecar => true,
+        ContainerKind::Ephemeral => false,
         // Its work was lost with the sandbox.
-        (ContainerKind::Init, _) if !failed => sandbox.is_some_and(|sandbox| !init_done(memory, sandbox)),
-        (ContainerKind::Init, RestartPolicy::Always | RestartPolicy::OnFailure) => true,
-        (ContainerKind::Init, RestartPolicy::Never) => false,
-        (ContainerKind::App, RestartPolicy::Always) => true,
-        (ContainerKind::App, RestartPolicy::OnFailure) => failed,
-        (ContainerKind::App, RestartPolicy::Never) => false,
+        ContainerKind::Init if exit.code == 0 => sandbox.is_some_and(|sandbox| !init_done(memory, sandbox)),
+        ContainerKind::Init | ContainerKind::App => container.restarts.after(exit.code),
     }
 }
 
@@ -96,7 +90,7 @@ pub fn ended(plan: &PodPlan, state: &PodState, now: Timestamp) -> Option<Ended> 
     };
     let over = |container: &ContainerPlan| {
         let memory = memory(state, container);
-        let over = memory.busy.is_none() && !will_restart(plan, container, memory, sandbox);
+        let over = memory.busy.is_none() && !will_restart(container, memory, sandbox);
         memory.exit().filter(|_| over)
     };
     let failed_init =

@@ -12,6 +12,7 @@ use k8s_openapi::api::core::v1 as k8s;
 
 use super::limits::{self, RestartsFor};
 use super::probe::{self, ProbePlan};
+use super::restart::{RestartPolicy, Restarts};
 use super::spec;
 use crate::runtime::{Limits, PodRef};
 
@@ -31,8 +32,6 @@ pub struct PodPlan {
     pub generation: i64,
     /// Init containers and sidecars in order, then the others.
     pub containers: Vec<ContainerPlan>,
-    /// What happens to containers that end.
-    pub restart_policy: RestartPolicy,
     /// How long it may take to end.
     pub grace: Duration,
     /// It shares the node's network.
@@ -78,6 +77,8 @@ pub struct ContainerPlan {
     pub fallback_to_logs: bool,
     /// What it gets of the machine.
     pub limits: Limits,
+    /// Whether it runs again when it ends.
+    pub restarts: Restarts,
     /// Which changes of that it is restarted for.
     pub restarts_for: RestartsFor,
     /// What it asks for, for its status; `None`: nothing.
@@ -95,17 +96,6 @@ pub enum ContainerKind {
     App,
     /// Once, beside the others: added to a pod that runs, to look into it.
     Ephemeral,
-}
-
-/// What happens to containers that end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RestartPolicy {
-    /// They are restarted.
-    Always,
-    /// They are restarted if they failed.
-    OnFailure,
-    /// They have ended.
-    Never,
 }
 
 /// An assignment could not be read.
@@ -180,17 +170,19 @@ impl PodPlan {
         let pod_spec = pod.spec.unwrap_or_default();
         let metadata = pod.metadata;
         let seconds = |seconds: i64| Duration::from_secs(u64::try_from(seconds).unwrap_or(0));
+        let restarts = RestartPolicy::read(pod_spec.restart_policy.as_deref()).unwrap_or_default();
         let inits = pod_spec.init_containers.iter().flatten().map(|container| {
             let sidecar = container.restart_policy.as_deref() == Some("Always");
-            ContainerPlan::read(container, if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init })
+            let kind = if sidecar { ContainerKind::Sidecar } else { ContainerKind::Init };
+            ContainerPlan::read(container, kind, restarts)
         });
-        let apps =
-            pod_spec.containers.iter().map(|container| ContainerPlan::read(container, ContainerKind::App));
-        let ephemeral = pod_spec
-            .ephemeral_containers
+        let apps = pod_spec
+            .containers
             .iter()
-            .flatten()
-            .map(|container| ContainerPlan::read(&spec::plain(container), ContainerKind::Ephemeral));
+            .map(|container| ContainerPlan::read(container, ContainerKind::App, restarts));
+        let ephemeral = pod_spec.ephemeral_containers.iter().flatten().map(|container| {
+            ContainerPlan::read(&spec::plain(container), ContainerKind::Ephemeral, restarts)
+        });
         let owners = metadata.owner_references.iter().flatten();
         let annotation =
             |name| metadata.annotations.as_ref().and_then(|all| all.get(name)).map(String::as_str);
@@ -209,11 +201,6 @@ impl PodPlan {
             revision: assigned.revision,
             generation: metadata.generation.unwrap_or(0),
             containers: inits.chain(apps).chain(ephemeral).collect(),
-            restart_policy: match pod_spec.restart_policy.as_deref() {
-                Some("OnFailure") => RestartPolicy::OnFailure,
-                Some("Never") => RestartPolicy::Never,
-                _ => RestartPolicy::Always,
-            },
             grace: pod_spec
                 .termination_grace_period_seconds
                 .map_or(Duration::from_secs(DEFAULT_GRACE), seconds),
@@ -247,6 +234,7 @@ impl PodPlan {
             pre_stop: false,
             fallback_to_logs: false,
             limits: Limits::default(),
+            restarts: Restarts::by(RestartPolicy::Never),
             restarts_for: RestartsFor::default(),
             resources: None,
         });
@@ -256,7 +244,6 @@ impl PodPlan {
             revision: Revision(0),
             generation: 0,
             containers: containers.collect(),
-            restart_policy: RestartPolicy::Never,
             grace,
             host_network: false,
             deadline: None,
@@ -322,7 +309,7 @@ impl PodPlan {
 }
 
 impl ContainerPlan {
-    fn read(container: &k8s::Container, kind: ContainerKind) -> Self {
+    fn read(container: &k8s::Container, kind: ContainerKind, of_pod: RestartPolicy) -> Self {
         let hook = |pick: fn(&k8s::Lifecycle) -> &Option<k8s::LifecycleHandler>| {
             container.lifecycle.as_ref().is_some_and(|lifecycle| pick(lifecycle).is_some())
         };
@@ -338,6 +325,7 @@ impl ContainerPlan {
             fallback_to_logs: container.termination_message_policy.as_deref()
                 == Some("FallbackToLogsOnError"),
             limits: limits::of(container),
+            restarts: Restarts::of(container, of_pod),
             restarts_for: RestartsFor::of(container),
             resources: container
                 .resources

@@ -42,11 +42,7 @@ pub fn sandbox(plan: &PodPlan, full: &FullPod, attempt: u32, dns: &ClusterDns) -
         attempt,
         grace: plan.grace,
         host_network: plan.host_network,
-        hostname: spec
-            .hostname
-            .clone()
-            .filter(|name| !name.is_empty())
-            .unwrap_or_else(|| host_name(&plan.pod.name)),
+        hostname: host_name(plan, &spec, &dns.domain),
         dns_servers,
         dns_searches,
         dns_options,
@@ -204,9 +200,20 @@ pub fn target<'a>(full: &'a FullPod, container: &ContainerPlan) -> Option<&'a st
     own.target_container_name.as_deref().filter(|name| !name.is_empty())
 }
 
-/// The pod's name, as far as a host name may be long.
-fn host_name(pod: &str) -> String {
-    pod.chars().take(63).collect::<String>().trim_end_matches(['-', '.']).to_owned()
+/// What the pod is called inside: `hostnameOverride`; else `hostname` or the pod's name, as far as a host name may be long, with
+/// its domain behind it if `setHostnameAsFQDN` asks for that and it has one (the kubelet's `GeneratePodHostNameAndDomain`).
+fn host_name(plan: &PodPlan, spec: &k8s::PodSpec, domain: &str) -> String {
+    if let Some(name) = &spec.hostname_override {
+        return name.clone();
+    }
+    let own = spec.hostname.as_deref().filter(|name| !name.is_empty()).unwrap_or(&plan.pod.name);
+    let own = own.chars().take(63).collect::<String>().trim_end_matches(['-', '.']).to_owned();
+    match spec.subdomain.as_deref().filter(|name| !name.is_empty()) {
+        Some(subdomain) if spec.set_hostname_as_fqdn == Some(true) => {
+            format!("{own}.{subdomain}.{}.svc.{domain}", plan.pod.namespace)
+        }
+        _ => own,
+    }
 }
 
 fn resolver(

@@ -181,7 +181,7 @@ impl Container<'_> {
         exit: &Exit,
         steps: &mut Steps,
     ) -> Option<k8s::ContainerState> {
-        if self.state.stop.is_some() || !phase::will_restart(self.plan, self.container, memory, None) {
+        if self.state.stop.is_some() || !phase::will_restart(self.container, memory, None) {
             return None;
         }
         if let Some(failure) = &memory.failure {

@@ -308,7 +308,9 @@ fn label_keys_join_the_selectors_of_a_new_pod() {
                 preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {labelSelector: {}, matchLabelKeys: [app]}}]}}}}",
     );
     prepare_create(&mut pod, kind("pods"), "x7k2p", &Uid::from("u-1"), now());
-    check(&pod["spec"], expect![[r#"
+    check(
+        &pod["spec"],
+        expect![[r#"
         affinity:
           podAntiAffinity:
             preferredDuringSchedulingIgnoredDuringExecution:
@@ -347,5 +349,6 @@ fn label_keys_join_the_selectors_of_a_new_pod() {
           - none
         - matchLabelKeys:
           - hash
-    "#]]);
+    "#]],
+    );
 }

@@ -151,6 +151,21 @@ fn on_failure_restarts_failures_only() {
 }
 
 #[test]
+fn a_container_restarts_by_its_own_rules() {
+    check(
+        "pod restartPolicy=Always
+           container a restarts-after-42
+           container b
+           settle
+           exit b 0
+           exit a 42
+           exit a 1
+           status",
+        expect![[""]],
+    );
+}
+
+#[test]
 fn an_init_container_that_fails_fails_a_pod_that_never_restarts() {
     check(
         "pod restartPolicy=Never

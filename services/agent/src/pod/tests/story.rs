@@ -352,6 +352,11 @@ fn container(name: &str, extras: &[&str]) -> Value {
             "startup" => container["startupProbe"] = probe,
             "poststart" => container["lifecycle"]["postStart"] = json!({ "exec": { "command": ["a"] } }),
             "prestop" => container["lifecycle"]["preStop"] = json!({ "exec": { "command": ["a"] } }),
+            "restarts-after-42" => {
+                let rule = json!({"action": "Restart", "exitCodes": {"operator": "In", "values": [42]}});
+                container["restartPolicy"] = json!("Never");
+                container["restartPolicyRules"] = json!([rule]);
+            }
             "restarts-for-memory" => {
                 container["resizePolicy"] =
                     json!([{ "resourceName": "memory", "restartPolicy": "RestartContainer" }]);
