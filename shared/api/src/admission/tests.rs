@@ -217,30 +217,46 @@ fn what_is_told_is_believed_until_it_is_too_much() {
     let small = |name: &str| pod(name, "{requests: {cpu: 100m}}");
     let resized = format!("{} => {}", small("a"), pod("a", "{requests: {cpu: 150m}}"));
     let map = "{apiVersion: v1, kind: ConfigMap, metadata: {name: m, namespace: d}}";
-    charge(&[quota], &[&small("a"), &small("b"), &resized, map], expect![[r#"
+    charge(
+        &[quota],
+        &[&small("a"), &small("b"), &resized, map],
+        expect![[r#"
         counted: true
         counted: true
         counted: true
         counted: false
         resourcequotas/d/q r7 {"hard":{"pods":"3","requests.cpu":"1"},"used":{"pods":"3","requests.cpu":"450m"}}
-    "#]]);
+    "#]],
+    );
     // One of the two was there already; the other is gone since.
     let full = quota.replace("used: {pods: 1,", "used: {pods: 3,");
-    charge(&[&full, &small("a")], &[&small("b"), &small("c"), &small("d")], expect![[r#"
+    charge(
+        &[&full, &small("a")],
+        &[&small("b"), &small("c"), &small("d")],
+        expect![[r#"
         counted: true
         counted: true
         exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3
         resourcequotas/d/q r7 {"hard":{"pods":"3","requests.cpu":"1"},"used":{"pods":"3","requests.cpu":"300m"}}
-    "#]]);
+    "#]],
+    );
     let fresh = quota.split_once(", status").unwrap().0.to_owned() + "}";
-    charge(&[&fresh, &small("a")], &[&small("b")], expect![[r#"
+    charge(
+        &[&fresh, &small("a")],
+        &[&small("b")],
+        expect![[r#"
         counted: true
         resourcequotas/d/q r7 {"hard":{"pods":"3","requests.cpu":"1"},"used":{"pods":"2","requests.cpu":"200m"}}
-    "#]]);
-    charge(&[&full, &small("a")], &[&pod("b", "{}"), map], expect![[r#"
+    "#]],
+    );
+    charge(
+        &[&full, &small("a")],
+        &[&pod("b", "{}"), map],
+        expect![[r#"
         failed quota: q: must specify requests.cpu for: web
         counted: false
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -251,11 +267,19 @@ fn services_without_node_ports_use_none() {
             "{{apiVersion: v1, kind: Service, metadata: {{name: s, namespace: d}}, spec: {{type: LoadBalancer, allocateLoadBalancerNodePorts: false, ports: [{ports}]}}}}"
         )
     };
-    charge(&[quota], &[&service("{port: 1}, {port: 2}")], expect![[r#"
+    charge(
+        &[quota],
+        &[&service("{port: 1}, {port: 2}")],
+        expect![[r#"
         counted: true
         resourcequotas/d/q r7 {"hard":{"services.loadbalancers":"1","services.nodeports":"1"},"used":{"services.loadbalancers":"1","services.nodeports":"0"}}
-    "#]]);
-    charge(&[quota], &[&service("{port: 1, nodePort: 30000}, {port: 2, nodePort: 30001}")], expect![[r#"
+    "#]],
+    );
+    charge(
+        &[quota],
+        &[&service("{port: 1, nodePort: 30000}, {port: 2, nodePort: 30001}")],
+        expect![[r#"
         exceeded quota: q, requested: services.nodeports=2, used: services.nodeports=0, limited: services.nodeports=1
-    "#]]);
+    "#]],
+    );
 }
