@@ -60,21 +60,28 @@ pub fn service_account(context: &Context, call: &Call, object: &mut Value, uid: 
     Ok(())
 }
 
-/// Completes a new object as the cluster's objects say (limit ranges, priority classes, …), and checks it against its quotas.
+/// Completes a new object as the cluster's objects say (limit ranges, priority classes, …), and checks it against them.
 pub fn completion(context: &Context, call: &Call, object: &mut Value) -> Result<(), Failure> {
     let name = text(object, "/metadata/name").to_owned();
     one_default_priority(context, call, object)?;
     certificates::creation(call, object)?;
     api_services::creation(context, call, object)?;
-    api::admission::admit(object, call.kind.id, &context.view.read(), &[])
+    api::admission::admit(object, call.kind.id, &context.view.read())
         .map_err(|why| Failure::forbidden(&call.kind, &name, &why))
 }
 
-/// A claim grows only if its class lets it (Kubernetes' admission plugin PersistentVolumeClaimResize).
-pub fn growth(context: &Context, call: &Call, new: &Value, old: &Value) -> Result<(), Failure> {
+/// Completes what a changed object asks for as limit ranges say, and checks it against them.
+pub fn limits(context: &Context, call: &Call, object: &mut Value) -> Result<(), Failure> {
+    api::admission::limit(object, call.kind.id, &context.view.read())
+        .map_err(|why| Failure::forbidden(&call.kind, call.name(), &why))
+}
+
+/// A claim grows only if its class lets it (Kubernetes' admission plugin PersistentVolumeClaimResize), and within limits.
+pub fn growth(context: &Context, call: &Call, new: &mut Value, old: &Value) -> Result<(), Failure> {
     if call.kind.id != api::admission::CLAIMS {
         return Ok(());
     }
+    limits(context, call, new)?;
     let amount = |claim| api::quantity::Quantity::parse(text(claim, "/spec/resources/requests/storage"));
     if amount(new) <= amount(old) {
         return Ok(());

@@ -63,7 +63,13 @@ async fn admit(
     // What the controller has seen counts here too.
     context.caught_up(asked.seen).await?;
     context.hooks.caught_up(asked.configured).await;
-    let kind = api::kinds().of(asked.key.resource).ok_or_else(Failure::no_such_path)?;
+    let kinds = context.catalogue.kinds();
+    let kind = match (kinds.of(asked.key.resource), &asked.object) {
+        (Some(kind), _) => kind,
+        // What is not served any more goes without asking anybody.
+        (None, None) => return Ok(None),
+        (None, Some(_)) => return Err(Failure::no_such_path()),
+    };
     let path = ObjectPath {
         api: GroupVersion { group: kind.group.to_owned(), version: kind.version.to_owned() },
         namespace: asked.key.namespace.as_deref().map(str::to_owned),

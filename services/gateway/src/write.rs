@@ -2,10 +2,8 @@
 
 use api::hooks::Operation;
 use api::kinds::FieldError;
-use api::lifecycle::{self, Refusal};
-use api::names_for::suffix_from;
-use api::{ObjectKey, Revision, json, managed};
-use bus::{ChangeTo, Expect, Mutation, Stored, WriteError};
+use api::{ObjectKey, Revision, json, lifecycle, managed};
+use bus::{ChangeTo, Expect, Mutation, WriteError};
 use serde_json::Value;
 
 use crate::allocate::{self, Reservation};
@@ -14,10 +12,10 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::hooks::Step;
-use crate::owners::Owners;
+use crate::quota::{self, Ready};
 use crate::respond::{self, Response};
 use crate::table::Shape;
-use crate::{access, admission, certificates, events, explain_write, hooks, pod_security, subresources};
+use crate::{admission, events, explain_write, hooks, pod_security, prepare, subresources};
 
 /// How often a write is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -84,27 +82,30 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
     }
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let (object, reservations) = prepare_creation(context, call, decoded.clone(), &owners)?;
+        let (object, reservations) = prepare::creation(context, call, decoded.clone(), &owners)?;
         let name = json::text(&object, "/metadata/name").to_owned();
         let key = call.key(&name);
         admit(context, call, &object, None, dry_run).await?;
         if dry_run {
+            quota::check(context, call, &object, None)?;
             return match context.view.get(&key) {
                 Some(_) if !generated => Err(Failure::already_exists(&call.kind, &name)),
                 _ => Ok(object),
             };
         }
-        match commit(context, call, &key, Expect::Absent, ChangeTo::Put(object.clone()), reservations).await {
+        let ready = Ready { key: &key, expect: Expect::Absent, object: &object, old: None, reservations };
+        match quota::commit(context, call, ready).await? {
             Ok(revision) => {
                 explain_write::journal(context, call, &key, &object, "create");
                 return readable(context, call, object, revision).await;
             }
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
-                let taken = context.view.get(&key).is_some();
-                last = Some(Failure::already_exists(&call.kind, &name));
-                if taken && !generated {
-                    break;
+                if context.view.get(&key).is_some() {
+                    last = Some(Failure::already_exists(&call.kind, &name));
+                    if !generated {
+                        break;
+                    }
                 }
             }
             Err(error) => return Err(Failure::write(&call.kind, &name, &error)),
@@ -122,34 +123,9 @@ pub async fn admit_new(context: &Context, call: &Call, checked: Checked) -> Resu
     if let Some(metadata) = json::child(&mut object, "metadata") {
         metadata.insert("name".into(), name.into());
     }
-    let (object, _) = prepare_creation(context, call, object, &owners)?;
+    let (object, _) = prepare::creation(context, call, object, &owners)?;
     admit(context, call, &object, None, false).await?;
     Ok(object)
-}
-
-fn prepare_creation(
-    context: &Context,
-    call: &Call,
-    mut object: Value,
-    owners: &Owners,
-) -> Result<(Value, Vec<Reservation>), Failure> {
-    call.kind.default(&mut object);
-    let (uid, now) = (telemetry::clock::fresh_uid(), telemetry::clock::now());
-    lifecycle::begin(&mut object, &call.kind, &suffix_from(rand::random()), &uid, now);
-    owners.of_new(call, &mut object);
-    lifecycle::complete(&mut object, &call.kind, &uid);
-    admission::service_account(context, call, &mut object, &uid)?;
-    let name = json::text(&object, "/metadata/name").to_owned();
-    let reservations = allocate::for_object(&context.view, &context.config, &mut object, None)
-        .map_err(|errors| Failure::invalid(&call.kind, &name, &errors))?;
-    admission::completion(context, call, &mut object)?;
-    let errors = call.kind.validate(&object, None);
-    if !errors.is_empty() {
-        return Err(Failure::invalid(&call.kind, &name, &errors));
-    }
-    call.warn(api::warnings::of(&call.kind, &object, None));
-    access::escalation::check(context, call, &object)?;
-    Ok((object, reservations))
 }
 
 /// Changes an object that exists: `edit` turns what is stored into what is wanted. Tried again while others write, unless the edited
@@ -178,15 +154,23 @@ pub async fn modify(
             _ => hooks::mutate(context, call, part, checked, Some(&old), dry_run).await?,
         };
         let Checked { object: mut new, owners, warnings } = checked;
-        let reservations = prepare_modification(context, call, part, &mut new, &owners, &old)?;
+        let reservations = prepare::modification(context, call, part, &mut new, &owners, &old)?;
         admit(context, call, &new, Some(&old), dry_run).await?;
         if is_unchanged(&new, &old) {
             return Ok((old, warnings));
         }
         if dry_run {
+            quota::check(context, call, &new, Some(&old))?;
             return Ok((with_revision(new, stored.revision), warnings));
         }
-        if let Some(object) = store_modification(context, call, &stored, new, reservations, verb).await? {
+        let ready = Ready {
+            key: &stored.key,
+            expect: Expect::At(stored.revision),
+            object: &new,
+            old: Some(&old),
+            reservations,
+        };
+        if let Some(object) = store_modification(context, call, ready, verb).await? {
             return Ok((object, warnings));
         }
     }
@@ -203,74 +187,24 @@ pub async fn rewrite(
     let dry_run = call.query.dry_run()?;
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
-        let mut object = stored.value();
+        let old = stored.value();
+        let mut object = old.clone();
         edit(&mut object)?;
         if dry_run {
             return Ok(object);
         }
-        if let Some(object) = store_modification(context, call, &stored, object, Vec::new(), verb).await? {
+        let ready = Ready {
+            key: &stored.key,
+            expect: Expect::At(stored.revision),
+            object: &object,
+            old: Some(&old),
+            reservations: Vec::new(),
+        };
+        if let Some(object) = store_modification(context, call, ready, verb).await? {
             return Ok(object);
         }
     }
     Err(Failure::modified(&call.kind, call.name()))
-}
-
-fn prepare_modification(
-    context: &Context,
-    call: &Call,
-    part: Part,
-    new: &mut Value,
-    owners: &Owners,
-    old: &Value,
-) -> Result<Vec<Reservation>, Failure> {
-    let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
-    let errors = match part {
-        Part::Object => return prepare_object(context, call, new, owners, old),
-        Part::Status => {
-            lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
-            certificates::status(context, call, new, old)?;
-            call.kind.validate_status(new, old)
-        }
-        Part::Approval => {
-            certificates::decided(context, call, new, old)?;
-            lifecycle::prepare_status_update(new, old, &call.kind).map_err(refused)?;
-            Vec::new()
-        }
-        Part::EphemeralContainers => {
-            subresources::ephemeral::prepare(new, old, &call.kind).map_err(refused)?
-        }
-        Part::Resources => subresources::resize::prepare(new, old, &call.kind).map_err(refused)?,
-    };
-    owners.of_changed(call, new, old);
-    match errors.is_empty() {
-        true => Ok(Vec::new()),
-        false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
-    }
-}
-
-fn prepare_object(
-    context: &Context,
-    call: &Call,
-    new: &mut Value,
-    owners: &Owners,
-    old: &Value,
-) -> Result<Vec<Reservation>, Failure> {
-    let refused = |refusal: Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
-    allocate::inherit(new, old);
-    certificates::kept(call, new, old);
-    call.kind.default(new);
-    lifecycle::prepare_update(new, old, &call.kind).map_err(refused)?;
-    owners.of_changed(call, new, old);
-    let reservations = allocate::for_object(&context.view, &context.config, new, Some(old))
-        .map_err(|errors| Failure::invalid(&call.kind, call.name(), &errors))?;
-    let errors = call.kind.validate(new, Some(old));
-    if !errors.is_empty() {
-        return Err(Failure::invalid(&call.kind, call.name(), &errors));
-    }
-    call.warn(api::warnings::of(&call.kind, new, Some(old)));
-    access::escalation::check(context, call, new)?;
-    admission::growth(context, call, new, old)?;
-    Ok(reservations)
 }
 
 /// Holds an object that is ready to be stored to its namespace's standards, and asks policies and webhooks about it.
@@ -304,29 +238,27 @@ async fn admit(
 async fn store_modification(
     context: &Context,
     call: &Call,
-    stored: &Stored,
-    new: Value,
-    mut reservations: Vec<Reservation>,
+    ready: Ready<'_>,
     verb: &'static str,
 ) -> Result<Option<Value>, Failure> {
-    let ends = lifecycle::after_finalizers_removed(&new, &call.kind);
-    let change = match ends {
+    let (key, new, expect) = (ready.key, ready.object, ready.expect);
+    let outcome = match lifecycle::after_finalizers_removed(new, &call.kind) {
         true => {
-            reservations = allocate::releases(&context.view, &new);
-            ChangeTo::Delete(new.clone())
+            let released = allocate::releases(&context.view, new);
+            commit(context, call, key, expect, ChangeTo::Delete(new.clone()), released).await
         }
-        false => ChangeTo::Put(new.clone()),
+        false => quota::commit(context, call, ready).await?,
     };
-    match commit(context, call, &stored.key, Expect::At(stored.revision), change, reservations).await {
+    match outcome {
         Ok(revision) => {
-            explain_write::journal(context, call, &stored.key, &new, verb);
-            readable(context, call, new, revision).await.map(Some)
+            explain_write::journal(context, call, key, new, verb);
+            readable(context, call, new.clone(), revision).await.map(Some)
         }
         Err(WriteError::Conflict { current }) => {
             catch_up_after_conflict(context, current).await;
             Ok(None)
         }
-        Err(error) => Err(Failure::write(&call.kind, &stored.key.name, &error)),
+        Err(error) => Err(Failure::write(&call.kind, &key.name, &error)),
     }
 }
 

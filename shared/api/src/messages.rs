@@ -176,8 +176,14 @@ pub struct Report {
 }
 
 /// Conditions of pods that their agents decide: what a report leaves out of them has ended.
-pub const AGENT_CONDITIONS: [&str; 5] =
-    ["PodReadyToStartContainers", "Initialized", "Ready", "ContainersReady", "PodResizeInProgress"];
+pub const AGENT_CONDITIONS: [&str; 6] = [
+    "PodReadyToStartContainers",
+    "Initialized",
+    "Ready",
+    "ContainersReady",
+    "PodResizePending",
+    "PodResizeInProgress",
+];
 
 /// How one pod is.
 #[derive(Clone, Debug, Serialize, Deserialize)]

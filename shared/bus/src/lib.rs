@@ -27,7 +27,7 @@ pub use journal::{Journal, JournalFilter};
 pub use leases::{Holder, Lease, Leases};
 pub use messages::{Delivery, Reply, RequestError, Subscription};
 pub use provision::Layout;
-pub use store::{ChangeTo, Expect, Mutation, Store, WriteError};
+pub use store::{ChangeTo, Expect, Mutation, Store, Turn, WriteError};
 pub use stored::Stored;
 pub use stream::{ByteStream, Incoming, StreamClosed, StreamIo, StreamReceiver, StreamSender};
 pub use subject::token;

@@ -12,8 +12,11 @@ const LARGEST_SHARE: i64 = 262_144;
 
 /// What a container's `resources` ask the kernel for.
 pub fn of(container: &k8s::Container) -> Limits {
-    let nothing = k8s::ResourceRequirements::default();
-    let resources = container.resources.as_ref().unwrap_or(&nothing);
+    container.resources.as_ref().map_or_else(|| of_resources(&Default::default()), of_resources)
+}
+
+/// What `resources` ask the kernel for.
+pub fn of_resources(resources: &k8s::ResourceRequirements) -> Limits {
     let amount = |map: &Option<std::collections::BTreeMap<String, _>>, name: &str| {
         let quantity: &k8s_openapi::apimachinery::pkg::api::resource::Quantity = map.as_ref()?.get(name)?;
         Quantity::parse(&quantity.0).map(|quantity| quantity.milli).filter(|milli| *milli > 0)

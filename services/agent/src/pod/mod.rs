@@ -1,5 +1,6 @@
 //! The Pod performer: what a pod wants, what its containers do, and what follows from both.
 
+pub mod allotment;
 pub mod ask;
 pub mod claim;
 pub mod content;

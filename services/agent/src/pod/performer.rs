@@ -1,5 +1,7 @@
 //! Performs pods on a stage: observes the runtime, decides, starts what is to be done, reports what has changed.
 
+mod room;
+
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -10,6 +12,7 @@ use api::messages::{AssignedPod, PodReport, RunningPod};
 use api::{NodeName, ObjectKey, ResourceId, Timestamp, Uid};
 use dashmap::DashMap;
 
+use super::allotment::Share;
 use super::decide::{Decision, PodOp, decide};
 use super::fields::Place;
 use super::hands::{Circumstances, Hands};
@@ -33,6 +36,8 @@ pub struct Inner<R: ContainerRuntime> {
     /// The pods of each node.
     by_node: DashMap<NodeName, HashSet<Uid>>,
     places: DashMap<NodeName, Place>,
+    /// Pods that ask for resources that their node does not have now.
+    waiting: DashMap<Uid, NodeName>,
     hands: Hands<R>,
     outbox: Arc<Outbox>,
     /// Turns run on the actors' threads; operations run here.
@@ -56,6 +61,7 @@ impl<R: ContainerRuntime> Pods<R> {
             slots: DashMap::new(),
             by_node: DashMap::new(),
             places: DashMap::new(),
+            waiting: DashMap::new(),
             hands,
             outbox,
             runtime: tokio::runtime::Handle::current(),
@@ -249,6 +255,8 @@ impl<R: ContainerRuntime> Inner<R> {
             if let Some(mut own) = self.by_node.get_mut(&node) {
                 own.remove(uid);
             }
+            self.waiting.remove(uid);
+            self.room_appeared(&node);
         }
         self.count();
     }
@@ -266,7 +274,10 @@ impl<R: ContainerRuntime> Inner<R> {
 
     fn assign(&self, plan: PodPlan, stop: Option<u32>, now: Timestamp) {
         let uid = plan.pod.uid.clone();
-        let slot = self.slot(&plan.pod, false);
+        let (node, slot) = (plan.pod.node.clone(), self.slot(&plan.pod, false));
+        let held = lock(&slot).plan.clone();
+        let shrinks = held.as_ref().is_some_and(|held| Share::of(held) != Share::of(&plan));
+        let (plan, waits) = self.allotted(plan, held.as_deref());
         let mut slot = lock(&slot);
         let state = &mut slot.state;
         if state.started.is_none() {
@@ -274,7 +285,7 @@ impl<R: ContainerRuntime> Inner<R> {
             state.started = Some(before.unwrap_or(now));
             state.host_address = self.places.get(&plan.pod.node).map(|place| place.host_address.clone());
         }
-        slot.plan = Some(Arc::new(plan));
+        (slot.plan, slot.wanted) = (Some(plan), waits);
         slot.surplus = false;
         slot.reported_gone = false;
         // Whatever the keeper has by now, it is told again.
@@ -284,6 +295,7 @@ impl<R: ContainerRuntime> Inner<R> {
         }
         drop(slot);
         self.wake(&uid, "assigned");
+        shrinks.then(|| self.room_appeared(&node));
     }
 
     /// Looks at the engine if something changed there.
@@ -349,6 +361,7 @@ impl<R: ContainerRuntime> Inner<R> {
             }
         };
         let decision = decide(&plan, &guard.state, now);
+        let has_just_ended = guard.state.ended.is_none() && decision.ended.is_some();
         guard.state.ended.clone_from(&decision.ended);
         let address = match &guard.state.sandbox {
             Sandbox::Running { address, .. } => *address,
@@ -367,6 +380,10 @@ impl<R: ContainerRuntime> Inner<R> {
             drop(guard);
             self.drop_slot(uid, |slot| slot.surplus && slot.state.cleared);
             return Ok(After::Retire);
+        }
+        drop(guard);
+        if has_just_ended {
+            self.room_appeared(&plan.pod.node);
         }
         Ok(decision.wake_at.map_or(After::Idle, |at| After::WakeIn(at.since(now).max(SOONEST))))
     }

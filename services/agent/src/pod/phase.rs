@@ -61,6 +61,9 @@ pub fn will_restart(
     }
 }
 
+/// What the kubelet says of a pod for another operating system.
+const FOREIGN: &str = "Pod was rejected: Failed to admit pod as the OS field doesn't match node OS";
+
 /// How the pod has ended, if it has: decided once, and final.
 pub fn ended(plan: &PodPlan, state: &PodState, now: Timestamp) -> Option<Ended> {
     if let Some(phase) = plan.status.phase.as_deref().filter(|phase| matches!(*phase, "Succeeded" | "Failed"))
@@ -69,6 +72,13 @@ pub fn ended(plan: &PodPlan, state: &PodState, now: Timestamp) -> Option<Ended> 
             succeeded: phase == "Succeeded",
             reason: plan.status.reason.clone(),
             message: plan.status.message.clone(),
+        });
+    }
+    if plan.is_foreign {
+        return Some(Ended {
+            succeeded: false,
+            reason: Some("PodOSNotSupported".to_owned()),
+            message: Some(FOREIGN.to_owned()),
         });
     }
     if let (Some(deadline), Some(started)) = (plan.deadline, state.started)

@@ -10,6 +10,7 @@ use api::{NodeName, ObjectKey, ResourceId, Revision};
 use bytes::Bytes;
 use k8s_openapi::api::core::v1 as k8s;
 
+use super::allotment::Pending;
 use super::limits::{self, RestartsFor};
 use super::probe::{self, ProbePlan};
 use super::restart::{RestartPolicy, Restarts};
@@ -48,6 +49,10 @@ pub struct PodPlan {
     pub readiness_gates: Vec<String>,
     /// `Guaranteed`, `Burstable`, `BestEffort`.
     pub qos: &'static str,
+    /// Why its containers hold other resources than it asks for.
+    pub resize_pending: Option<Box<Pending>>,
+    /// It is for another operating system.
+    pub is_foreign: bool,
     /// The status that was last written.
     pub status: k8s::PodStatus,
     /// The object as stored, for `full`.
@@ -216,6 +221,8 @@ impl PodPlan {
                 .map(|gate| gate.condition_type.clone())
                 .collect(),
             qos: qos_class(&pod_spec.containers, pod_spec.init_containers.as_deref().unwrap_or_default()),
+            resize_pending: None,
+            is_foreign: pod_spec.os.is_some_and(|os| os.name != "linux"),
             status: pod.status.unwrap_or_default(),
             object,
             config,
@@ -252,6 +259,8 @@ impl PodPlan {
             config_hash: 0,
             readiness_gates: Vec::new(),
             qos: "BestEffort",
+            resize_pending: None,
+            is_foreign: false,
             status: k8s::PodStatus::default(),
             object: Bytes::new(),
             config: Arc::new([]),

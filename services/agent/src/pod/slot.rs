@@ -17,6 +17,8 @@ pub(super) struct Slot {
     pub(super) pod: PodRef,
     /// What it wants; `None` for a pod that the runtime runs and nobody has assigned yet.
     pub(super) plan: Option<Arc<PodPlan>>,
+    /// What it wants as soon as there is room for it; `None` while it has all that it wants.
+    pub(super) wanted: Option<Arc<PodPlan>>,
     /// What is known of it.
     pub(super) state: PodState,
     /// The engine must be listed before anything is decided.
@@ -38,6 +40,7 @@ impl Slot {
         Self {
             pod,
             plan: None,
+            wanted: None,
             // Whatever ran before this process started was listed then: of a new pod there is nothing.
             state: PodState { observed: !adopted, ..Default::default() },
             stale: adopted,

@@ -11,7 +11,7 @@ use super::content::VOLUMES;
 use super::env::Environment;
 use super::fields::Place;
 use super::plan::{ContainerPlan, FullPod, PodPlan};
-use super::{limits, security};
+use super::security;
 use crate::runtime::{
     ContainerId, ContainerSpec, HostPort, Medium, Mount, MountSource, SandboxSpec, VolumeOwner, VolumeSpec,
 };
@@ -133,7 +133,7 @@ pub fn container(
         tty: spec.tty.unwrap_or(false),
         stdin: spec.stdin.unwrap_or(false),
         stdin_once: spec.stdin_once.unwrap_or(false),
-        limits: limits::of(spec),
+        limits: container.limits,
         ..Default::default()
     };
     security::restrict(&mut made, &pod, spec)?;

@@ -256,7 +256,7 @@ fn conditions(
     ];
     let kept = plan.status.conditions.iter().flatten();
     let kept = kept.filter(|condition| !AGENT_CONDITIONS.contains(&condition.type_.as_str()));
-    let own = own.into_iter().chain(resizing(plan, state));
+    let own = own.into_iter().chain(pending(plan)).chain(resizing(plan, state));
     let own = own.map(|(kind, judgement)| condition(plan, state, kind, judgement, now));
     own.chain(kept.cloned()).collect()
 }
@@ -292,6 +292,12 @@ fn condition(
 fn is_resizing(container: &ContainerPlan, memory: &ContainerMemory) -> bool {
     let current = memory.current.as_ref().filter(|_| memory.running_since().is_some());
     current.is_some_and(|instance| instance.limits != container.limits)
+}
+
+/// Resources that there is no room for.
+fn pending(plan: &PodPlan) -> Option<(&'static str, Judgement)> {
+    let pending = plan.resize_pending.as_ref()?;
+    Some(("PodResizePending", (true, Some(pending.reason), Some(pending.message.clone()))))
 }
 
 /// Running containers that do not get what they ask for yet.

@@ -41,10 +41,11 @@ impl ResourceActor for NamespaceActor {
         if contents.is_empty() {
             return Decision { commands: finish(me).into_iter().collect(), ..Decision::nothing() };
         }
-        let conditions = contents.conditions(&me.status.conditions, now);
+        let refusal = world.refusal(&me.key);
+        let conditions = contents.conditions(&me.status.conditions, refusal.as_ref(), now);
         let status = NamespaceStatus { phase: "Terminating".into(), conditions };
         Decision {
-            commands: contents.deletions(),
+            commands: contents.deletions(refusal.is_some()),
             status: (status != me.status).then_some(status),
             wake_after: None,
         }

@@ -1,4 +1,5 @@
-//! The roles that every cluster has, and who has them, as objects: read from `data/roles.yaml`, whose first lines explain it.
+//! The roles that every cluster has, and who has them, as objects: read from `data/roles.yaml` and `data/controller_roles.yaml`, whose
+//! first lines explain them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +11,10 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 const TEXT: &str = include_str!("../../data/roles.yaml");
+const CONTROLLERS: &str = include_str!("../../data/controller_roles.yaml");
+/// Where the accounts of controllers are.
+const SYSTEM: &str = "kube-system";
+const EVENTS: &str = "create,patch,update ,events.k8s.io: events";
 const READ: [&str; 3] = ["get", "list", "watch"];
 const WRITE: [&str; 5] = ["create", "delete", "deletecollection", "patch", "update"];
 
@@ -38,10 +43,26 @@ pub fn objects() -> Vec<(ObjectKey, Value)> {
     }
     let objects = roles.iter().flat_map(|(name, role)| {
         let rules = rules.get(name.as_str()).map(Vec::as_slice).unwrap_or_default();
-        std::iter::once(cluster_role(name, role, rules))
-            .chain((!role.to.is_empty()).then(|| binding(name, role)))
+        std::iter::once(cluster_role(name, role, rules)).chain(
+            (!role.to.is_empty()).then(|| binding(name, role.to.iter().map(|group| group_named(group)))),
+        )
     });
-    objects.collect()
+    objects.chain(of_controllers()).collect()
+}
+
+/// A role and a binding for each controller.
+fn of_controllers() -> impl Iterator<Item = (ObjectKey, Value)> {
+    // The file is part of the program, and a test reads it.
+    let controllers: BTreeMap<String, Vec<String>> = serde_yaml_ng::from_str(CONTROLLERS).unwrap_or_default();
+    controllers.into_iter().flat_map(|(account, rights)| {
+        let (name, role) = (format!("system:controller:{account}"), Role { rights, ..Role::default() });
+        let subject = json!({"kind": "ServiceAccount", "name": account, "namespace": SYSTEM});
+        [cluster_role(&name, &role, &self::rights(&role)), binding(&name, std::iter::once(subject))]
+    })
+}
+
+fn group_named(name: &str) -> Value {
+    json!({"kind": "Group", "apiGroup": GROUP, "name": name})
 }
 
 fn complete(role: &Role, roles: &BTreeMap<String, Role>, rules: &BTreeMap<&str, Vec<Rule>>) -> Vec<Rule> {
@@ -75,15 +96,14 @@ fn cluster_role(name: &str, role: &Role, rules: &[Rule]) -> (ObjectKey, Value) {
     (ObjectKey::cluster(CLUSTER_ROLES, name), object)
 }
 
-fn binding(name: &str, role: &Role) -> (ObjectKey, Value) {
+fn binding(name: &str, subjects: impl Iterator<Item = Value>) -> (ObjectKey, Value) {
     let mut object = object(CLUSTER_ROLE_BINDINGS, "ClusterRoleBinding", name, &labels(&Role::default()));
-    let subject = |group: &String| json!({"kind": "Group", "apiGroup": GROUP, "name": group});
     crate::fields::set(
         &mut object,
         "roleRef",
         json!({"apiGroup": GROUP, "kind": "ClusterRole", "name": name}),
     );
-    crate::fields::set(&mut object, "subjects", role.to.iter().map(subject).collect::<Value>());
+    crate::fields::set(&mut object, "subjects", subjects.collect::<Value>());
     (ObjectKey::cluster(CLUSTER_ROLE_BINDINGS, name), object)
 }
 
@@ -99,22 +119,36 @@ fn rights(role: &Role) -> Vec<Rule> {
     role.rights.iter().filter_map(|line| rule(line)).collect()
 }
 
-/// `read apps: deployments replicasets`, `get /livez /readyz`.
+/// `read apps: deployments replicasets`, `approve certificates.k8s.io: signers = a/b`, `get /livez /readyz`, `events`. Words are sorted,
+/// as Kubernetes writes them.
 fn rule(line: &str) -> Option<Rule> {
+    let line = if line == "events" { EVENTS } else { line };
     let (verbs, what) = line.split_once(' ')?;
     let verbs = verbs.split(',').flat_map(|verb| match verb {
         "read" => READ.to_vec(),
         "write" => WRITE.to_vec(),
         verb => vec![verb],
     });
-    let verbs = verbs.map(str::to_owned).collect();
-    let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
+    let verbs = sorted(verbs);
     Some(match what.split_once(": ") {
-        Some((group, resources)) => {
-            Rule { verbs, api_groups: vec![group.to_owned()], resources: words(resources), ..Rule::default() }
+        Some((groups, what)) => {
+            let (resources, names) = what.split_once(" = ").unwrap_or((what, ""));
+            Rule {
+                verbs,
+                api_groups: sorted(groups.split(',')),
+                resources: sorted(resources.split_whitespace()),
+                resource_names: sorted(names.split_whitespace()),
+                ..Rule::default()
+            }
         }
-        None => Rule { verbs, non_resource_urls: words(what), ..Rule::default() },
+        None => Rule { verbs, non_resource_urls: sorted(what.split_whitespace()), ..Rule::default() },
     })
+}
+
+fn sorted<'a>(words: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut words: Vec<String> = words.map(str::to_owned).collect();
+    words.sort();
+    words
 }
 
 #[cfg(test)]
@@ -147,14 +181,105 @@ mod tests {
             clusterroles.rbac.authorization.k8s.io/system:auth-delegator 2 
             clusterroles.rbac.authorization.k8s.io/system:basic-user 2 
             clusterrolebindings.rbac.authorization.k8s.io/system:basic-user 0 system:authenticated
+            clusterroles.rbac.authorization.k8s.io/system:certificates.k8s.io:kube-apiserver-client-approver 1 
+            clusterroles.rbac.authorization.k8s.io/system:certificates.k8s.io:kube-apiserver-client-kubelet-approver 1 
+            clusterroles.rbac.authorization.k8s.io/system:certificates.k8s.io:kubelet-serving-approver 1 
+            clusterroles.rbac.authorization.k8s.io/system:certificates.k8s.io:legacy-unknown-approver 1 
             clusterroles.rbac.authorization.k8s.io/system:discovery 1 
             clusterrolebindings.rbac.authorization.k8s.io/system:discovery 0 system:authenticated
+            clusterroles.rbac.authorization.k8s.io/system:kubelet-api-admin 3 
             clusterroles.rbac.authorization.k8s.io/system:monitoring 1 
             clusterrolebindings.rbac.authorization.k8s.io/system:monitoring 0 system:monitoring
+            clusterroles.rbac.authorization.k8s.io/system:node-problem-detector 3 
+            clusterroles.rbac.authorization.k8s.io/system:persistent-volume-provisioner 5 
             clusterroles.rbac.authorization.k8s.io/system:public-info-viewer 1 
             clusterrolebindings.rbac.authorization.k8s.io/system:public-info-viewer 0 system:authenticated system:unauthenticated
             clusterroles.rbac.authorization.k8s.io/view 9 
+            clusterroles.rbac.authorization.k8s.io/system:controller:certificate-controller 6 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:certificate-controller 0 certificate-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:clusterrole-aggregation-controller 1 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:clusterrole-aggregation-controller 0 clusterrole-aggregation-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:cronjob-controller 6 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:cronjob-controller 0 cronjob-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:daemon-set-controller 8 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:daemon-set-controller 0 daemon-set-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:deployment-controller 6 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:deployment-controller 0 deployment-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:disruption-controller 9 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:disruption-controller 0 disruption-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:endpoint-controller 4 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:endpoint-controller 0 endpoint-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:endpointslice-controller 4 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:endpointslice-controller 0 endpointslice-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:ephemeral-volume-controller 4 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:ephemeral-volume-controller 0 ephemeral-volume-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:expand-controller 5 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:expand-controller 0 expand-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:generic-garbage-collector 2 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:generic-garbage-collector 0 generic-garbage-collector
+            clusterroles.rbac.authorization.k8s.io/system:controller:horizontal-pod-autoscaler 8 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:horizontal-pod-autoscaler 0 horizontal-pod-autoscaler
+            clusterroles.rbac.authorization.k8s.io/system:controller:job-controller 5 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:job-controller 0 job-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:namespace-controller 3 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:namespace-controller 0 namespace-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:node-controller 5 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:node-controller 0 node-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:persistent-volume-binder 10 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:persistent-volume-binder 0 persistent-volume-binder
+            clusterroles.rbac.authorization.k8s.io/system:controller:pod-garbage-collector 3 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:pod-garbage-collector 0 pod-garbage-collector
+            clusterroles.rbac.authorization.k8s.io/system:controller:pv-protection-controller 2 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:pv-protection-controller 0 pv-protection-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:pvc-protection-controller 3 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:pvc-protection-controller 0 pvc-protection-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:replicaset-controller 5 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:replicaset-controller 0 replicaset-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:replication-controller 5 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:replication-controller 0 replication-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:resourcequota-controller 3 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:resourcequota-controller 0 resourcequota-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:root-ca-cert-publisher 2 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:root-ca-cert-publisher 0 root-ca-cert-publisher
+            clusterroles.rbac.authorization.k8s.io/system:controller:service-account-controller 2 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:service-account-controller 0 service-account-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:statefulset-controller 10 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:statefulset-controller 0 statefulset-controller
+            clusterroles.rbac.authorization.k8s.io/system:controller:ttl-after-finished-controller 2 
+            clusterrolebindings.rbac.authorization.k8s.io/system:controller:ttl-after-finished-controller 0 ttl-after-finished-controller
         "#]].assert_eq(&lines);
+    }
+
+    #[test]
+    fn every_account_that_is_asked_as_has_a_role() {
+        let roles: Vec<String> = objects().iter().map(|(key, _)| key.name.to_string()).collect();
+        let lines = CONTROLLERS.lines().filter(|line| line.starts_with("- ")).count();
+        let rules: usize = of_controllers().map(|(_, object)| api::rbac::rules_of(&object).len()).sum();
+        assert_eq!(rules, lines, "every line is a rule");
+        for (actor, resource) in [
+            ("deployments.apps", "replicasets.apps"),
+            ("replicasets.apps", "pods"),
+            ("replicationcontrollers", "pods"),
+            ("statefulsets.apps", "pods"),
+            ("daemonsets.apps", "pods"),
+            ("jobs.batch", "pods"),
+            ("cronjobs.batch", "jobs.batch"),
+            ("services", "endpoints"),
+            ("services", "endpointslices.discovery.k8s.io"),
+            ("namespaces", "serviceaccounts"),
+            ("namespaces", "configmaps"),
+            ("namespaces", "pods"),
+            ("persistentvolumes", "persistentvolumes"),
+            ("pod-claims", "persistentvolumeclaims"),
+            ("collector", "pods"),
+            (
+                "certificatesigningrequests.certificates.k8s.io",
+                "certificatesigningrequests.certificates.k8s.io",
+            ),
+        ] {
+            let account = api::hooks::controllers::account(actor, ResourceId::new(resource)).unwrap();
+            assert!(roles.contains(&format!("system:controller:{account}")), "{account}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::hooks::{self, Operation, Webhook};
-use api::{json, lifecycle, managed};
+use api::{json, managed};
 use serde_json::Value;
 use tracing::warn;
 
@@ -15,8 +15,8 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::owners::Owners;
+use crate::prepare;
 use crate::write::Part;
-use crate::{allocate, subresources};
 
 /// Lets webhooks change what a request wants, `old` being what is stored. Returns it as it was if nobody is asked.
 pub async fn mutate(
@@ -45,30 +45,13 @@ pub async fn mutate(
 
 /// The object as it would be stored, so far as that can be told now.
 fn draft(call: &Call, part: Part, checked: &Checked, old: Option<&Value>) -> Result<Value, Failure> {
-    let refused =
-        |refusal: lifecycle::Refusal| Failure::conflict(&call.kind, call.name(), &refusal.to_string());
     let mut draft = checked.object.clone();
     let Some(old) = old else {
         call.kind.default(&mut draft);
         checked.owners.of_new(call, &mut draft);
         return Ok(draft);
     };
-    match part {
-        Part::Object => {
-            allocate::inherit(&mut draft, old);
-            call.kind.default(&mut draft);
-            lifecycle::prepare_update(&mut draft, old, &call.kind).map_err(refused)?;
-        }
-        Part::Status | Part::Approval => {
-            lifecycle::prepare_status_update(&mut draft, old, &call.kind).map_err(refused)?;
-        }
-        Part::EphemeralContainers => {
-            subresources::ephemeral::prepare(&mut draft, old, &call.kind).map_err(refused)?;
-        }
-        Part::Resources => {
-            subresources::resize::prepare(&mut draft, old, &call.kind).map_err(refused)?;
-        }
-    }
+    prepare::settled(call, part, &mut draft, old)?;
     checked.owners.of_changed(call, &mut draft, old);
     Ok(draft)
 }

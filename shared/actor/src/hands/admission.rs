@@ -1,10 +1,10 @@
 //! Admits what actors create, by the same rules as what clients create.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use api::admission::{self, Cluster};
+use api::admission::{self, Charge, Cluster, Ledger};
 use api::pod_security::Policy;
 use api::views::{Namespace, Pod};
 use api::{ObjectKey, Resource, ResourceId};
@@ -30,27 +30,49 @@ impl Cluster for Memory<'_> {
     }
 }
 
-/// The objects that the writes create and that do not exist yet: defaulted and completed, or why not, in whole sentences.
-pub(super) fn of_new(reader: &Reader<'_>, writes: &[Write]) -> HashMap<ObjectKey, Result<Value, String>> {
+/// So many creations of a turn are charged to quotas at the same time: they are written in one batch with them.
+const MOST_CHARGED: usize = 500;
+
+/// What becomes of the objects that a turn creates and that do not exist yet.
+#[derive(Default)]
+pub(super) struct Admitted {
+    /// Defaulted and completed, or why not, in whole sentences.
+    pub(super) objects: HashMap<ObjectKey, Result<Value, String>>,
+    /// Those that quotas are charged for.
+    pub(super) counted: HashSet<ObjectKey>,
+    /// The quotas as they are written then.
+    pub(super) charges: Vec<Charge>,
+    /// Those that are too many for one batch: a matter of the next turn.
+    pub(super) postponed: HashSet<ObjectKey>,
+}
+
+/// Admits what the writes create.
+pub(super) fn of_new(reader: &Reader<'_>, writes: &[Write]) -> Admitted {
     let cluster = Memory { reader, known: RefCell::default() };
-    let mut joining = Vec::new();
-    let mut admitted = HashMap::new();
+    let mut ledger = Ledger::new(&cluster);
+    let mut admitted = Admitted::default();
     for write in writes {
         let Write::Create { key, object, .. } = write else { continue };
         let Some(kind) = api::kind(key.resource).filter(|_| reader.get(key).is_none()) else { continue };
+        if admitted.counted.len() >= MOST_CHARGED {
+            admitted.postponed.insert(key.clone());
+            continue;
+        }
         let mut object = object.clone();
         kind.default(&mut object);
-        let verdict = admission::admit(&mut object, key.resource, &cluster, &joining)
-            .and_then(|()| secure(reader, key, &object));
+        let verdict = admission::admit(&mut object, key.resource, &cluster)
+            .and_then(|()| secure(reader, key, &object))
+            .and_then(|()| ledger.charge(key.resource, &object, None));
         let verdict = match verdict {
-            Ok(()) => Ok(object.clone()),
+            Ok(is_counted) => {
+                admitted.counted.extend(is_counted.then(|| key.clone()));
+                Ok(object)
+            }
             Err(why) => Err(format!("{} \"{}\" is forbidden: {why}", key.resource.plural(), key.name)),
         };
-        if verdict.is_ok() {
-            joining.push((key.resource, object));
-        }
-        admitted.insert(key.clone(), verdict);
+        admitted.objects.insert(key.clone(), verdict);
     }
+    admitted.charges = ledger.charged();
     admitted
 }
 

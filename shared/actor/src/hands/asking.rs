@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::custom::{DEFINITIONS, kinds_of};
 use api::hooks::{Attributes, CONFIGURATIONS, Interests, Operation, controllers};
 use api::messages::{AdmissionAnswer, AdmissionQuestion};
 use api::views::Namespace;
-use api::{KindInfo, ObjectKey, Resource, Revision};
+use api::{KindInfo, ObjectKey, Resource, ResourceId, Revision};
 use bus::{Bus, Reader, RequestError, Stored};
 use futures::StreamExt;
 use serde_json::Value;
@@ -27,7 +28,12 @@ pub(super) struct Watch(Mutex<Known>);
 struct Known {
     configured: Vec<Arc<Stored>>,
     interests: Arc<Interests>,
+    /// Kinds of custom objects that somebody was to be asked about, with the definitions that they come from.
+    custom: HashMap<ResourceId, (Arc<Stored>, Versions)>,
 }
+
+/// A kind in each version that it is served in.
+type Versions = Arc<[Arc<KindInfo>]>;
 
 /// A write that somebody wants to be asked about.
 #[derive(Debug)]
@@ -68,6 +74,25 @@ impl Watch {
         Some((Arc::clone(&known.interests), newest))
     }
 
+    /// The versions of a built-in kind, or of the custom one whose definition has the resource's name; none of what is not served.
+    fn versions(&self, reader: &Reader<'_>, resource: ResourceId) -> Versions {
+        let built_in: Versions = api::kinds().iter().filter(|kind| kind.id == resource).cloned().collect();
+        if !built_in.is_empty() {
+            return built_in;
+        }
+        let definition = ObjectKey::cluster(DEFINITIONS, resource.as_str());
+        let Some(definition) = reader.get(&definition) else { return built_in };
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.custom.get(&resource) {
+            Some((same, versions)) if Arc::ptr_eq(same, definition) => Arc::clone(versions),
+            _ => {
+                let versions: Versions = kinds_of(&definition.value()).into();
+                known.custom.insert(resource, (Arc::clone(definition), Arc::clone(&versions)));
+                versions
+            }
+        }
+    }
+
     /// Which writes of `actor` somebody wants to be asked about. What exists already, or ends already, is not asked about.
     pub(super) fn questions(&self, reader: &Reader<'_>, actor: &str, writes: &[Write]) -> Vec<Question> {
         let matters = |write: &Write| matches!(write, Write::Create { .. } | Write::Delete { .. });
@@ -83,7 +108,10 @@ impl Watch {
             let namespace = namespaces
                 .entry(key.namespace.clone())
                 .or_insert_with(|| Some(reader.get(&namespace_of(key)?)?.value()));
-            let Some(patience) = patience(&interests, reader, write, namespace.as_ref()) else { continue };
+            let versions = self.versions(reader, key.resource);
+            let Some(patience) = patience(&interests, &versions, reader, write, namespace.as_ref()) else {
+                continue;
+            };
             let (object, uid) = match write {
                 Write::Create { object, .. } => (Some(object.clone()), None),
                 Write::Delete { uid, .. } => (None, Some(uid.clone())),
@@ -100,13 +128,12 @@ impl Watch {
 /// How long it may take until all who want to be asked about a write have answered; `None` if nobody wants to be.
 fn patience(
     interests: &Interests,
+    versions: &[Arc<KindInfo>],
     reader: &Reader<'_>,
     write: &Write,
     namespace: Option<&Value>,
 ) -> Option<Duration> {
     let key = write.key();
-    let versions: Vec<Arc<KindInfo>> =
-        api::kinds().iter().filter(|kind| kind.id == key.resource).cloned().collect();
     let stored = reader.get(key);
     let (operation, object, old) = match write {
         Write::Create { object, .. } if stored.is_none() => {
@@ -125,7 +152,7 @@ fn patience(
     };
     interests.patience(&Attributes {
         kind: versions.first()?,
-        versions: &versions,
+        versions,
         subresource: "",
         own_kind: None,
         operation,

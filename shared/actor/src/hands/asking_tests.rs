@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use api::{ResourceId, Uid};
+use api::Uid;
 use bus::View;
 use expect_test::{Expect, expect};
 use serde_json::json;
@@ -117,6 +117,52 @@ fn those_who_wish_are_asked_about_what_is_new_or_goes() {
         create replicasets.apps/free/new as replicaset-controller within 5s
     "#]],
     );
+}
+
+/// A definition of crontabs that are served in two versions.
+fn crontabs() -> Value {
+    let version = |name: &str, storage: bool| {
+        let schema =
+            json!({"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}});
+        json!({"name": name, "served": true, "storage": storage, "schema": schema})
+    };
+    let names =
+        json!({"plural": "crontabs", "singular": "crontab", "kind": "CronTab", "listKind": "CronTabList"});
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "crontabs.example.com", "uid": "crd"},
+        "spec": {"group": "example.com", "scope": "Namespaced", "names": names, "versions": [version("v2", false), version("v1", true)]},
+        "status": {"acceptedNames": names, "conditions": [{"type": "Established", "status": "True"}]},
+    })
+}
+
+#[test]
+fn custom_objects_are_asked_about_in_every_version_that_is_served() {
+    let about = |version: &str| {
+        let rule = json!([{"operations": ["DELETE"], "apiGroups": ["example.com"], "apiVersions": [version], "resources": ["crontabs"]}]);
+        json!({"apiVersion": "admissionregistration.k8s.io/v1", "kind": "ValidatingWebhookConfiguration", "metadata": {"name": "v", "uid": "v"},
+            "webhooks": [{"name": "a.b.c", "timeoutSeconds": 3, "clientConfig": {"url": "https://x/"}, "rules": rule}]})
+    };
+    let key = ObjectKey::namespaced(ResourceId::intern("crontabs.example.com"), "asked", "c");
+    let object = json!({"apiVersion": "example.com/v1", "kind": "CronTab", "metadata": {"name": "c", "namespace": "asked", "uid": "c"}});
+    let questions = |configured: Vec<Value>| {
+        let view = View::of(configured);
+        let at = view.revision().0 + 1;
+        view.apply(bus::ChangeKind::Put, Stored::test_at(key.clone(), object.clone(), at));
+        let write = Write::Delete {
+            key: key.clone(),
+            uid: Uid::from("c"),
+            grace: None,
+            propagation: Propagation::Background,
+            because: String::new(),
+            event: None,
+        };
+        Watch::default().questions(&view.read(), "collector", &[write]).len()
+    };
+    assert_eq!(questions(vec![crontabs(), about("v1")]), 1);
+    assert_eq!(questions(vec![crontabs(), about("v2")]), 1);
+    assert_eq!(questions(vec![crontabs(), about("v3")]), 0);
+    assert_eq!(questions(vec![about("v1")]), 0, "nobody serves them");
 }
 
 #[test]

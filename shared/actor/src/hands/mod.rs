@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use api::journal::{Cause, EventView, JournalEntry};
 use api::{ObjectKey, Revision, Uid};
-use bus::{Bus, Journal, Mutation, Reader, Store, View, WriteError};
+use bus::{Bus, Journal, Mutation, Reader, Store, Turn, View, WriteError};
 use dashmap::DashMap;
 use telemetry::metrics::IntCounterVec;
 
@@ -17,7 +17,7 @@ use crate::remedy::remedy_of_write;
 use crate::{Refusal, Remedy, TurnError, Write};
 pub(crate) use asking::Question;
 use asking::Watch;
-use plan::{Bases, Plan, StatusChange, Verdict, plan};
+use plan::{Bases, Plan, Planned, StatusChange, Verdict, plan};
 use record::Record;
 
 /// What performs writes for one part of a process. Cheap to clone.
@@ -124,18 +124,20 @@ impl Hands {
         if !act.questions.is_empty() {
             self.ask(&mut act).await;
         }
+        let _turns = self.turns(&mut act).await;
         let Act { object, uid, trigger, parent, writes, status, bases, questions: _ } = act;
         let now = telemetry::clock::now();
         for write in &writes {
             self.tell(write, &uid, &trigger, parent);
         }
         let plan = plan(&writes, status, &bases, now, telemetry::clock::fresh_uid);
-        if plan.mutations.is_empty() && !plan.verdicts.iter().any(is_worth_telling) {
+        if plan.mutations.is_empty() && plan.charged.is_empty() && !plan.verdicts.iter().any(is_worth_telling)
+        {
             return Ok(Performed::default());
         }
         let cause = telemetry::clock::child_of(parent);
-        let Plan { mutations, verdicts, writes_status } = plan;
-        let outcomes = self.write(mutations, cause).await;
+        let Plan { mutations, charged, charges, verdicts, writes_status } = plan;
+        let outcomes = self.write(mutations, charged, charges, cause).await;
         let record = Record {
             component: &self.identity,
             object,
@@ -187,22 +189,46 @@ impl Hands {
         });
     }
 
-    /// Writes everything at the same time; returns when the view holds what was written, and what stood in the way.
-    async fn write(&self, mutations: Vec<plan::Planned>, cause: Cause) -> Outcomes {
-        let keys: Vec<ObjectKey> = mutations.iter().map(|planned| planned.key.clone()).collect();
-        let mutations = mutations
-            .into_iter()
-            .map(|planned| Mutation {
-                key: planned.key,
-                expect: planned.expect,
-                change: planned.change,
-                cause,
-            })
-            .collect();
-        let results = self.store.write_all(mutations).await;
+    /// Waits for the turns of whoever charges the same quotas in this process, and goes on in the world as it is then. Without quotas
+    /// nobody waits.
+    async fn turns(&self, act: &mut Act<'_>) -> Vec<Turn> {
+        let namespaces = act.bases.charged();
+        if namespaces.is_empty() {
+            return Vec::new();
+        }
+        let mut turns = Vec::with_capacity(namespaces.len());
+        for namespace in &namespaces {
+            turns.push(self.store.turn(namespace).await);
+        }
+        act.bases = std::mem::take(&mut act.bases).renewed(&self.view.read(), &act.writes, act.object);
+        turns
+    }
+
+    /// Writes everything at the same time, what is charged to quotas together with them; returns when the view holds what was written,
+    /// and what stood in the way.
+    async fn write(
+        &self,
+        mutations: Vec<Planned>,
+        charged: Vec<Planned>,
+        charges: Vec<Planned>,
+        cause: Cause,
+    ) -> Outcomes {
+        let keys = |planned: &[Planned]| planned.iter().map(|planned| planned.key.clone()).collect();
+        let (alone, together): (Vec<ObjectKey>, Vec<ObjectKey>) = (keys(&mutations), keys(&charged));
+        let mutation = |Planned { key, expect, change }| Mutation { key, expect, change, cause };
+        // Objects come first, so that whoever sees a quota charged sees what for.
+        let batch = charged.into_iter().chain(charges).map(mutation).collect();
+        let (results, batch) = tokio::join!(
+            self.store.write_all(mutations.into_iter().map(mutation).collect()),
+            self.store.write_atomically(batch)
+        );
+        let batch: Vec<_> = match batch {
+            Ok(revisions) => revisions.into_iter().map(Ok).collect(),
+            Err(error) => vec![Err(error); together.len()],
+        };
         let mut outcomes = Outcomes::default();
-        let mut newest = Revision::default();
-        for (key, result) in keys.into_iter().zip(results) {
+        let mut newest = batch.last().and_then(|last| last.as_ref().ok()).copied().unwrap_or_default();
+        for (key, result) in alone.into_iter().zip(results).chain(together.into_iter().zip(batch)) {
             match result {
                 Ok(revision) => {
                     outcomes.performed.changed += 1;

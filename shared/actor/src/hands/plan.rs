@@ -1,15 +1,16 @@
 //! Turns the writes of one turn into compare-and-set mutations. Pure: the same for the store and for the laws' simulated world.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use api::admission::Charge;
 use api::lifecycle::{self, DeleteOptions, Deletion, Propagation};
 use api::views::{Namespace, Pod};
 use api::{KindInfo, ObjectKey, Resource, ResourceId, Revision, Timestamp, Uid, service_account};
 use bus::{ChangeTo, Expect, Reader, Stored};
 use serde_json::{Value, json};
 
-use super::admission;
+use super::admission::{self, Admitted};
 use crate::Write;
 
 const SERVICE_ACCOUNTS: ResourceId = ResourceId::new("serviceaccounts");
@@ -19,7 +20,7 @@ const SERVICE_ACCOUNTS: ResourceId = ResourceId::new("serviceaccounts");
 pub(crate) struct Bases {
     stored: HashMap<ObjectKey, Arc<Stored>>,
     /// New objects, completed as the cluster says, or why they are forbidden.
-    admitted: HashMap<ObjectKey, Result<Value, String>>,
+    admitted: Admitted,
     /// Objects that may not be created or deleted, because somebody who was asked does not admit it, and why.
     refused: HashMap<ObjectKey, String>,
 }
@@ -58,6 +59,10 @@ pub(crate) struct Planned {
 #[derive(Debug, Default)]
 pub(crate) struct Plan {
     pub(crate) mutations: Vec<Planned>,
+    /// Mutations that happen together with `charges` or not at all.
+    pub(crate) charged: Vec<Planned>,
+    /// Of the quotas that are charged.
+    pub(crate) charges: Vec<Planned>,
     pub(crate) verdicts: Vec<Verdict>,
     /// The status is part of the mutations.
     pub(crate) writes_status: bool,
@@ -81,8 +86,8 @@ enum Fate {
 impl Bases {
     /// Everything that `writes` and a status of `own` need to know.
     pub(crate) fn collect(reader: &Reader<'_>, writes: &[Write], own: Option<&Arc<Stored>>) -> Self {
-        let namespaces =
-            writes.iter().filter(|write| matches!(write, Write::Create { .. })).filter_map(namespace_of);
+        let namespaces = writes.iter().filter(|write| matches!(write, Write::Create { .. }));
+        let namespaces = namespaces.filter_map(|write| namespace_of(write.key()));
         let accounts = writes.iter().filter_map(|write| match write {
             Write::Create { key, object, .. } => account_of(key, object),
             Write::Patch { .. } | Write::Delete { .. } | Write::Finish { .. } | Write::Tell { .. } => None,
@@ -105,7 +110,9 @@ impl Bases {
     fn judged(&self, write: &Write) -> Option<Result<&Value, &String>> {
         let refused = || self.refused.get(write.key()).map(Err);
         match write {
-            Write::Create { key, .. } => refused().or_else(|| self.admitted.get(key).map(Result::as_ref)),
+            Write::Create { key, .. } => {
+                refused().or_else(|| self.admitted.objects.get(key).map(Result::as_ref))
+            }
             Write::Delete { .. } => refused(),
             Write::Patch { .. } | Write::Finish { .. } | Write::Tell { .. } => None,
         }
@@ -114,6 +121,27 @@ impl Bases {
     /// The object itself.
     pub(crate) fn of(&self, key: &ObjectKey) -> Option<&Arc<Stored>> {
         self.stored.get(key)
+    }
+
+    /// The same objects and refusals in the world as it is now.
+    pub(crate) fn renewed(self, reader: &Reader<'_>, writes: &[Write], own: Option<&ObjectKey>) -> Self {
+        let own = own.and_then(|key| self.of(key));
+        Self::collect(reader, writes, own).refusing(self.refused)
+    }
+
+    fn charges(&self) -> Vec<Planned> {
+        let planned = |charge: &Charge| Planned {
+            key: charge.key.clone(),
+            expect: Expect::At(charge.seen),
+            change: ChangeTo::Put(charge.quota.clone()),
+        };
+        self.admitted.charges.iter().map(planned).collect()
+    }
+
+    /// Namespaces whose quotas are charged.
+    pub(crate) fn charged(&self) -> BTreeSet<ObjectKey> {
+        let charges = self.admitted.charges.iter();
+        charges.filter_map(|charge| namespace_of(&charge.key)).collect()
     }
 
     fn is_terminating(&self, namespace: Option<ObjectKey>) -> bool {
@@ -144,10 +172,12 @@ pub(crate) fn plan(
     for write in writes {
         let place = draft_of(write.key(), &mut drafts, &mut index);
         let Some((_, draft)) = drafts.get_mut(place) else { continue };
-        let terminating = matches!(write, Write::Create { .. }) && bases.is_terminating(namespace_of(write));
+        let terminating =
+            matches!(write, Write::Create { .. }) && bases.is_terminating(namespace_of(write.key()));
         let judged = bases.judged(write);
         verdicts.push(match (terminating, write, judged) {
             (true, ..) => Verdict::Refused("the namespace is terminating".to_owned()),
+            (_, write, _) if bases.admitted.postponed.contains(write.key()) => Verdict::Stale,
             (_, _, Some(Err(why))) => Verdict::Forbidden(why.clone()),
             (_, Write::Create { key, .. }, Some(Ok(object))) => {
                 draft.create(key, object, bases, (now, fresh()))
@@ -162,8 +192,11 @@ pub(crate) fn plan(
             writes_status = draft.set_status(change.seen, change.status);
         }
     }
-    let mutations = drafts.into_iter().filter_map(|(key, draft)| draft.finish(key)).collect();
-    Plan { mutations, verdicts, writes_status }
+    let planned = drafts.into_iter().filter_map(|(key, draft)| draft.finish(key));
+    let (charged, mutations): (Vec<_>, Vec<_>) =
+        planned.partition(|planned: &Planned| bases.admitted.counted.contains(&planned.key));
+    let charges = if charged.is_empty() { Vec::new() } else { bases.charges() };
+    Plan { mutations, charged, charges, verdicts, writes_status }
 }
 
 impl Draft {
@@ -345,8 +378,8 @@ fn kind_of(resource: ResourceId) -> Option<&'static KindInfo> {
     api::kind(resource).or_else(|| api::kind(ResourceId::new("configmaps")))
 }
 
-fn namespace_of(write: &Write) -> Option<ObjectKey> {
-    write.key().namespace.as_deref().map(|namespace| ObjectKey::cluster(Namespace::ID, namespace))
+fn namespace_of(key: &ObjectKey) -> Option<ObjectKey> {
+    key.namespace.as_deref().map(|namespace| ObjectKey::cluster(Namespace::ID, namespace))
 }
 
 /// The service account that a pod runs as.

@@ -240,3 +240,26 @@ async fn nothing_is_created_until_a_gateway_has_admitted_it() {
     gateway.abort();
     host.stop(DEADLINE).await;
 }
+
+#[tokio::test]
+async fn hosts_do_not_overshoot_a_quota_together() {
+    let server = NatsServer::start().await;
+    let (bus, other) = (server.bus().await, server.bus().await);
+    let view = bus.view().await.unwrap();
+    write(&bus, r#"resourcequota small {"spec": {"hard": {"pods": "9"}}}"#).await;
+    let a = host(&bus, &view, "controller-a").await;
+    let b = host(&other, &other.view().await.unwrap(), "controller-b").await;
+    for number in 0..8 {
+        write(&bus, &format!("replicaset set-{number} replicas=3")).await;
+    }
+    let quota = ObjectKey::namespaced(api::admission::QUOTAS, "default", "small");
+    eventually(&view, "nine pods, which the quota tells of", |reader| {
+        let pods = reader.list(Pod::ID, None).count();
+        assert!(pods <= 9, "{pods} pods");
+        let told = reader.get(&quota).map(|quota| quota.value()["status"]["used"]["pods"].clone());
+        pods == 9 && told == Some(json!("9"))
+    })
+    .await;
+    a.stop(DEADLINE).await;
+    b.stop(DEADLINE).await;
+}

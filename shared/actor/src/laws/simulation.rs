@@ -136,7 +136,7 @@ impl Simulation {
         let plan = plan(&thought.commands, status, &bases, now, fresh);
         self.uids = uids;
         let mut changed = 0;
-        for planned in plan.mutations.into_iter().take(prefix) {
+        for planned in plan.mutations.into_iter().chain(plan.charged).take(prefix) {
             changed += usize::from(self.mutate(&planned.key, planned.expect, planned.change));
         }
         let commands: Vec<String> = thought.commands.iter().map(render::write).collect();

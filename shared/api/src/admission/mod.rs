@@ -1,10 +1,12 @@
 //! What the cluster's own objects say about new ones: limit ranges, priority classes, default classes, quotas. Pure; the gateway
 //! and the controllers' hands share it, so that it does not matter who creates an object.
 
+mod ledger;
 mod limits;
 mod priority;
 mod quota;
 
+pub use ledger::{Charge, Ledger, is_counted};
 pub use priority::{SYSTEM_PRIORITIES, keep_priority, system_priority};
 pub(crate) use quota::pod_amounts;
 pub use quota::{format_amount, totals, usage};
@@ -33,30 +35,28 @@ pub trait Cluster {
 }
 
 /// Completes a new object (decoded and defaulted) as the cluster's objects say, and checks it against them. The error says why it
-/// is forbidden. `joining` are objects that come into being at the same time and are not in the cluster yet.
-pub fn admit(
-    object: &mut Value,
-    resource: ResourceId,
-    cluster: &impl Cluster,
-    joining: &[(ResourceId, Value)],
-) -> Result<(), String> {
-    let namespace = text(object, "/metadata/namespace").to_owned();
+/// is forbidden. Quotas are charged for it when it is written: see `Ledger`.
+pub fn admit(object: &mut Value, resource: ResourceId, cluster: &impl Cluster) -> Result<(), String> {
     if resource == PODS {
         priority::resolve(object, &cluster.objects(PRIORITY_CLASSES, None))?;
     }
     if resource == CLAIMS {
         choose_storage_class(object, &cluster.objects(STORAGE_CLASSES, None));
     }
-    if matches!(resource, PODS | CLAIMS) {
-        for range in &*cluster.objects(LIMIT_RANGES, Some(&namespace)) {
-            limits::apply(object, resource, range);
-            limits::check(object, resource, range)?;
-        }
-    }
-    if namespace.is_empty() {
+    limit(object, resource, cluster)
+}
+
+/// Completes what an object asks for as limit ranges say, and checks it against them: of new objects, pods that are resized, and claims.
+pub fn limit(object: &mut Value, resource: ResourceId, cluster: &impl Cluster) -> Result<(), String> {
+    if !matches!(resource, PODS | CLAIMS) {
         return Ok(());
     }
-    quota::check(object, resource, cluster, &cluster.objects(QUOTAS, Some(&namespace)), joining)
+    let namespace = text(object, "/metadata/namespace").to_owned();
+    for range in &*cluster.objects(LIMIT_RANGES, Some(&namespace)) {
+        limits::apply(object, resource, range);
+        limits::check(object, resource, range)?;
+    }
+    Ok(())
 }
 
 /// The class of claims that name none: the newest of those that are marked.

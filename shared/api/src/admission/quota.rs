@@ -29,11 +29,10 @@ pub fn usage(resource: ResourceId, object: &Value) -> Amounts {
         }
         "services" => {
             used.insert("services".into(), one);
-            let ports = i64::try_from(items(object, "/spec/ports").len()).unwrap_or(i64::MAX);
             match text(object, "/spec/type") {
-                "NodePort" => drop(used.insert("services.nodeports".into(), Quantity::units(ports))),
+                "NodePort" => drop(used.insert("services.nodeports".into(), node_ports(object))),
                 "LoadBalancer" => {
-                    used.insert("services.nodeports".into(), Quantity::units(ports));
+                    used.insert("services.nodeports".into(), node_ports(object));
                     used.insert("services.loadbalancers".into(), one);
                 }
                 _ => {}
@@ -46,6 +45,19 @@ pub fn usage(resource: ResourceId, object: &Value) -> Amounts {
         _ => {}
     }
     used
+}
+
+/// The node ports that a Service has or will be given.
+fn node_ports(service: &Value) -> Quantity {
+    let ports = items(service, "/spec/ports").iter();
+    let is_given = !is_false(service, "/spec/allocateLoadBalancerNodePorts");
+    let counted =
+        ports.filter(|port| is_given || int(port, "/nodePort").is_some_and(|number| number != 0)).count();
+    Quantity::units(i64::try_from(counted).unwrap_or(i64::MAX))
+}
+
+fn is_false(value: &Value, pointer: &str) -> bool {
+    value.pointer(pointer).and_then(Value::as_bool) == Some(false)
 }
 
 fn compute(pod: &Value) -> Amounts {
@@ -118,7 +130,7 @@ pub(crate) fn pod_amounts(pod: &Value, list: &str) -> Amounts {
 }
 
 /// Whether a quota is about an object: scopes select pods.
-fn concerns(quota: &Value, resource: ResourceId, object: &Value) -> bool {
+pub(super) fn concerns(quota: &Value, resource: ResourceId, object: &Value) -> bool {
     let scopes = items(quota, "/spec/scopes").iter().filter_map(Value::as_str);
     let mut simple = scopes.map(|scope| (scope, "Exists", [].as_slice()));
     let mut selected = items(quota, "/spec/scopeSelector/matchExpressions")
@@ -197,49 +209,12 @@ fn resources_of(hard: &[&str]) -> Vec<ResourceId> {
     found
 }
 
-/// Checks that quotas have room for a new object.
-pub(super) fn check(
-    object: &Value,
-    resource: ResourceId,
-    cluster: &impl Cluster,
-    quotas: &[Value],
-    joining: &[(ResourceId, Value)],
-) -> Result<(), String> {
-    if quotas.is_empty() {
-        return Ok(());
-    }
-    let wanted = usage(resource, object);
-    let namespace = text(object, "/metadata/namespace");
-    for quota in quotas.iter().filter(|quota| concerns(quota, resource, object)) {
-        let name = text(quota, "/metadata/name");
-        let hard: Amounts = entries(quota, "/spec/hard")
-            .filter(|(limited, _)| wanted.contains_key(*limited) || must_say(resource, limited))
-            .filter_map(|(limited, most)| Some((limited.to_owned(), Quantity::parse(most.as_str()?)?)))
-            .collect();
-        if hard.is_empty() {
-            continue;
-        }
-        let unsaid = unsaid(object, resource, &hard);
-        if !unsaid.is_empty() {
-            return Err(format!("failed quota: {name}: must specify {unsaid}"));
-        }
-        let mut used = totals(quota, namespace, cluster);
-        for (resource, object) in
-            joining.iter().filter(|(_, object)| text(object, "/metadata/namespace") == namespace)
-        {
-            add(&mut used, quota, *resource, object);
-        }
-        exceeds(name, &hard, &wanted, &used)?;
-    }
-    Ok(())
-}
-
 fn must_say(resource: ResourceId, limited: &str) -> bool {
     resource == PODS && COMPUTE.contains(&limited)
 }
 
 /// `limits.cpu for: a,b; …`: what containers do not ask for although it is limited.
-fn unsaid(pod: &Value, resource: ResourceId, hard: &Amounts) -> String {
+pub(super) fn unsaid(pod: &Value, resource: ResourceId, hard: &Amounts) -> String {
     let containers = ["/spec/containers", "/spec/initContainers"].map(|list| items(pod, list)).concat();
     let mut lines = Vec::new();
     for limited in hard.keys().filter(|limited| must_say(resource, limited)) {
@@ -256,7 +231,8 @@ fn unsaid(pod: &Value, resource: ResourceId, hard: &Amounts) -> String {
     lines.join("; ")
 }
 
-fn exceeds(name: &str, hard: &Amounts, wanted: &Amounts, used: &Amounts) -> Result<(), String> {
+/// Says which limits are passed when so much more is used.
+pub(super) fn exceeds(name: &str, hard: &Amounts, wanted: &Amounts, used: &Amounts) -> Result<(), String> {
     let of = |amounts: &Amounts, limited: &str| amounts.get(limited).copied().unwrap_or_default();
     let over: Vec<&String> = hard
         .iter()

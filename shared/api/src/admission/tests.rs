@@ -28,8 +28,9 @@ fn read(yaml: &str) -> (ResourceId, Value) {
 fn check(cluster: &[&str], new: &str, shown: &[&str], expected: Expect) {
     let cluster = Objects(cluster.iter().map(|yaml| read(yaml)).collect());
     let (resource, mut object) = read(new);
-    let text = match admit(&mut object, resource, &cluster, &[]) {
-        Ok(()) => shown
+    let admitted = admit(&mut object, resource, &cluster);
+    let text = match admitted.and_then(|()| Ledger::new(&cluster).charge(resource, &object, None)) {
+        Ok(_) => shown
             .iter()
             .map(|pointer| format!("{}\n", object.pointer(pointer).unwrap_or(&Value::Null)))
             .collect(),
@@ -189,4 +190,96 @@ fn quotas() {
     );
     let scoped = quota.replace("hard: {pods: 2,", "scopes: [BestEffort], hard: {pods: 0,");
     check(&[&scoped], &full, &[], expect![""]);
+}
+
+/// Charges a namespace's quotas for one object after the other; what each comes to, and what is written in the end.
+fn charge(cluster: &[&str], new: &[&str], expected: Expect) {
+    let cluster = Objects(cluster.iter().map(|yaml| read(yaml)).collect());
+    let mut ledger = Ledger::new(&cluster);
+    let mut told = String::new();
+    for yaml in new {
+        let (old, new) = yaml.split_once(" => ").map_or((None, *yaml), |(old, new)| (Some(read(old).1), new));
+        let (resource, object) = read(new);
+        told += &match ledger.charge(resource, &object, old.as_ref()) {
+            Ok(is_counted) => format!("counted: {is_counted}\n"),
+            Err(why) => format!("{why}\n"),
+        };
+    }
+    for charge in ledger.charged() {
+        told += &format!("{} {:?} {}\n", charge.key, charge.seen, charge.quota["status"]);
+    }
+    expected.assert_eq(&told);
+}
+
+#[test]
+fn what_is_told_is_believed_until_it_is_too_much() {
+    let quota = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q, namespace: d, resourceVersion: '7'}, spec: {hard: {pods: 3, requests.cpu: 1}}, status: {hard: {pods: 3, requests.cpu: 1}, used: {pods: 1, requests.cpu: 200m}}}";
+    let small = |name: &str| pod(name, "{requests: {cpu: 100m}}");
+    let resized = format!("{} => {}", small("a"), pod("a", "{requests: {cpu: 150m}}"));
+    let map = "{apiVersion: v1, kind: ConfigMap, metadata: {name: m, namespace: d}}";
+    charge(
+        &[quota],
+        &[&small("a"), &small("b"), &resized, map],
+        expect![[r#"
+        counted: true
+        counted: true
+        counted: true
+        counted: false
+        resourcequotas/d/q r7 {"hard":{"pods":"3","requests.cpu":"1"},"used":{"pods":"3","requests.cpu":"450m"}}
+    "#]],
+    );
+    // One of the two was there already; the other is gone since.
+    let full = quota.replace("used: {pods: 1,", "used: {pods: 3,");
+    charge(
+        &[&full, &small("a")],
+        &[&small("b"), &small("c"), &small("d")],
+        expect![[r#"
+        counted: true
+        counted: true
+        exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3
+        resourcequotas/d/q r7 {"hard":{"pods":"3","requests.cpu":"1"},"used":{"pods":"3","requests.cpu":"300m"}}
+    "#]],
+    );
+    let fresh = quota.split_once(", status").unwrap().0.to_owned() + "}";
+    charge(
+        &[&fresh, &small("a")],
+        &[&small("b")],
+        expect![[r#"
+        counted: true
+        resourcequotas/d/q r7 {"hard":{"pods":"3","requests.cpu":"1"},"used":{"pods":"2","requests.cpu":"200m"}}
+    "#]],
+    );
+    charge(
+        &[&full, &small("a")],
+        &[&pod("b", "{}"), map],
+        expect![[r#"
+        failed quota: q: must specify requests.cpu for: web
+        counted: false
+    "#]],
+    );
+}
+
+#[test]
+fn services_without_node_ports_use_none() {
+    let quota = "{apiVersion: v1, kind: ResourceQuota, metadata: {name: q, namespace: d, resourceVersion: '7'}, spec: {hard: {services.nodeports: 1, services.loadbalancers: 1}}}";
+    let service = |ports: &str| {
+        format!(
+            "{{apiVersion: v1, kind: Service, metadata: {{name: s, namespace: d}}, spec: {{type: LoadBalancer, allocateLoadBalancerNodePorts: false, ports: [{ports}]}}}}"
+        )
+    };
+    charge(
+        &[quota],
+        &[&service("{port: 1}, {port: 2}")],
+        expect![[r#"
+        counted: true
+        resourcequotas/d/q r7 {"hard":{"services.loadbalancers":"1","services.nodeports":"1"},"used":{"services.loadbalancers":"1","services.nodeports":"0"}}
+    "#]],
+    );
+    charge(
+        &[quota],
+        &[&service("{port: 1, nodePort: 30000}, {port: 2, nodePort: 30001}")],
+        expect![[r#"
+        exceeded quota: q, requested: services.nodeports=2, used: services.nodeports=0, limited: services.nodeports=1
+    "#]],
+    );
 }

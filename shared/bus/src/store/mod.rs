@@ -2,6 +2,7 @@
 
 mod attempt;
 mod queue;
+mod turns;
 mod unit;
 mod verdict;
 mod writer;
@@ -16,6 +17,7 @@ use tokio::sync::oneshot;
 
 use crate::connection::Inner;
 use crate::metrics;
+pub use turns::Turn;
 use unit::{Prepared, Unit};
 pub(crate) use writer::Writer;
 
@@ -122,6 +124,12 @@ impl Store {
             size if size > LARGEST_BATCH => Err(WriteError::TooLarge { size, limit: LARGEST_BATCH }),
             _ => self.submit(mutations).await,
         }
+    }
+
+    /// Waits for the turn of whoever writes what builds on this object, among the clones of a process. It lasts until the turn is
+    /// dropped, which is best done when the view holds what was written.
+    pub async fn turn(&self, key: &ObjectKey) -> Turn {
+        self.writer.turns.take(key).await
     }
 
     async fn submit(&self, mutations: Vec<Mutation>) -> Result<Vec<Revision>, WriteError> {

@@ -18,6 +18,7 @@ use tracing::debug;
 use super::WriteError;
 use super::attempt::{Landed, Line};
 use super::queue::{Departure, Queue};
+use super::turns::Turns;
 use super::unit::Unit;
 use crate::subject::tick_subject;
 use crate::view::Following;
@@ -34,6 +35,7 @@ const TICK_EVERY: Duration = Duration::from_secs(300);
 pub(crate) struct Writer {
     units: mpsc::Sender<Unit>,
     ids: Arc<Ids>,
+    pub(super) turns: Arc<Turns>,
 }
 
 /// Names for writes that no other process gives.
@@ -73,7 +75,7 @@ impl Writer {
             ticked: None,
         };
         tokio::spawn(task.run(waiting));
-        Self { units, ids: Arc::new(Ids { prefix, next: AtomicU64::new(0) }) }
+        Self { units, ids: Arc::new(Ids { prefix, next: AtomicU64::new(0) }), turns: Arc::default() }
     }
 
     pub(super) fn fresh_id(&self) -> Box<str> {

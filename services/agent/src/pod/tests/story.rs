@@ -50,6 +50,10 @@ impl Story {
             ["pod", fields @ ..] => {
                 for field in fields {
                     let (key, value) = field.split_once('=').unwrap();
+                    if key == "os" {
+                        self.spec.spec.insert(key.to_owned(), json!({ "name": value }));
+                        continue;
+                    }
                     let value = value.parse::<i64>().map_or_else(|_| json!(value), |number| json!(number));
                     self.spec.spec.insert(key.to_owned(), value);
                 }

@@ -155,3 +155,24 @@ fn a_failed_post_start_hook_kills() {
            "#]],
     );
 }
+
+#[test]
+fn pods_for_another_operating_system_are_rejected() {
+    check(
+        "pod os=windows
+         container web
+         settle
+         status",
+        expect![[r#"
+            0.0s    Failed (PodOSNotSupported) -PodReadyToStartContainers +Initialized -Ready -ContainersReady
+            0.0s      web: waiting ContainerCreating, 0 restarts
+        "#]],
+    );
+    check(
+        "pod os=linux\n container web\n settle",
+        expect![[r#"
+        0.0s    create sandbox: the pod has no sandbox
+        0.0s    run web: it has never run
+    "#]],
+    );
+}

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actor::{Propagation, World, Write};
+use actor::{Propagation, Refusal, World, Write};
 use api::views::{Condition, Pod};
 use api::{Resource, Timestamp};
 use bus::{Reader, Stored};
@@ -39,21 +39,28 @@ impl Contents {
     }
 
     /// Deletes what makes pods first, then the pods, which end gracefully, and when the last of them is gone, all the rest: what
-    /// pods rely on (configuration, network policies) outlives them.
-    pub fn deletions(&self) -> Vec<Write> {
+    /// pods rely on (configuration, network policies) outlives them. What somebody does not let go keeps no pods.
+    pub fn deletions(&self, was_refused: bool) -> Vec<Write> {
         let alive = || self.objects.iter().filter(|stored| !stored.metadata.is_terminating());
-        let makes_pods = |stored: &&Arc<Stored>| MAKERS.contains(&stored.key.resource.as_str());
-        let is_pod = |stored: &&Arc<Stored>| stored.key.resource == Pod::ID;
-        let makers: Vec<_> = alive().filter(makes_pods).map(delete).collect();
-        match (makers.is_empty(), self.objects.iter().any(|stored| is_pod(&stored))) {
-            (false, _) => makers,
-            (true, true) => alive().filter(is_pod).map(delete).collect(),
-            (true, false) => alive().map(delete).collect(),
-        }
+        let makes_pods = |stored: &Arc<Stored>| MAKERS.contains(&stored.key.resource.as_str());
+        let is_pod = |stored: &Arc<Stored>| stored.key.resource == Pod::ID;
+        let waits_for_makers = !was_refused && alive().any(makes_pods);
+        let has_pods = self.objects.iter().any(is_pod);
+        let goes = |stored: &&Arc<Stored>| match (waits_for_makers, has_pods) {
+            (true, _) => makes_pods(stored),
+            (false, true) => makes_pods(stored) || is_pod(stored),
+            (false, false) => true,
+        };
+        alive().filter(goes).map(delete).collect()
     }
 
     /// Kubernetes' five conditions: what is left, and whether finalizers hold it.
-    pub fn conditions(&self, known: &[Condition], now: Timestamp) -> Vec<Condition> {
+    pub fn conditions(
+        &self,
+        known: &[Condition],
+        refusal: Option<&Refusal>,
+        now: Timestamp,
+    ) -> Vec<Condition> {
         let remaining = counts(self.objects.iter().map(|stored| stored.key.resource.as_str()));
         let finalizers = counts(
             self.objects.iter().flat_map(|stored| stored.metadata.finalizers.iter().map(AsRef::as_ref)),
@@ -81,12 +88,20 @@ impl Contents {
                 "ParsedGroupVersions",
                 "All legacy kube types successfully parsed".into(),
             ),
-            (
-                "NamespaceDeletionContentFailure",
-                false,
-                "ContentDeleted",
-                "All content successfully deleted, may be waiting on finalization".into(),
-            ),
+            match refusal {
+                Some(refusal) => (
+                    "NamespaceDeletionContentFailure",
+                    true,
+                    "ContentDeletionFailed",
+                    format!("Failed to delete all resource types, 1 remaining: {}", refusal.message),
+                ),
+                None => (
+                    "NamespaceDeletionContentFailure",
+                    false,
+                    "ContentDeleted",
+                    "All content successfully deleted, may be waiting on finalization".into(),
+                ),
+            },
             ("NamespaceContentRemaining", true, "SomeResourcesRemain", left),
             match finalizers_remain {
                 true => ("NamespaceFinalizersRemaining", true, "SomeFinalizersRemain", held),

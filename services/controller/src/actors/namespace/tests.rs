@@ -1,5 +1,8 @@
 //! Decisions of Namespaces, as text.
 
+use actor::Refusal;
+use api::views::Namespace;
+use api::{ObjectKey, Resource};
 use expect_test::{Expect, expect};
 
 use super::NamespaceActor;
@@ -85,4 +88,29 @@ fn finalizers_of_others_are_respected() {
         patch namespaces/shop {"spec":{"finalizers":[]}}: everything in it is gone
     "#]],
     );
+}
+
+#[test]
+fn what_may_not_be_deleted_keeps_no_pods() {
+    let text = "namespace shop deleted
+         deployment web in=shop
+         pod web-a in=shop node=n
+         configmap settings in=shop";
+    let told = |text: &str| {
+        let cluster = Cluster::of(text);
+        let message = "deployments.apps \"web\" is forbidden: no".to_owned();
+        let refusal = Refusal { reason: "FailedDelete", message };
+        cluster.facts.note_refusal(&ObjectKey::cluster(Namespace::ID, "shop"), Some(refusal));
+        cluster.decide::<NamespaceActor>("shop").to_string()
+    };
+    expect![[r#"
+        delete deployments/web: its namespace is being deleted
+        delete pods/web-a: its namespace is being deleted
+        status NamespaceDeletionDiscoveryFailure=False(ResourcesDiscovered) NamespaceDeletionGroupVersionParsingFailure=False(ParsedGroupVersions) NamespaceDeletionContentFailure=True(ContentDeletionFailed) NamespaceContentRemaining=True(SomeResourcesRemain) NamespaceFinalizersRemaining=False(ContentHasNoFinalizers) phase=Terminating
+    "#]].assert_eq(&told(text));
+    expect![[r#"
+        delete configmaps/settings: its namespace is being deleted
+        delete deployments/web: its namespace is being deleted
+        status NamespaceDeletionDiscoveryFailure=False(ResourcesDiscovered) NamespaceDeletionGroupVersionParsingFailure=False(ParsedGroupVersions) NamespaceDeletionContentFailure=True(ContentDeletionFailed) NamespaceContentRemaining=True(SomeResourcesRemain) NamespaceFinalizersRemaining=False(ContentHasNoFinalizers) phase=Terminating
+    "#]].assert_eq(&told(&text.replace("pod web-a in=shop node=n", "")));
 }
