@@ -1,10 +1,12 @@
 //! The write pipeline: decode, default, allocate, validate, admit, compare-and-set, explain, and wait until it can be read.
 
+use std::sync::Arc;
+
 use api::hooks::Operation;
 use api::kinds::FieldError;
 use api::lifecycle::{self, Refusal};
 use api::names_for::suffix_from;
-use api::{ObjectKey, Revision, json, managed};
+use api::{KindInfo, ObjectKey, Revision, json, managed};
 use bus::{ChangeTo, Expect, Mutation, Stored, WriteError};
 use serde_json::Value;
 
@@ -94,10 +96,11 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
                 _ => Ok(object),
             };
         }
-        match commit(context, call, &key, Expect::Absent, ChangeTo::Put(object.clone()), reservations).await {
+        let change = ChangeTo::Put(context.converter.to_store(&call.kind, object.clone()).await?);
+        match commit(context, call, &key, Expect::Absent, change, reservations).await {
             Ok(revision) => {
                 explain_write::journal(context, call, &key, &object, "create");
-                return readable(context, call, object, revision).await;
+                return readable(context, call, &key, object, revision).await;
             }
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
@@ -164,7 +167,8 @@ pub async fn modify(
     let dry_run = call.query.dry_run()?;
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
-        let mut old = call.kind.up_to_date(stored.value());
+        let shown = context.converter.one(&call.kind, Arc::clone(&stored)).await?;
+        let mut old = call.kind.up_to_date(shown.value());
         // It may be older than some default; as in Kubernetes, that is no change that anybody makes.
         call.kind.default(&mut old);
         let checked = edit(&old)?;
@@ -180,7 +184,7 @@ pub async fn modify(
         let Checked { object: mut new, owners, warnings } = checked;
         let reservations = prepare_modification(context, call, part, &mut new, &owners, &old)?;
         admit(context, call, &new, Some(&old), dry_run).await?;
-        if is_unchanged(&new, &old) {
+        if is_unchanged(&new, &old) && is_stored_as_now(&call.kind, &stored) {
             return Ok((old, warnings));
         }
         if dry_run {
@@ -310,17 +314,18 @@ async fn store_modification(
     verb: &'static str,
 ) -> Result<Option<Value>, Failure> {
     let ends = lifecycle::after_finalizers_removed(&new, &call.kind);
+    let kept = context.converter.to_store(&call.kind, new.clone()).await?;
     let change = match ends {
         true => {
             reservations = allocate::releases(&context.view, &new);
-            ChangeTo::Delete(new.clone())
+            ChangeTo::Delete(kept)
         }
-        false => ChangeTo::Put(new.clone()),
+        false => ChangeTo::Put(kept),
     };
     match commit(context, call, &stored.key, Expect::At(stored.revision), change, reservations).await {
         Ok(revision) => {
             explain_write::journal(context, call, &stored.key, &new, verb);
-            readable(context, call, new, revision).await.map(Some)
+            readable(context, call, &stored.key, new, revision).await.map(Some)
         }
         Err(WriteError::Conflict { current }) => {
             catch_up_after_conflict(context, current).await;
@@ -353,15 +358,26 @@ pub async fn commit(
         .ok_or_else(|| WriteError::Unknown("the batch was acknowledged without revisions".to_owned()))
 }
 
-/// Waits until the write can be read here, then shows the object as it was written.
+/// Waits until the write can be read here, then shows the object as it was written, or what a webhook makes of what is stored.
 async fn readable(
     context: &Context,
     call: &Call,
+    key: &ObjectKey,
     object: Value,
     revision: Revision,
 ) -> Result<Value, Failure> {
     takes_effect(context, call, revision).await?;
+    if call.kind.webhook().is_some()
+        && let Some(stored) = context.view.get(key).filter(|stored| stored.revision == revision)
+    {
+        return context.converter.one(&call.kind, stored).await.map(|shown| shown.value());
+    }
     Ok(with_revision(object, revision))
+}
+
+/// What is stored in the version of long ago is written anew, even if nothing else changes: so it is moved to the present one.
+fn is_stored_as_now(kind: &KindInfo, stored: &Stored) -> bool {
+    kind.webhook().is_none() || stored.api_version() == kind.stored_version()
 }
 
 /// Waits until the next request here finds what was written, and is decided by it.

@@ -63,6 +63,41 @@ fn established() -> Vec<std::sync::Arc<KindInfo>> {
     kinds_of(&definition)
 }
 
+/// The same definition, whose versions a webhook converts.
+fn converted_by_webhook() -> Value {
+    let mut definition = definition();
+    let names = definition["spec"]["names"].clone();
+    definition["metadata"]["generation"] = json!(3);
+    definition["status"] =
+        json!({"acceptedNames": names, "conditions": [{"type": "Established", "status": "True"}]});
+    definition["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
+        "conversionReviewVersions": ["v2", "v1beta1", "v1"],
+        "clientConfig": {"service": {"namespace": "default", "name": "converter", "path": "/convert", "port": 443}},
+    }});
+    definition
+}
+
+#[test]
+fn what_a_webhook_converts_is_in_the_version_that_is_asked_for() {
+    let kinds = kinds_of(&converted_by_webhook());
+    let beta = &kinds[1];
+    assert_eq!((beta.stored_as.is_none(), beta.is_stored()), (true, false));
+    assert_eq!(beta.stored_version(), "stable.example.com/v1");
+    let object = json!({
+        "apiVersion": "stable.example.com/v1beta1", "kind": "CronTab", "metadata": {"name": "a"}, "spec": {"free": true},
+    });
+    let decoded = beta.decode(object.clone()).unwrap().object;
+    assert_eq!(decoded, object);
+    assert_eq!(beta.shown(decoded), object);
+    // Of an object in another version nothing is made but what its own schema says.
+    let stored = json!({"apiVersion": "stable.example.com/v1", "kind": "CronTab", "spec": {"gone": 1}});
+    let shown = beta.up_to_date(stored);
+    assert_eq!(
+        shown,
+        json!({"apiVersion": "stable.example.com/v1", "kind": "CronTab", "spec": {"replicas": 1}})
+    );
+}
+
 fn show(value: &impl serde::Serialize) -> String {
     serde_json::to_string(value).unwrap()
 }

@@ -20,6 +20,17 @@ pub fn custom_resource(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     errors.0
 }
 
+/// Checks the `labels` or `annotations` that a conversion webhook has changed.
+pub fn converted_metadata(field: &str, texts: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    match field {
+        "labels" => meta::labels(&mut errors, texts, "", "metadata.labels"),
+        // Kubernetes' own path.
+        _ => meta::annotations(&mut errors, texts, "", "metadata.annotation"),
+    }
+    errors.0
+}
+
 /// Checks a CustomResourceDefinition.
 pub fn custom_resource_definition(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
