@@ -66,9 +66,7 @@ struct Family {
 
 /// The kinds that a definition adds: one per version that is served. None before its names are accepted.
 pub fn kinds_of(definition: &Value) -> Vec<Arc<KindInfo>> {
-    let established =
-        |condition: &Value| text(condition, "/type") == "Established" && text(condition, "/status") == "True";
-    if !items(definition, "/status/conditions").iter().any(established) {
+    if !is_established(definition) {
         return Vec::new();
     }
     let Some(family) = Family::of(definition).map(Arc::new) else { return Vec::new() };
@@ -77,6 +75,13 @@ pub fn kinds_of(definition: &Value) -> Vec<Arc<KindInfo>> {
         .filter(|version| flag(version, "/served"))
         .filter_map(|version| kind_of(definition, version, &family).map(Arc::new))
         .collect()
+}
+
+/// Whether a definition's kinds are served.
+pub(crate) fn is_established(definition: &Value) -> bool {
+    let established =
+        |condition: &Value| text(condition, "/type") == "Established" && text(condition, "/status") == "True";
+    items(definition, "/status/conditions").iter().any(established)
 }
 
 fn kind_of(definition: &Value, version: &Value, family: &Arc<Family>) -> Option<KindInfo> {

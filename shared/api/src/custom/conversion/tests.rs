@@ -75,13 +75,28 @@ fn the_first_version_that_is_known_is_asked_in() {
     assert_eq!(ask(&["v7"]).unwrap_err(), "no supported conversion review versions");
     let review =
         webhook(&["v1"]).request(&[original("a")], "stable.example.com/v2", &Uid::from("u")).unwrap();
-    expect![[""]].assert_eq(&review.to_string());
+    expect![[r#"{"apiVersion":"apiextensions.k8s.io/v1","kind":"ConversionReview","request":{"desiredAPIVersion":"stable.example.com/v2","objects":[{"apiVersion":"stable.example.com/v1","kind":"CronTab","metadata":{"annotations":{"lost":"yes"},"generation":1,"labels":{"kept":"yes","lost":"yes"},"name":"a","namespace":"default","uid":"a"},"spec":{"host":"a","port":"1"}}],"uid":"u"}}"#]].assert_eq(&review.to_string());
 }
 
 #[test]
 fn only_labels_and_annotations_of_the_metadata_change() {
-    check(&["v1"], false, &answer(&[converted("a")]), expect![[""]]);
-    check(&["v1"], true, &answer(&[converted("a"), converted("b")]), expect![[""]]);
+    check(
+        &["v1"],
+        false,
+        &answer(&[converted("a")]),
+        expect![[r#"
+        {"apiVersion":"stable.example.com/v2","kind":"CronTab","metadata":{"generation":1,"labels":{"kept":"yes","new":"1"},"name":"a","namespace":"default","uid":"a"},"spec":{"hostPort":"a:1"}}
+    "#]],
+    );
+    check(
+        &["v1"],
+        true,
+        &answer(&[converted("a"), converted("b")]),
+        expect![[r#"
+        {"apiVersion":"stable.example.com/v2","kind":"CronTab","metadata":{"generation":1,"labels":{"kept":"yes","new":"1"},"name":"a","namespace":"default","uid":"a"},"spec":{"hostPort":"a:1"}}
+        {"apiVersion":"stable.example.com/v2","kind":"CronTab","metadata":{"generation":1,"labels":{"kept":"yes","new":"1"},"name":"b","namespace":"default","uid":"b"},"spec":{"hostPort":"a:1"}}
+    "#]],
+    );
 }
 
 #[test]
@@ -154,17 +169,72 @@ fn answers_to_something_else_are_refused() {
 fn answers_with_other_objects_are_refused() {
     const OBJECT: &str = "/response/convertedObjects/0";
     let at = |pointer: &str| format!("{OBJECT}{pointer}");
-    check_with(&at("/apiVersion"), json!("stable.example.com/v3"), expect![[""]]);
-    check_with(&at("/kind"), json!("CronTub"), expect![[""]]);
-    check_with(&at("/metadata/name"), json!("b"), expect![[""]]);
-    check_with(&at("/metadata/namespace"), json!("other"), expect![[""]]);
-    check_with(&at("/metadata/uid"), json!("other"), expect![[""]]);
-    check_with(&at("/metadata/labels"), json!([]), expect![[""]]);
-    check_with(&at("/metadata/labels"), json!({"a": 1}), expect![[""]]);
-    check_with(&at("/metadata/labels"), json!({"a": "b c", "d/e/f": ""}), expect![[""]]);
+    check_with(
+        &at("/apiVersion"),
+        json!("stable.example.com/v3"),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid object at index 0: invalid groupVersion (expected stable.example.com/v2, received stable.example.com/v3)"
+        ],
+    );
+    check_with(
+        &at("/kind"),
+        json!("CronTub"),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid object at index 0: invalid kind (expected CronTab, received CronTub)"
+        ],
+    );
+    check_with(
+        &at("/metadata/name"),
+        json!("b"),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid object: must have the same name: a != b"
+        ],
+    );
+    check_with(
+        &at("/metadata/namespace"),
+        json!("other"),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid object: must have the same namespace: default != other"
+        ],
+    );
+    check_with(
+        &at("/metadata/uid"),
+        json!("other"),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid object: must have the same UID: a != other"
+        ],
+    );
+    check_with(
+        &at("/metadata/labels"),
+        json!([]),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid metadata: invalid metadata.labels of type []interface {} in converted object"
+        ],
+    );
+    check_with(
+        &at("/metadata/labels"),
+        json!({"a": 1}),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid metadata: metadata.labels[a] must be a string, but is int64 in converted object"
+        ],
+    );
+    check_with(
+        &at("/metadata/labels"),
+        json!({"a": "b c", "d/e/f": ""}),
+        expect![[
+            r#"conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid metadata: [metadata.labels: Invalid value: "b c": a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?'), metadata.labels: Invalid value: "d/e/f": a qualified name must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]') with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')]"#
+        ]],
+    );
     let mut bare = converted("a");
     bare["metadata"] = json!("none");
-    check(&["v1"], false, &answer(&[bare]), expect![[""]]);
+    check(
+        &["v1"],
+        false,
+        &answer(&[bare]),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid object: must have the same name: a != "
+        ],
+    );
 }
 
 #[test]
@@ -174,8 +244,34 @@ fn elements_of_lists_have_places() {
         *second.pointer_mut(pointer).unwrap() = value;
         answer(&[converted("a"), second])
     };
-    check(&["v1"], true, &with("/apiVersion", json!("stable.example.com/v3")), expect![[""]]);
-    check(&["v1"], true, &with("/metadata/uid", json!("c")), expect![[""]]);
-    check(&["v1"], true, &with("/metadata/labels", json!(1)), expect![[""]]);
-    check(&["v1"], true, &answer(&[converted("a")]), expect![[""]]);
+    check(
+        &["v1"],
+        true,
+        &with("/apiVersion", json!("stable.example.com/v3")),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid converted object at index 1: invalid groupVersion (expected stable.example.com/v2, received stable.example.com/v3)"
+        ],
+    );
+    check(
+        &["v1"],
+        true,
+        &with("/metadata/uid", json!("c")),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid converted object at index 1: must have the same UID: b != c"
+        ],
+    );
+    check(
+        &["v1"],
+        true,
+        &with("/metadata/labels", json!(1)),
+        expect![
+            "conversion webhook for stable.example.com/v1, Kind=CronTab returned invalid metadata in object at index 1: invalid metadata.labels of type int64 in converted object"
+        ],
+    );
+    check(
+        &["v1"],
+        true,
+        &answer(&[converted("a")]),
+        expect!["conversion webhook for stable.example.com/v1, Kind=CronTab returned 1 objects, expected 2"],
+    );
 }
