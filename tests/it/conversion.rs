@@ -190,7 +190,9 @@ fn a_webhook_converts_between_versions() {
     );
     let server_side = ["apply", "--server-side", "--field-manager=other", "-f", "-"];
     let refused = cluster.kubectl_with(&server_side, &NEW.replace("'2'", "'9'")).err();
-    assert!(refused.contains("conflict"), "{refused}");
+    // In which version the change was made, and what it is called there.
+    let words = "Apply failed with 1 conflict: conflict with \"kubectl-patch\" using stable.example.com/v1beta1: .spec.hostPort";
+    assert!(refused.contains(words), "{refused}");
     let selected = says(&cluster, "get crontabs.v1beta1.stable.example.com -l a=b -o name");
     assert_eq!(selected, "crontab.stable.example.com/new\n");
     says(&cluster, "delete crontabs.v1beta1.stable.example.com old");

@@ -16,7 +16,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::hooks::Step;
-use crate::owners::Owners;
+use crate::owners::{self, Owners};
 use crate::respond::{self, Response};
 use crate::table::Shape;
 use crate::{access, admission, certificates, events, explain_write, hooks, pod_security, subresources};
@@ -183,6 +183,8 @@ pub async fn modify(
         };
         let Checked { object: mut new, owners, warnings } = checked;
         let reservations = prepare_modification(context, call, part, &mut new, &owners, &old)?;
+        let insists_on_owners = verb == "apply" && !call.query.flag("force");
+        owners::settle_elsewhere(context, call, &mut new, &stored, insists_on_owners).await?;
         admit(context, call, &new, Some(&old), dry_run).await?;
         if is_unchanged(&new, &old) && is_stored_as_now(&call.kind, &stored) {
             return Ok((old, warnings));
