@@ -16,6 +16,7 @@ mod bench;
 mod clients;
 mod conformance;
 mod containers;
+mod conversion;
 mod corners;
 mod crash;
 mod custom;

@@ -61,7 +61,7 @@ pub fn targets<'a>(kinds: &'a Kinds, words: &'a [String]) -> Result<Vec<Target<'
 
 /// `all` stands for the kinds of that category.
 fn expand<'k>(kinds: &'k Kinds, word: &str) -> Result<Vec<&'k KindInfo>> {
-    let of_category = kinds.iter().filter(|kind| kind.stored_as.is_none() && kind.categories.contains(&word));
+    let of_category = kinds.iter().filter(|kind| kind.is_stored() && kind.categories.contains(&word));
     let category: Vec<&KindInfo> = of_category.map(AsRef::as_ref).collect();
     if category.is_empty() { Ok(vec![find_kind(kinds, word)?]) } else { Ok(category) }
 }

@@ -145,7 +145,8 @@ fn refusal(call: &Call, error: &ApplyError) -> Failure {
     }
 }
 
-fn conflict(conflicts: &Conflicts) -> Failure {
+/// Fields that others own.
+pub fn conflict(conflicts: &Conflicts) -> Failure {
     let mut failure = Failure::new(409, "Conflict", conflicts.to_string());
     let causes = conflicts.causes().map(|(path, manager)| {
         value!({"reason": "FieldManagerConflict", "message": format!("conflict with {manager}"), "field": path})

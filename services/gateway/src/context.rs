@@ -13,6 +13,7 @@ use crate::access::Access;
 use crate::aggregate::Aggregates;
 use crate::catalogue::Catalogue;
 use crate::certificates::Authority;
+use crate::convert::Converter;
 use crate::dial::{Dialer, Identity};
 use crate::events::EventTable;
 use crate::failure::Failure;
@@ -64,7 +65,9 @@ pub struct Context {
     /// Where the gateway listens.
     pub address: SocketAddr,
     /// The way into the cluster.
-    pub dialer: Dialer,
+    pub dialer: Arc<Dialer>,
+    /// Objects of custom kinds in all of their versions.
+    pub converter: Converter,
     /// Who may run now.
     pub desk: Desk,
     /// Cancelled when the gateway stops: streams end.
@@ -81,11 +84,13 @@ impl Context {
         (tokens, authority_key): (Signer, Authority),
         address: SocketAddr,
     ) -> Self {
+        let dialer = Arc::new(Dialer::new(bus.clone(), Arc::clone(&view)));
         Self {
             config,
             store: bus.store(),
             journal: bus.journal(),
-            dialer: Dialer::new(bus.clone(), Arc::clone(&view)),
+            converter: Converter::new(Arc::clone(&dialer)),
+            dialer,
             bus,
             catalogue: Catalogue::of(Arc::clone(&view)),
             view,

@@ -1,5 +1,7 @@
 //! DELETE of objects and collections: gone at once, or marked until finalizers and grace periods allow.
 
+use std::sync::Arc;
+
 use api::ObjectKey;
 use api::hooks::Operation;
 use api::lifecycle::{DeleteOptions, Deletion, request_deletion};
@@ -45,7 +47,10 @@ pub async fn one(context: &Context, call: &Call) -> Result<Response, Failure> {
             Ok(respond::value(200, &shape.value(&last, telemetry::clock::now())))
         }
         Outcome::Gone(last) => Ok(gone(call, &last)),
-        Outcome::Ending(object) => Ok(respond::value(200, &shape.value(&object, telemetry::clock::now()))),
+        Outcome::Ending(object) => {
+            let object = context.converter.value(&call.kind, object).await?;
+            Ok(respond::value(200, &shape.value(&object, telemetry::clock::now())))
+        }
     }
 }
 
@@ -53,7 +58,8 @@ pub async fn one(context: &Context, call: &Call) -> Result<Response, Failure> {
 pub async fn collection(context: &Context, call: &Call) -> Result<Response, Failure> {
     let (options, dry_run) = options_of(call)?;
     let selection = Selection::of(call)?;
-    let snapshot = selection.now(view_of(context, call));
+    let snapshot = selection.of_stored(&call.kind).now(view_of(context, call));
+    let snapshot = selection.shown(&context.converter, &call.kind, snapshot).await?;
     let mut items = Vec::new();
     for object in &snapshot.objects {
         let name = &object.key.name;
@@ -65,7 +71,10 @@ pub async fn collection(context: &Context, call: &Call) -> Result<Response, Fail
             continue;
         }
         match delete(context, call, &object.key, &options, dry_run).await {
-            Ok(Outcome::Gone(last) | Outcome::Ending(last)) => items.push(call.kind.shown(last)),
+            Ok(Outcome::Gone(last) | Outcome::Ending(last)) => {
+                let last = context.converter.value(&call.kind, last).await?;
+                items.push(call.kind.shown(last));
+            }
             Err(failure) if failure.code() == 404 => {}
             Err(failure) => return Err(failure),
         }
@@ -99,7 +108,11 @@ pub async fn delete(
             }
         };
         if call.path.subresource.is_none() {
-            let (name, old) = (key.name.as_ref(), Some(&current));
+            let shown = match context.hooks.asks_anybody() {
+                true => context.converter.one(&call.kind, Arc::clone(&stored)).await?.value(),
+                false => Value::Null,
+            };
+            let (name, old) = (key.name.as_ref(), Some(if shown.is_null() { &current } else { &shown }));
             let step =
                 Step { operation: Operation::Delete, name, object: None, old, dry_run, own_kind: None };
             hooks::validate(context, call, step).await?;

@@ -187,10 +187,8 @@ fn resource_values(kind: &KindInfo) -> Vec<Value> {
 
 /// Stands for the version that objects of a kind are stored in, as in Kubernetes.
 fn storage_hash(kind: &KindInfo) -> String {
-    let version = match kind.stored_as {
-        Some((api_version, _)) => api_version.rsplit('/').next().unwrap_or(api_version),
-        None => kind.version,
-    };
+    let stored = kind.stored_version();
+    let version = stored.rsplit('/').next().unwrap_or(&stored);
     let hash = Sha256::digest(format!("{}/{version}/{}", kind.group, kind.kind));
     STANDARD.encode(hash.get(..8).unwrap_or_default())
 }

@@ -18,6 +18,7 @@ mod compress;
 mod config;
 mod context;
 mod controllers;
+mod convert;
 mod delete;
 mod dial;
 mod discovery;
@@ -62,6 +63,7 @@ mod unstored;
 mod upgrade;
 mod usage;
 mod watch;
+mod webhook;
 pub mod why;
 mod write;
 

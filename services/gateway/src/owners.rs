@@ -1,12 +1,17 @@
 //! Who owns the fields of what a request writes: `metadata.managedFields`.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use api::KindInfo;
-use api::managed::{self, TypeRef, Writer};
+use api::managed::{self, Elsewhere, TypeRef, Writer};
+use bus::Stored;
 use serde_json::Value;
 
+use crate::apply;
 use crate::call::Call;
+use crate::context::Context;
+use crate::failure::Failure;
 
 /// What a write says of the fields' owners.
 #[derive(Clone, Debug)]
@@ -81,7 +86,31 @@ pub fn by<T>(call: &Call, act: impl FnOnce(Writer<'_>) -> T) -> T {
         api_version: &call.kind.api_version(),
         subresource: call.path.subresource.as_deref().unwrap_or_default(),
         now: telemetry::clock::now(),
+        names_differ: call.kind.webhook().is_some(),
     })
+}
+
+/// Settles who owns what a write changes under the names that it has in other versions, if a webhook knows them.
+pub async fn settle_elsewhere(
+    context: &Context,
+    call: &Call,
+    new: &mut Value,
+    stored: &Arc<Stored>,
+    applies: bool,
+) -> Result<(), Failure> {
+    if call.kind.webhook().is_none() {
+        return Ok(());
+    }
+    for version in managed::other_versions(new, &call.kind.api_version()) {
+        let (group, name) = version.split_once('/').unwrap_or_default();
+        let Some(kind) = context.catalogue.by_path(group, name, call.kind.id.plural()) else { continue };
+        let old = context.converter.one(&kind, Arc::clone(stored)).await?.value();
+        let shown = context.converter.value(&kind, new.clone()).await?;
+        let change = Elsewhere { api_version: &version, kind: TypeRef::of(&kind), old: &old, new: &shown };
+        by(call, |writer| managed::settle_elsewhere(new, change, writer, applies))
+            .map_err(|conflicts| apply::conflict(&conflicts))?;
+    }
+    Ok(())
 }
 
 /// Parts that a write of the object itself does not write.

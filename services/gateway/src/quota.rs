@@ -23,6 +23,8 @@ pub struct Ready<'a> {
     pub expect: Expect,
     /// As it will be.
     pub object: &'a Value,
+    /// The same as it is stored, which may be in another version.
+    pub stored: Value,
     /// As it is.
     pub old: Option<&'a Value>,
     /// What is reserved for it.
@@ -41,17 +43,17 @@ pub async fn commit(
     call: &Call,
     ready: Ready<'_>,
 ) -> Result<Result<Revision, WriteError>, Failure> {
-    let Ready { key, expect, object, old, reservations } = ready;
-    let change = || ChangeTo::Put(object.clone());
+    let Ready { key, expect, object, stored, old, reservations } = ready;
     if charges(context, call, object, old)?.is_empty() {
-        return Ok(write::commit(context, call, key, expect, change(), reservations).await);
+        return Ok(write::commit(context, call, key, expect, ChangeTo::Put(stored), reservations).await);
     }
     let _turn = context.store.turn(&ObjectKey::cluster(Namespace::ID, key.namespace())).await;
     let mut outcome = Err(WriteError::Conflict { current: None });
     for _ in 0..ATTEMPTS {
         let charges = charges(context, call, object, old)?.into_iter().map(Reservation::of);
         let together = reservations.iter().cloned().chain(charges).collect();
-        outcome = write::commit(context, call, key, expect, change(), together).await;
+        let change = ChangeTo::Put(stored.clone());
+        outcome = write::commit(context, call, key, expect, change, together).await;
         match &outcome {
             Ok(revision) => {
                 // Whose turn is next shall see it.

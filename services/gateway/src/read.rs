@@ -44,7 +44,7 @@ async fn worked_out(context: &Context, call: &Call) -> Option<Arc<View>> {
     }
 }
 
-/// One object as it is now.
+/// One object as it is now, in the version that it is stored in.
 pub fn find(context: &Context, call: &Call) -> Result<Arc<Stored>, Failure> {
     let found = view_of(context, call).get(&call.key(call.name()));
     found.ok_or_else(|| Failure::not_found(&call.kind, call.name()))
@@ -59,7 +59,7 @@ pub async fn get(context: &Context, call: &Call) -> Result<Response, Failure> {
             let found = view.get(&call.key(call.name()));
             found.ok_or_else(|| Failure::not_found(&call.kind, call.name()))?
         }
-        None => find(context, call)?,
+        None => context.converter.one(&call.kind, find(context, call)?).await?,
     };
     Ok(respond::json(200, shape.one(&object, telemetry::clock::now())))
 }
@@ -67,7 +67,8 @@ pub async fn get(context: &Context, call: &Call) -> Result<Response, Failure> {
 /// `GET` of a collection.
 pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
-    let selection = Selection::of(call)?;
+    let wanted = Selection::of(call)?;
+    let selection = wanted.of_stored(&call.kind);
     let limit = call.query.number::<usize>("limit")?.filter(|limit| *limit > 0);
     let worked_out = worked_out(context, call).await;
     let view = worked_out.as_ref().unwrap_or_else(|| view_of(context, call));
@@ -85,7 +86,9 @@ pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
             (snapshot_at(view, &selection, token.revision, &token.start)?, token.start)
         }
     };
-    let page = Page::cut(snapshot, &start, limit, selection.is_everything());
+    let snapshot = wanted.shown(&context.converter, &call.kind, snapshot).await?;
+    let mut page = Page::cut(snapshot, &start, limit, wanted.is_everything());
+    page.objects = context.converter.all(&call.kind, page.objects).await?;
     Ok(answer(page, shape, telemetry::clock::now()))
 }
 

@@ -1,13 +1,15 @@
 //! Which objects of a view a list or a watch is about, now or at an earlier revision.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::selector::{FieldSelector, Selector};
-use api::{NodeName, ObjectKey, ResourceId, Revision};
+use api::{KindInfo, NodeName, ObjectKey, ResourceId, Revision};
 use bus::{Change, Expired, Reader, Stored, View};
 
 use crate::call::Call;
+use crate::convert::Converter;
 use crate::failure::Failure;
 
 /// A resource, maybe one namespace of it, and selectors.
@@ -43,6 +45,31 @@ impl Selection {
             labels: Selector::parse(call.query.text("labelSelector"))?,
             fields,
         })
+    }
+
+    /// What can be said of objects as they are stored: labels and fields may change when a webhook converts them.
+    pub fn of_stored(&self, kind: &KindInfo) -> Cow<'_, Self> {
+        if kind.webhook().is_none() {
+            return Cow::Borrowed(self);
+        }
+        let fields =
+            if self.fields.is_metadata_only() { self.fields.clone() } else { FieldSelector::default() };
+        Cow::Owned(Self { labels: Selector::default(), fields, ..self.clone() })
+    }
+
+    /// What is selected of the objects that [`Self::of_stored`] selects. They are converted if that tells; else it is left to the
+    /// caller, who may want fewer of them.
+    pub async fn shown(
+        &self,
+        converter: &Converter,
+        kind: &KindInfo,
+        mut snapshot: Snapshot,
+    ) -> Result<Snapshot, Failure> {
+        if kind.webhook().is_some() && !self.is_everything() {
+            snapshot.objects = converter.all(kind, snapshot.objects).await?;
+            snapshot.objects.retain(|object| self.matches(object));
+        }
+        Ok(snapshot)
     }
 
     /// Everything of the resource in the namespace is selected.

@@ -122,24 +122,26 @@ impl Watch {
     async fn follow(&self, sender: &Sender) {
         let (position, first, changes) = match self.begin().await {
             Ok(begun) => begun,
-            Err(expired) => return self.send_expired(sender, expired).await,
+            Err(end) => return send_end(sender, end).await,
         };
         if !first.is_empty() && sender.send(Ok(first)).await.is_err() {
             return;
         }
-        if let Err(expired) = self.go_on(sender, changes, position).await {
-            self.send_expired(sender, expired).await;
+        if let Err(end) = self.go_on(sender, changes, position).await {
+            send_end(sender, end).await;
         }
     }
 
     /// The first piece, and the changes that follow it.
-    async fn begin(&self) -> Result<(Revision, Bytes, Changes), Expired> {
+    async fn begin(&self) -> Result<(Revision, Bytes, Changes), End> {
         let mut piece = BytesMut::new();
         match self.beginning {
             Beginning::Present { bookmarked } => {
-                let snapshot = self.selection.now(&self.view);
+                let kind = &self.shape.kind;
+                let snapshot = self.selection.of_stored(kind).now(&self.view);
                 let changes = self.view.changes(snapshot.revision)?;
-                for object in &snapshot.objects {
+                let snapshot = self.selection.shown(&self.context.converter, kind, snapshot).await?;
+                for object in &self.context.converter.all(kind, snapshot.objects).await? {
                     self.write_event(&mut piece, "ADDED", object);
                 }
                 if bookmarked && self.bookmarks {
@@ -149,26 +151,21 @@ impl Watch {
             }
             Beginning::After(revision) => {
                 let (history, changes) = self.view.resume(revision).await?;
-                history.iter().for_each(|change| self.write_change(&mut piece, change));
+                self.write_changes(&mut piece, &history).await?;
                 let position = history.last().map_or(revision, |change| change.revision());
                 Ok((position, piece.freeze(), changes))
             }
         }
     }
 
-    async fn go_on(
-        &self,
-        sender: &Sender,
-        mut changes: Changes,
-        mut position: Revision,
-    ) -> Result<(), Expired> {
+    async fn go_on(&self, sender: &Sender, mut changes: Changes, mut position: Revision) -> Result<(), End> {
         let mut bookmark_at = Instant::now() + BOOKMARK_EVERY;
         loop {
             let mut piece = BytesMut::new();
             tokio::select! {
                 batch = changes.next_batch() => {
                     let batch = batch?;
-                    batch.iter().for_each(|change| self.write_change(&mut piece, change));
+                    self.write_changes(&mut piece, &batch).await?;
                     position = batch.last().map_or(position, |change| change.revision());
                     if self.is_over(&batch) {
                         let _ = sender.send(Ok(piece.freeze())).await;
@@ -193,13 +190,34 @@ impl Watch {
             && !self.context.catalogue.serves(&self.shape.kind)
     }
 
-    async fn send_expired(&self, sender: &Sender, expired: Expired) {
-        let message = match expired.asked {
-            Revision(0) => "the watch fell behind: the changes it has not seen are no longer kept".to_owned(),
-            asked => format!("too old resource version: {asked} ({})", expired.oldest),
-        };
-        let event = json!({"type": "ERROR", "object": Failure::expired(message).to_value()});
-        let _ = sender.send(Ok(Bytes::from(format!("{event}\n")))).await;
+    async fn write_changes(&self, piece: &mut BytesMut, changes: &[Arc<Change>]) -> Result<(), Failure> {
+        if self.shape.kind.webhook().is_none() {
+            changes.iter().for_each(|change| self.write_change(piece, change));
+            return Ok(());
+        }
+        let concerned = changes.iter().filter(|change| self.selection.concerns(change.key()));
+        for change in self.converted(concerned.map(Arc::as_ref).collect()).await? {
+            self.write_change(piece, &change);
+        }
+        Ok(())
+    }
+
+    /// Changes in the version of the watch, all of them by one call.
+    async fn converted(&self, changes: Vec<&Change>) -> Result<Vec<Change>, Failure> {
+        // What was before only matters to those who do not see everything.
+        let before = |change: &Change| change.previous.clone().filter(|_| !self.selection.is_everything());
+        let states =
+            changes.iter().flat_map(|change| before(change).into_iter().chain([Arc::clone(&change.object)]));
+        let states = self.context.converter.all(&self.shape.kind, states.collect()).await?;
+        let mut states = states.into_iter();
+        let converted = changes.into_iter().filter_map(|change| {
+            let previous = match before(change) {
+                Some(_) => Some(states.next()?),
+                None => change.previous.clone(),
+            };
+            Some(Change { kind: change.kind, object: states.next()?, previous })
+        });
+        Ok(converted.collect())
     }
 
     fn write_change(&self, piece: &mut BytesMut, change: &Change) {
@@ -238,6 +256,39 @@ impl Watch {
         };
         piece.extend_from_slice(format!("{}\n", json!({"type": "BOOKMARK", "object": shown})).as_bytes());
     }
+}
+
+/// Why a watch ends before its time.
+enum End {
+    Expired(Expired),
+    /// What it shows could not be converted.
+    Failed(Failure),
+}
+
+impl From<Expired> for End {
+    fn from(expired: Expired) -> Self {
+        Self::Expired(expired)
+    }
+}
+
+impl From<Failure> for End {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+async fn send_end(sender: &Sender, end: End) {
+    let failure = match end {
+        End::Failed(failure) => failure,
+        End::Expired(Expired { asked: Revision(0), .. }) => {
+            Failure::expired("the watch fell behind: the changes it has not seen are no longer kept")
+        }
+        End::Expired(Expired { asked, oldest }) => {
+            Failure::expired(format!("too old resource version: {asked} ({oldest})"))
+        }
+    };
+    let event = json!({"type": "ERROR", "object": failure.to_value()});
+    let _ = sender.send(Ok(Bytes::from(format!("{event}\n")))).await;
 }
 
 /// What a change is for someone who sees only a part of the objects.

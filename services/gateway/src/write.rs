@@ -1,9 +1,11 @@
 //! The write pipeline: decode, default, allocate, validate, admit, compare-and-set, explain, and wait until it can be read.
 
+use std::sync::Arc;
+
 use api::hooks::Operation;
 use api::kinds::FieldError;
-use api::{ObjectKey, Revision, json, lifecycle, managed};
-use bus::{ChangeTo, Expect, Mutation, WriteError};
+use api::{KindInfo, ObjectKey, Revision, json, lifecycle, managed};
+use bus::{ChangeTo, Expect, Mutation, Stored, WriteError};
 use serde_json::Value;
 
 use crate::allocate::{self, Reservation};
@@ -12,6 +14,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::hooks::Step;
+use crate::owners;
 use crate::quota::{self, Ready};
 use crate::respond::{self, Response};
 use crate::table::Shape;
@@ -93,11 +96,13 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
                 _ => Ok(object),
             };
         }
-        let ready = Ready { key: &key, expect: Expect::Absent, object: &object, old: None, reservations };
+        let stored = context.converter.to_store(&call.kind, object.clone()).await?;
+        let ready =
+            Ready { key: &key, expect: Expect::Absent, object: &object, stored, old: None, reservations };
         match quota::commit(context, call, ready).await? {
             Ok(revision) => {
                 explain_write::journal(context, call, &key, &object, "create");
-                return readable(context, call, object, revision).await;
+                return readable(context, call, &key, object, revision).await;
             }
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
@@ -140,7 +145,8 @@ pub async fn modify(
     let dry_run = call.query.dry_run()?;
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
-        let mut old = call.kind.up_to_date(stored.value());
+        let shown = context.converter.one(&call.kind, Arc::clone(&stored)).await?;
+        let mut old = call.kind.up_to_date(shown.value());
         // It may be older than some default; as in Kubernetes, that is no change that anybody makes.
         call.kind.default(&mut old);
         let checked = edit(&old)?;
@@ -155,8 +161,10 @@ pub async fn modify(
         };
         let Checked { object: mut new, owners, warnings } = checked;
         let reservations = prepare::modification(context, call, part, &mut new, &owners, &old)?;
+        let insists_on_owners = verb == "apply" && !call.query.flag("force");
+        owners::settle_elsewhere(context, call, &mut new, &stored, insists_on_owners).await?;
         admit(context, call, &new, Some(&old), dry_run).await?;
-        if is_unchanged(&new, &old) {
+        if is_unchanged(&new, &old) && is_stored_as_now(&call.kind, &stored) {
             return Ok((old, warnings));
         }
         if dry_run {
@@ -167,6 +175,7 @@ pub async fn modify(
             key: &stored.key,
             expect: Expect::At(stored.revision),
             object: &new,
+            stored: context.converter.to_store(&call.kind, new.clone()).await?,
             old: Some(&old),
             reservations,
         };
@@ -197,6 +206,7 @@ pub async fn rewrite(
             key: &stored.key,
             expect: Expect::At(stored.revision),
             object: &object,
+            stored: context.converter.to_store(&call.kind, object.clone()).await?,
             old: Some(&old),
             reservations: Vec::new(),
         };
@@ -245,14 +255,14 @@ async fn store_modification(
     let outcome = match lifecycle::after_finalizers_removed(new, &call.kind) {
         true => {
             let released = allocate::releases(&context.view, new);
-            commit(context, call, key, expect, ChangeTo::Delete(new.clone()), released).await
+            commit(context, call, key, expect, ChangeTo::Delete(ready.stored), released).await
         }
         false => quota::commit(context, call, ready).await?,
     };
     match outcome {
         Ok(revision) => {
             explain_write::journal(context, call, key, new, verb);
-            readable(context, call, new.clone(), revision).await.map(Some)
+            readable(context, call, key, new.clone(), revision).await.map(Some)
         }
         Err(WriteError::Conflict { current }) => {
             catch_up_after_conflict(context, current).await;
@@ -285,15 +295,26 @@ pub async fn commit(
         .ok_or_else(|| WriteError::Unknown("the batch was acknowledged without revisions".to_owned()))
 }
 
-/// Waits until the write can be read here, then shows the object as it was written.
+/// Waits until the write can be read here, then shows the object as it was written, or what a webhook makes of what is stored.
 async fn readable(
     context: &Context,
     call: &Call,
+    key: &ObjectKey,
     object: Value,
     revision: Revision,
 ) -> Result<Value, Failure> {
     takes_effect(context, call, revision).await?;
+    if call.kind.webhook().is_some()
+        && let Some(stored) = context.view.get(key).filter(|stored| stored.revision == revision)
+    {
+        return context.converter.one(&call.kind, stored).await.map(|shown| shown.value());
+    }
     Ok(with_revision(object, revision))
+}
+
+/// What is stored in the version of long ago is written anew, even if nothing else changes: so it is moved to the present one.
+fn is_stored_as_now(kind: &KindInfo, stored: &Stored) -> bool {
+    kind.webhook().is_none() || stored.api_version() == kind.stored_version()
 }
 
 /// Waits until the next request here finds what was written, and is decided by it.

@@ -99,8 +99,8 @@ pub fn invalid_options(group: &str, kind: &str, name: &str, errors: &[FieldError
     invalid_of(group, kind, name, errors)
 }
 
-fn invalid_of(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Status {
-    let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+/// Several violations in one sentence, each once.
+pub(crate) fn summary(errors: &[FieldError]) -> String {
     let mut sentences: Vec<String> = Vec::new();
     for error in errors {
         let sentence = format!("{}: {}", error.field, error.message);
@@ -108,10 +108,15 @@ fn invalid_of(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Sta
             sentences.push(sentence);
         }
     }
-    let why = match sentences.as_slice() {
+    match sentences.as_slice() {
         [one] => one.clone(),
         many => format!("[{}]", many.join(", ")),
-    };
+    }
+}
+
+fn invalid_of(group: &str, kind: &str, name: &str, errors: &[FieldError]) -> Status {
+    let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
+    let why = summary(errors);
     let mut status = Status::new(422, "Invalid", format!("{qualified} \"{name}\" is invalid: {why}"));
     status.detail(&[("name", name), ("group", group), ("kind", kind)]);
     let cause =

@@ -109,6 +109,19 @@ impl Stored {
         value
     }
 
+    /// The version that it was written in: `apps/v1`.
+    pub fn api_version(&self) -> String {
+        codec::decode(&self.bytes).map(|Version { api_version }| api_version).unwrap_or_default()
+    }
+
+    /// The same state of the object, written in another way: in another version of its kind.
+    pub fn rewritten(&self, value: Value) -> Arc<Self> {
+        let bytes = Bytes::from(encode_object(value).unwrap_or_default());
+        let (revision, created) = (self.revision, self.created);
+        let provenance = Provenance { revision, created, cause: self.cause, write_id: None };
+        Arc::new(Self::new(self.key.clone(), bytes, provenance))
+    }
+
     /// The same as JSON text, encoded once.
     pub fn json(&self) -> Bytes {
         let encode = || match codec::to_json(&self.bytes, self.revision) {
@@ -189,6 +202,13 @@ struct Head {
 #[serde(default, rename_all = "camelCase")]
 struct HeadSpec {
     node_name: Option<NodeName>,
+}
+
+/// What an object says of its version.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct Version {
+    api_version: String,
 }
 
 #[derive(Default, Deserialize)]

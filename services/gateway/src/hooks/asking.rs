@@ -11,6 +11,7 @@ use crate::access::{self, Policy, ResourceWish, Wish};
 use crate::auth::User;
 use crate::call::Call;
 use crate::context::Context;
+use crate::failure::Failure;
 
 const NAMESPACES: ResourceId = ResourceId::new("namespaces");
 
@@ -75,6 +76,40 @@ impl Asking {
             user: &self.user,
             dry_run: step.dry_run,
             options: &self.options,
+        }
+    }
+}
+
+/// The objects of a request in the version in which somebody wants to see them, so far as a webhook had to convert them for that.
+#[derive(Default)]
+pub(super) struct Versioned {
+    object: Option<Value>,
+    old: Option<Value>,
+}
+
+impl Versioned {
+    /// Converts what is in another version; pure functions convert when it is shown.
+    pub async fn of(
+        context: &Context,
+        attributes: &Attributes<'_>,
+        kind: &KindInfo,
+    ) -> Result<Self, Failure> {
+        if kind.webhook().is_none() || attributes.own_kind.is_some() {
+            return Ok(Self::default());
+        }
+        let converted = async |object: Option<&Value>| match object {
+            Some(object) => context.converter.value(kind, object.clone()).await.map(Some),
+            None => Ok(None),
+        };
+        Ok(Self { object: converted(attributes.object).await?, old: converted(attributes.old).await? })
+    }
+
+    /// The request with the converted objects.
+    pub fn attributes<'a>(&'a self, attributes: &Attributes<'a>) -> Attributes<'a> {
+        Attributes {
+            object: self.object.as_ref().or(attributes.object),
+            old: self.old.as_ref().or(attributes.old),
+            ..*attributes
         }
     }
 }

@@ -41,6 +41,11 @@ impl Hooks {
         Arc::clone(&self.0.borrow())
     }
 
+    /// Whether there is anybody who wants to be asked about anything.
+    pub fn asks_anybody(&self) -> bool {
+        !self.0.borrow().is_empty()
+    }
+
     /// Waits until a change of a policy or a webhook counts.
     pub async fn caught_up(&self, revision: Revision) {
         let mut changes = self.0.subscribe();

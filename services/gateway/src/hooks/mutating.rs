@@ -7,7 +7,7 @@ use api::{json, managed};
 use serde_json::Value;
 use tracing::warn;
 
-use super::asking::{Asking, Step, name_of};
+use super::asking::{Asking, Step, Versioned, name_of};
 use super::calls;
 use super::index::Index;
 use crate::body::Checked;
@@ -101,6 +101,8 @@ impl Round<'_> {
         };
         let attributes = self.asking.attributes(self.call, &step);
         let Some(kind) = webhook.constraints.matched(&attributes) else { return Ok(None) };
+        let versioned = Versioned::of(self.context, &attributes, kind).await?;
+        let attributes = versioned.attributes(&attributes);
         if !calls::is_asked(webhook, &attributes, kind, self.asking)? {
             return Ok(None);
         }
@@ -124,10 +126,10 @@ impl Round<'_> {
                 webhook.name
             ))
         })?;
-        let mut shown = kind.shown(before.clone());
+        let mut shown = kind.shown(attributes.object.cloned().unwrap_or_default());
         json_patch::patch(&mut shown, &patch).map_err(|error| broken(error.to_string()))?;
         let decoded = kind.decode(shown).map_err(|error| broken(error.to_string()))?;
-        *draft = decoded.object;
+        *draft = self.context.converter.value(&self.call.kind, decoded.object).await?;
         self.keep_identity(draft, &before);
         self.call.kind.default(draft);
         Ok(Some(*draft != before))

@@ -1,17 +1,20 @@
 //! ValidatingAdmissionPolicies: finds their parameters and tells what they have against a request.
 
+use std::sync::Arc;
+
 use api::hooks::{Action, Attributes, Binding, Denial, Missing, ParamRef, Policy, Setting};
 use api::{KindInfo, ObjectKey};
+use bus::Stored;
 use serde_json::{Value, json};
 
-use super::asking::Asking;
+use super::asking::{Asking, Versioned};
 use super::index::Index;
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 
 /// Refuses, or warns of, what policies do not admit.
-pub(super) fn check(
+pub(super) async fn check(
     context: &Context,
     call: &Call,
     index: &Index,
@@ -21,8 +24,10 @@ pub(super) fn check(
     let mut denied = None;
     for (policy, bindings) in &index.policies {
         let Some(kind) = policy.matched(attributes) else { continue };
+        let versioned = Versioned::of(context, attributes, kind).await?;
+        let attributes = &versioned.attributes(attributes);
         for binding in bindings.iter().filter(|binding| binding.is_about(attributes)) {
-            let denials = match params(context, policy, binding, attributes) {
+            let denials = match params(context, policy, binding, attributes).await {
                 Ok(params) => {
                     let judge = |params: &Option<Value>| {
                         let params = params.as_ref();
@@ -72,7 +77,7 @@ fn refusal(attributes: &Attributes<'_>, policy: &Policy, binding: &Binding, deni
 }
 
 /// The parameters that a binding gives its policy: `None` stands for none at all. An empty list: nobody is judged.
-fn params(
+async fn params(
     context: &Context,
     policy: &Policy,
     binding: &Binding,
@@ -86,6 +91,7 @@ fn params(
         format!("failed to configure policy: failed to find resource referenced by paramKind: '{api_version}, Kind={word}'")
     })?;
     let found = find(context, kind, reference, attributes.namespace)
+        .await
         .map_err(|why| format!("failed to configure binding: {why}"))?;
     match (found.is_empty(), reference.missing) {
         (true, Missing::Deny) => Err(
@@ -95,7 +101,7 @@ fn params(
     }
 }
 
-fn find(
+async fn find(
     context: &Context,
     kind: &KindInfo,
     reference: &ParamRef,
@@ -114,14 +120,18 @@ fn find(
         }
         (true, "", namespace) | (true, namespace, _) => Some(namespace),
     };
-    let reader = context.view.read();
-    if !reference.name.is_empty() {
-        let key = match namespace {
-            Some(namespace) => ObjectKey::namespaced(kind.id, namespace, &reference.name),
-            None => ObjectKey::cluster(kind.id, &reference.name),
-        };
-        return Ok(reader.get(&key).map(|stored| kind.shown(stored.value())).into_iter().collect());
-    }
-    let selected = reader.list(kind.id, namespace).map(|stored| kind.shown(stored.value()));
-    Ok(selected.filter(|param| reference.selector.matches_map(param.pointer("/metadata/labels"))).collect())
+    let stored: Vec<Arc<Stored>> = match (reference.name.as_str(), namespace) {
+        ("", _) => context.view.read().list(kind.id, namespace).cloned().collect(),
+        (name, Some(namespace)) => {
+            context.view.get(&ObjectKey::namespaced(kind.id, namespace, name)).into_iter().collect()
+        }
+        (name, None) => context.view.get(&ObjectKey::cluster(kind.id, name)).into_iter().collect(),
+    };
+    let shown = context.converter.all(kind, stored).await.map_err(|failure| failure.status.message)?;
+    let params = shown.iter().map(|stored| kind.shown(stored.value()));
+    // One that is named need not be selected too.
+    let is_selected = |param: &Value| {
+        !reference.name.is_empty() || reference.selector.matches_map(param.pointer("/metadata/labels"))
+    };
+    Ok(params.filter(is_selected).collect())
 }

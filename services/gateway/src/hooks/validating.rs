@@ -5,7 +5,7 @@ use futures::future::join_all;
 use serde_json::json;
 use tracing::warn;
 
-use super::asking::{Asking, Step};
+use super::asking::{Asking, Step, Versioned};
 use super::{calls, policies};
 use crate::call::Call;
 use crate::context::Context;
@@ -27,7 +27,7 @@ pub async fn validate(context: &Context, call: &Call, step: Step<'_>) -> Result<
             one(context, call, webhook, &attributes, &asking).await?;
         }
     }
-    policies::check(context, call, &index, &attributes, &asking)?;
+    policies::check(context, call, &index, &attributes, &asking).await?;
     let answers = index.validating.iter().map(|webhook| one(context, call, webhook, &attributes, &asking));
     join_all(answers).await.into_iter().collect()
 }
@@ -72,6 +72,8 @@ async fn one(
     asking: &Asking,
 ) -> Result<(), Failure> {
     let Some(kind) = webhook.constraints.matched(attributes) else { return Ok(()) };
+    let versioned = Versioned::of(context, attributes, kind).await?;
+    let attributes = &versioned.attributes(attributes);
     if !calls::is_asked(webhook, attributes, kind, asking)? {
         return Ok(());
     }

@@ -29,7 +29,7 @@ const COLUMNS: [(&str, &str, &str); 4] = [
 /// `GET`, `PUT` and `PATCH` of a scale.
 pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<Response, Failure> {
     let object = match method.as_str() {
-        "GET" => read::find(context, call)?.value(),
+        "GET" => context.converter.one(&call.kind, read::find(context, call)?).await?.value(),
         "PUT" => {
             let wanted = body::read(call)?;
             write::modify(context, call, Part::Object, "scale", |old| rescaled(call, old, &wanted)).await?.0

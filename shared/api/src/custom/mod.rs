@@ -1,19 +1,24 @@
 //! Custom resources: the kinds that a CustomResourceDefinition adds to those that are built in.
 
 mod columns;
+mod conversion;
 mod json_path;
 mod names;
 
+pub use conversion::{ConversionWebhook, unanswered};
 pub use json_path::{JsonPath, PathError};
 pub use names::{Acceptance, Names, accept};
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::json::{child, flag, items, text};
-use crate::kinds::{Column, Decoded, FieldError, KindInfo, Rules, ScalePaths, SchemaError, decode_metadata};
+use crate::kinds::{
+    Column, Decoded, FieldError, KindInfo, Rules, ScalePaths, SchemaError, decode_metadata, set_api_version,
+};
 use crate::names::intern;
 use crate::structural::Schema;
 use crate::validation;
@@ -31,10 +36,10 @@ pub struct CustomResource {
     /// `CronTab in version "v1" cannot be handled as a CronTab`: how complaints begin.
     title: String,
     api_version: String,
-    /// The version that objects are stored in.
-    stored_version: String,
     list_kind: &'static str,
-    schema: Schema,
+    /// What it has in common with the other versions.
+    family: Arc<Family>,
+    schema: Arc<Schema>,
     /// The schema as it was written, for documentation and for merging.
     written: Value,
     columns: Vec<Column>,
@@ -48,25 +53,43 @@ pub struct CustomResource {
     terminating: bool,
 }
 
+/// What the versions of one definition have in common.
+#[derive(Debug)]
+struct Family {
+    /// The `apiVersion` that objects are stored in.
+    stored_version: String,
+    /// The schema of each version by its `apiVersion`, also of those that are not served any more.
+    schemas: BTreeMap<String, Arc<Schema>>,
+    /// Who converts between versions that differ in more than their name.
+    webhook: Option<ConversionWebhook>,
+}
+
 /// The kinds that a definition adds: one per version that is served. None before its names are accepted.
 pub fn kinds_of(definition: &Value) -> Vec<Arc<KindInfo>> {
-    let established =
-        |condition: &Value| text(condition, "/type") == "Established" && text(condition, "/status") == "True";
-    if !items(definition, "/status/conditions").iter().any(established) {
+    if !is_established(definition) {
         return Vec::new();
     }
+    let Some(family) = Family::of(definition).map(Arc::new) else { return Vec::new() };
     let versions = items(definition, "/spec/versions").iter();
     versions
         .filter(|version| flag(version, "/served"))
-        .filter_map(|version| kind_of(definition, version).map(Arc::new))
+        .filter_map(|version| kind_of(definition, version, &family).map(Arc::new))
         .collect()
 }
 
-fn kind_of(definition: &Value, version: &Value) -> Option<KindInfo> {
+/// Whether a definition's kinds are served.
+pub(crate) fn is_established(definition: &Value) -> bool {
+    let established =
+        |condition: &Value| text(condition, "/type") == "Established" && text(condition, "/status") == "True";
+    items(definition, "/status/conditions").iter().any(established)
+}
+
+fn kind_of(definition: &Value, version: &Value, family: &Arc<Family>) -> Option<KindInfo> {
     let names = definition.pointer("/status/acceptedNames")?;
     let group = intern(text(definition, "/spec/group"));
-    let rules = CustomResource::of(definition, version)?;
-    let (api_version, stored_version) = (rules.api_version.clone(), rules.stored_version.clone());
+    let rules = CustomResource::of(definition, version, family)?;
+    // What a webhook converts is in the version that is asked for, up to where it is stored.
+    let is_renamed = family.webhook.is_none() && rules.api_version != family.stored_version;
     let several = |pointer| {
         let words = items(names, pointer).iter().filter_map(|word| word.as_str().map(intern));
         Cow::Owned(words.collect::<Vec<&'static str>>())
@@ -83,18 +106,39 @@ fn kind_of(definition: &Value, version: &Value) -> Option<KindInfo> {
         has_status: version.pointer("/subresources/status").is_some(),
         has_scale: rules.scale.is_some(),
         has_generation: true,
-        stored_as: (api_version != stored_version).then(|| (intern(&stored_version), SAME)),
+        stored_as: is_renamed.then(|| (intern(&family.stored_version), SAME)),
         rules: Rules::Custom(Arc::new(rules)),
     })
 }
 
+impl Family {
+    fn of(definition: &Value) -> Option<Self> {
+        let group = text(definition, "/spec/group");
+        let api_version = |version: &Value| format!("{group}/{}", text(version, "/name"));
+        let versions = items(definition, "/spec/versions");
+        let schemas = versions.iter().filter_map(|version| {
+            let schema = Schema::compile(version.pointer("/schema/openAPIV3Schema")?, "").ok()?;
+            Some((api_version(version), Arc::new(schema)))
+        });
+        Some(Self {
+            stored_version: api_version(versions.iter().find(|version| flag(version, "/storage"))?),
+            schemas: schemas.collect(),
+            webhook: ConversionWebhook::of(definition),
+        })
+    }
+
+    /// The schema of the version that an object is in.
+    fn schema_of(&self, object: &Value) -> Option<&Schema> {
+        self.schemas.get(text(object, "/apiVersion")).map(Arc::as_ref)
+    }
+}
+
 impl CustomResource {
-    fn of(definition: &Value, version: &Value) -> Option<Self> {
+    fn of(definition: &Value, version: &Value, family: &Arc<Family>) -> Option<Self> {
         let names = definition.pointer("/status/acceptedNames")?;
         let group = text(definition, "/spec/group");
         let name = text(version, "/name");
         let api_version = format!("{group}/{name}");
-        let stored = items(definition, "/spec/versions").iter().find(|version| flag(version, "/storage"))?;
         let written = version.pointer("/schema/openAPIV3Schema")?.clone();
         let (columns, cells) = columns::of(version);
         let kind = text(names, "/kind");
@@ -104,9 +148,9 @@ impl CustomResource {
         };
         Some(Self {
             title: format!("{kind} in version {name:?} cannot be handled as a {kind}"),
-            stored_version: format!("{group}/{}", text(stored, "/name")),
             list_kind: intern(text(names, "/listKind")),
-            schema: Schema::compile(&written, "").ok()?,
+            schema: Arc::clone(family.schemas.get(&api_version)?),
+            family: Arc::clone(family),
             written,
             columns,
             cells,
@@ -145,10 +189,45 @@ impl CustomResource {
         errors
     }
 
-    /// Schemas change under the objects that are stored.
-    pub(crate) fn bring_up_to_date(&self, object: &mut Value) {
-        self.schema.prune(object);
-        self.schema.fill_in(object);
+    /// Schemas change under the objects that are stored, and so does the version that they are stored in.
+    pub fn bring_up_to_date(&self, object: &mut Value) {
+        if let Some(schema) = self.family.schema_of(object) {
+            schema.prune(object);
+            schema.fill_in(object);
+        }
+        if self.family.webhook.is_none() && text(object, "/apiVersion") != self.api_version {
+            self.schema.prune(object);
+        }
+    }
+
+    /// An object as it is stored, under the name of this version.
+    pub(crate) fn show(&self, object: &mut Value) {
+        self.bring_up_to_date(object);
+        if self.family.webhook.is_none() {
+            set_api_version(object, &self.api_version);
+        }
+    }
+
+    /// Leaves of a converted object what the schema of its version knows.
+    pub fn prune_converted(&self, object: &mut Value) {
+        if let Some(schema) = self.family.schema_of(object) {
+            schema.prune(object);
+        }
+    }
+
+    /// Whether the definition has this version (`stable.example.com/v1`), served or not.
+    pub fn knows(&self, api_version: &str) -> bool {
+        self.family.schemas.contains_key(api_version)
+    }
+
+    /// Who converts its objects between versions; `None`: they differ in nothing but their name.
+    pub fn webhook(&self) -> Option<&ConversionWebhook> {
+        self.family.webhook.as_ref()
+    }
+
+    /// The `apiVersion` that its objects are stored in.
+    pub fn stored_version(&self) -> &str {
+        &self.family.stored_version
     }
 
     pub(crate) fn columns(&self) -> &[Column] {

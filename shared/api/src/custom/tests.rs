@@ -48,6 +48,7 @@ spec:
 
 fn definition() -> Value {
     let mut definition: Value = serde_yaml_ng::from_str(DEFINITION).unwrap();
+    definition["status"] = json!({"storedVersions": ["v1"]});
     let kind = crate::by_gvk("apiextensions.k8s.io/v1", "CustomResourceDefinition").unwrap();
     kind.default(&mut definition);
     let errors = kind.validate(&definition, None);
@@ -61,6 +62,41 @@ fn established() -> Vec<std::sync::Arc<KindInfo>> {
     definition["status"] =
         json!({"acceptedNames": names, "conditions": [{"type": "Established", "status": "True"}]});
     kinds_of(&definition)
+}
+
+/// The same definition, whose versions a webhook converts.
+fn converted_by_webhook() -> Value {
+    let mut definition = definition();
+    let names = definition["spec"]["names"].clone();
+    definition["metadata"]["generation"] = json!(3);
+    definition["status"] =
+        json!({"acceptedNames": names, "conditions": [{"type": "Established", "status": "True"}]});
+    definition["spec"]["conversion"] = json!({"strategy": "Webhook", "webhook": {
+        "conversionReviewVersions": ["v2", "v1beta1", "v1"],
+        "clientConfig": {"service": {"namespace": "default", "name": "converter", "path": "/convert", "port": 443}},
+    }});
+    definition
+}
+
+#[test]
+fn what_a_webhook_converts_is_in_the_version_that_is_asked_for() {
+    let kinds = kinds_of(&converted_by_webhook());
+    let beta = &kinds[1];
+    assert_eq!((beta.stored_as.is_none(), beta.is_stored()), (true, false));
+    assert_eq!(beta.stored_version(), "stable.example.com/v1");
+    let object = json!({
+        "apiVersion": "stable.example.com/v1beta1", "kind": "CronTab", "metadata": {"name": "a"}, "spec": {"free": true},
+    });
+    let decoded = beta.decode(object.clone()).unwrap().object;
+    assert_eq!(decoded, object);
+    assert_eq!(beta.shown(decoded), object);
+    // Of an object in another version nothing is made but what its own schema says.
+    let stored = json!({"apiVersion": "stable.example.com/v1", "kind": "CronTab", "spec": {"gone": 1}});
+    let shown = beta.up_to_date(stored);
+    assert_eq!(
+        shown,
+        json!({"apiVersion": "stable.example.com/v1", "kind": "CronTab", "spec": {"replicas": 1}})
+    );
 }
 
 fn show(value: &impl serde::Serialize) -> String {
@@ -158,17 +194,18 @@ fn what_is_wrong_with_a_definition() {
             it["spec"]["group"] = json!("x.k8s.io");
             it["spec"]["names"] = json!({"plural": "CronTabs", "singular": "crontab", "kind": "Cron_Tab", "listKind": "Cron_Tab"});
             it["spec"]["scope"] = json!("Universe");
-            it["spec"]["conversion"]["strategy"] = json!("Webhook");
+            it["spec"]["conversion"]["strategy"] = json!("Magic");
+            it["status"]["storedVersions"] = json!(["v1"]);
         },
         expect![[r#"
             metadata.name: Invalid value: "CronTabs.x.k8s.io": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
-            metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111
             spec.scope: Unsupported value: "Universe": supported values: "Cluster", "Namespaced"
             spec.names.plural: Invalid value: "CronTabs": a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')
             spec.names.kind: Invalid value: "Cron_Tab": may have mixed case, but should otherwise match: a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')
             spec.names.listKind: Invalid value: "Cron_Tab": may have mixed case, but should otherwise match: a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for validation is '[a-z]([-a-z0-9]*[a-z0-9])?')
             spec.names.listKind: Invalid value: "Cron_Tab": kind and listKind may not be the same
-            spec.conversion.strategy: Unsupported value: "Webhook": supported values: "None"
+            spec.conversion.strategy: Unsupported value: "Magic": supported values: "None", "Webhook"
+            metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation "api-approved.kubernetes.io", see https://github.com/kubernetes/enhancements/pull/1111
         "#]],
     );
     wrong(
@@ -184,16 +221,15 @@ fn what_is_wrong_with_a_definition() {
             version["schema"]["openAPIV3Schema"]["properties"]["spec"]["type"] = json!("");
         },
         expect![[r#"
+            spec.versions[2].schema.openAPIV3Schema: Required value
             spec.versions[0].schema.openAPIV3Schema.properties[spec].type: Required value: must not be empty for specified object fields
-            spec.versions[0].additionalPrinterColumns[0].name: Required value
-            spec.versions[0].additionalPrinterColumns[0].type: Unsupported value: "text": supported values: "boolean", "date", "integer", "number", "string"
-            spec.versions[0].additionalPrinterColumns[0].jsonPath: Invalid value: ".a[?(@.b==": unterminated array
             spec.versions[0].subresources.scale.specReplicasPath: Invalid value: ".status.replicas": should be a json path under .spec
+            spec.versions[0].additionalPrinterColumns[0].name: Required value
+            spec.versions[0].additionalPrinterColumns[0].type: Invalid value: "text": must be one of boolean,date,integer,number,string
             spec.versions[0].selectableFields[0].jsonPath: Invalid value: ".spec": must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.
-            spec.versions[0].selectableFields[1].jsonPath: Invalid value: ".spec.none": must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.
-            spec.versions[1].name: Duplicate value: "v1"
-            spec.versions[2].schema.openAPIV3Schema: Required value: schemas are required
-            spec.versions: Invalid value: ["v1","v1alpha1"]: must have exactly one version marked as storage version
+            spec.versions[0].selectableFields[1].jsonPath: Invalid value: ".spec.none": is an invalid path: does not refer to a valid field
+            spec.versions: Invalid value: [{"Name":"v1","Served":true,"Storage":true,"Deprecated":false,"DeprecationWarning":null,"Schema":{"openAPIV3Schema":{"properties":{"spec":{"properties":{"color":{"type":"string"},"cronSpec":{"type":"string"},"replicas":{"default":1,"type":"integer"}},"type":""},"status":{"properties":{"conditions":{"items":{"type":"object","x-kubernetes-preserve-unknown-fields":true},"type":"array"},"replicas":{"type":"integer"},"selector":{"type":"string"}},"type":"object"}},"type":"object"}},"Subresources":{"scale":{"labelSelectorPath":".status.selector","specReplicasPath":".status.replicas","statusReplicasPath":".status.replicas"},"status":{}},"AdditionalPrinterColumns":[{"jsonPath":".a[?(@.b==","name":"","type":"text"}],"SelectableFields":[{"jsonPath":".spec"},{"jsonPath":".spec.none"}]},{"Name":"v1","Served":true,"Storage":true,"Deprecated":true,"DeprecationWarning":null,"Schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}},"Subresources":null,"AdditionalPrinterColumns":null,"SelectableFields":null},{"Name":"v1alpha1","Served":false,"Storage":false,"Deprecated":false,"DeprecationWarning":null,"Schema":{},"Subresources":null,"AdditionalPrinterColumns":null,"SelectableFields":null}]: must contain unique version names
+            spec.versions: Invalid value: [{"Name":"v1","Served":true,"Storage":true,"Deprecated":false,"DeprecationWarning":null,"Schema":{"openAPIV3Schema":{"properties":{"spec":{"properties":{"color":{"type":"string"},"cronSpec":{"type":"string"},"replicas":{"default":1,"type":"integer"}},"type":""},"status":{"properties":{"conditions":{"items":{"type":"object","x-kubernetes-preserve-unknown-fields":true},"type":"array"},"replicas":{"type":"integer"},"selector":{"type":"string"}},"type":"object"}},"type":"object"}},"Subresources":{"scale":{"labelSelectorPath":".status.selector","specReplicasPath":".status.replicas","statusReplicasPath":".status.replicas"},"status":{}},"AdditionalPrinterColumns":[{"jsonPath":".a[?(@.b==","name":"","type":"text"}],"SelectableFields":[{"jsonPath":".spec"},{"jsonPath":".spec.none"}]},{"Name":"v1","Served":true,"Storage":true,"Deprecated":true,"DeprecationWarning":null,"Schema":{"openAPIV3Schema":{"type":"object","x-kubernetes-preserve-unknown-fields":true}},"Subresources":null,"AdditionalPrinterColumns":null,"SelectableFields":null},{"Name":"v1alpha1","Served":false,"Storage":false,"Deprecated":false,"DeprecationWarning":null,"Schema":{},"Subresources":null,"AdditionalPrinterColumns":null,"SelectableFields":null}]: must have exactly one version marked as storage version
         "#]],
     );
 }

@@ -16,6 +16,11 @@ pub fn custom_resource_definition(object: &mut Value) {
     if let Some(spec) = spec.as_object_mut() {
         set_default(spec, "conversion", json!({"strategy": "None"}));
     }
+    if let Some(service) =
+        spec.pointer_mut("/conversion/webhook/clientConfig/service").and_then(Value::as_object_mut)
+    {
+        set_default(service, "port", 443);
+    }
     for schema in each(spec, "/versions").filter_map(|version| version.get_mut("schema")) {
         whole_bounds(schema);
     }

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use crate::custom::CustomResource;
+use crate::custom::{ConversionWebhook, CustomResource};
 use crate::versions::Conversion;
 use crate::{ResourceId, Timestamp};
 
@@ -43,7 +43,7 @@ pub struct KindInfo {
     pub has_scale: bool,
     /// Its objects count the changes of what is wanted in `metadata.generation`.
     pub has_generation: bool,
-    /// The `apiVersion` that objects are stored in, and the way there; `None` if it is this one.
+    /// The `apiVersion` that objects are stored in, and the way there; `None` if it is this one, or if a webhook knows the way.
     pub stored_as: Option<(&'static str, Conversion)>,
     /// What its objects must be like, and how they are shown: rules are about objects as they are stored.
     pub(crate) rules: Rules,
@@ -88,16 +88,16 @@ impl KindInfo {
         Ok(decoded)
     }
 
-    /// An object as it is stored, in this version.
+    /// An object as it is stored, in this version. One that a webhook converts has to be in this version already.
     pub fn shown(&self, mut object: Value) -> Value {
-        if let Some((_, conversion)) = self.stored_as {
+        if let (Rules::BuiltIn(_), Some((_, conversion))) = (&self.rules, self.stored_as) {
             (conversion.show)(&mut object);
             set_api_version(&mut object, &self.api_version());
         }
-        if let Rules::Custom(_) = &self.rules {
-            set_api_version(&mut object, &self.api_version());
+        if let Rules::Custom(rules) = &self.rules {
+            rules.show(&mut object);
         }
-        self.up_to_date(object)
+        object
     }
 
     /// An object as it is stored, in the shape that its schema has now.
@@ -111,6 +111,25 @@ impl KindInfo {
     /// Objects are shown as they are stored.
     pub fn shows_as_stored(&self) -> bool {
         self.stored_as.is_none() && self.custom().is_none()
+    }
+
+    /// Who converts its objects between versions; `None`: pure functions do.
+    pub fn webhook(&self) -> Option<&ConversionWebhook> {
+        self.custom().and_then(CustomResource::webhook)
+    }
+
+    /// The `apiVersion` that its objects are stored in.
+    pub fn stored_version(&self) -> Cow<'_, str> {
+        match (self.custom(), self.stored_as) {
+            (Some(custom), _) => Cow::Borrowed(custom.stored_version()),
+            (None, Some((version, _))) => Cow::Borrowed(version),
+            (None, None) => Cow::Owned(self.api_version()),
+        }
+    }
+
+    /// Its objects are stored in this version.
+    pub fn is_stored(&self) -> bool {
+        self.stored_version() == self.api_version()
     }
 
     /// Fills in Kubernetes' defaults.
@@ -129,9 +148,12 @@ impl KindInfo {
         }
     }
 
-    /// Checks a change of the status of `old`: nobody but the server's own parts writes those of kinds that are built in.
+    /// Checks a change of the status of `old`: nobody but the server's own parts writes those of most kinds that are built in.
     pub fn validate_status(&self, object: &Value, old: &Value) -> Vec<FieldError> {
         match &self.rules {
+            Rules::BuiltIn(_) if self.id == crate::custom::DEFINITIONS => {
+                crate::validation::custom_resource_definition_status(object, old)
+            }
             Rules::BuiltIn(_) => Vec::new(),
             Rules::Custom(rules) => rules.validate(object, Some(old)),
         }
@@ -180,7 +202,7 @@ impl KindInfo {
     }
 }
 
-fn set_api_version(object: &mut Value, api_version: &str) {
+pub(crate) fn set_api_version(object: &mut Value, api_version: &str) {
     if let Some(fields) = object.as_object_mut() {
         fields.insert("apiVersion".into(), api_version.into());
     }

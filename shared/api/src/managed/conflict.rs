@@ -10,9 +10,14 @@ use super::set::FieldSet;
 pub struct Conflicts(pub Vec<(Manager, FieldSet)>);
 
 impl Conflicts {
-    /// Who but `applier` owns any of `written`.
-    pub(super) fn among(managers: &Managers, applier: &Manager, written: &FieldSet) -> Self {
-        let others = managers.0.iter().filter(|(manager, _)| *manager != applier);
+    /// Who but `applier` owns any of `written`, in one version or in any.
+    pub(super) fn among(
+        managers: &Managers,
+        applier: &Manager,
+        written: &FieldSet,
+        version: Option<&str>,
+    ) -> Self {
+        let others = managers.0.iter().filter(|(manager, owned)| *manager != applier && owned.is_of(version));
         let owned = others.map(|(manager, owned)| (manager.clone(), owned.fields.intersection(written)));
         Self(owned.filter(|(_, fields)| !fields.is_empty()).collect())
     }

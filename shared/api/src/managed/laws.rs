@@ -74,7 +74,13 @@ fn pod_kind() -> TypeRef<'static> {
 }
 
 fn by(manager: &str, at: i64) -> Writer<'_> {
-    Writer { manager, api_version: "v1", subresource: "", now: Timestamp(at * 1_000_000) }
+    Writer {
+        manager,
+        api_version: "v1",
+        subresource: "",
+        now: Timestamp(at * 1_000_000),
+        names_differ: false,
+    }
 }
 
 fn owned_by(object: &Value, manager: &str) -> FieldSet {

@@ -64,6 +64,13 @@ impl Operation {
     }
 }
 
+impl Owned {
+    /// Whether the fields have the names of a version; `None`: of any.
+    pub(super) fn is_of(&self, version: Option<&str>) -> bool {
+        version.is_none_or(|version| self.api_version == version)
+    }
+}
+
 impl Managers {
     /// Reads `metadata.managedFields`.
     pub fn from_value(entries: &Value) -> Result<Self, EntryError> {
@@ -86,15 +93,13 @@ impl Managers {
         entries.into_iter().map(|(manager, owned)| encode(manager, owned)).collect()
     }
 
-    /// Takes fields away from every manager but one.
-    pub fn take(&mut self, fields: &FieldSet, but: Option<&Manager>) {
+    /// Takes fields away from every manager, or from those of one version.
+    pub fn take(&mut self, fields: &FieldSet, version: Option<&str>) {
         if fields.is_empty() {
             return;
         }
-        for (manager, owned) in &mut self.0 {
-            if Some(manager) != but {
-                owned.fields = std::mem::take(&mut owned.fields).difference(fields);
-            }
+        for owned in self.0.values_mut().filter(|owned| owned.is_of(version)) {
+            owned.fields = std::mem::take(&mut owned.fields).difference(fields);
         }
         self.0.retain(|_, owned| !owned.fields.is_empty());
     }

@@ -14,6 +14,7 @@ mod prune;
 mod set;
 mod types;
 
+use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
@@ -61,6 +62,8 @@ pub struct Writer<'a> {
     pub subresource: &'a str,
     /// The time of its entry.
     pub now: Timestamp,
+    /// Fields have other names in other versions: who owns them there is found by [`settle_elsewhere`].
+    pub names_differ: bool,
 }
 
 impl Writer<'_> {
@@ -76,6 +79,11 @@ impl Writer<'_> {
             version: version.into(),
             subresource: self.subresource.into(),
         }
+    }
+
+    /// The version whose managers a write concerns at once; `None`: all of them.
+    fn concerned(&self) -> Option<&str> {
+        self.names_differ.then_some(self.api_version)
     }
 
     fn owns(&self, fields: FieldSet) -> Owned {
@@ -148,7 +156,7 @@ pub fn updated(new: &mut Value, old: &Value, sent: Option<&Value>, kind: TypeRef
         return;
     }
     let written = comparison.written();
-    managers.take(&written.clone().union(&comparison.removed), None);
+    managers.take(&written.clone().union(&comparison.removed), writer.concerned());
     record(&mut managers, writer, &written);
     managers.cap();
     attach(new, Some(managers.to_value()));
@@ -185,6 +193,55 @@ pub fn apply(
     let (mut object, managers) = apply.run(managers, force)?;
     attach(&mut object, Some(managers.to_value()));
     Ok(object)
+}
+
+/// A change as it looks in another version than the one that is written.
+#[derive(Clone, Copy, Debug)]
+pub struct Elsewhere<'a> {
+    /// `stable.example.com/v1`.
+    pub api_version: &'a str,
+    /// The type of its objects.
+    pub kind: TypeRef<'a>,
+    /// The object before, in this version.
+    pub old: &'a Value,
+    /// The object after, in this version.
+    pub new: &'a Value,
+}
+
+/// Versions other than `api_version` that fields are owned in.
+pub fn other_versions(object: &Value, api_version: &str) -> BTreeSet<String> {
+    entries_of(object.pointer("/metadata/managedFields"))
+        .iter()
+        .map(|entry| crate::json::text(entry, "/apiVersion").to_owned())
+        .filter(|version| version != api_version)
+        .collect()
+}
+
+/// Takes what a write has changed from those who own it in another version.
+///
+/// # Errors
+/// `applies` (without force), and somebody owns it: the conflicts.
+pub fn settle_elsewhere(
+    object: &mut Value,
+    change: Elsewhere<'_>,
+    writer: Writer<'_>,
+    applies: bool,
+) -> Result<(), Conflicts> {
+    let version = Some(change.api_version);
+    let Some(mut managers) = detach(object).and_then(|entries| Managers::from_value(&entries).ok()) else {
+        return Ok(());
+    };
+    let comparison = compare::compare(change.kind, change.old, change.new).without(&UNTRACKED);
+    let written = comparison.written();
+    if applies {
+        let conflicts = Conflicts::among(&managers, &writer.id(Operation::Apply), &written, version);
+        if !conflicts.is_empty() {
+            return Err(conflicts);
+        }
+    }
+    managers.take(&written.union(&comparison.removed), version);
+    attach(object, Some(managers.to_value()));
+    Ok(())
 }
 
 /// The entries are the same but for their times.
@@ -245,11 +302,11 @@ impl Apply<'_> {
         let object = prune::prune(self.kind, merged, &last, &owned);
         let comparison = compare::compare(self.kind, self.live, &object);
         let written = comparison.written();
-        let conflicts = Conflicts::among(&managers, &id, &written);
+        let conflicts = Conflicts::among(&managers, &id, &written, self.writer.concerned());
         if !force && !conflicts.is_empty() {
             return Err(ApplyError::Conflicts(conflicts));
         }
-        managers.take(&written.union(&comparison.removed), None);
+        managers.take(&written.union(&comparison.removed), self.writer.concerned());
         // Who applies what is there already leaves no time, as in Kubernetes.
         let time = match comparison.is_same() {
             true => before.and_then(|owned| owned.time),

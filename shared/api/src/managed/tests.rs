@@ -21,7 +21,7 @@ fn play(kind: TypeRef<'_>, api_version: &str, story: &str) -> String {
         let (manager, subresource) = manager.split_once('/').unwrap_or((manager, ""));
         let mut wanted: Value = serde_yaml_ng::from_str(yaml).unwrap();
         let now = Timestamp(1_000_000 * index as i64);
-        let writer = Writer { manager, api_version, subresource, now };
+        let writer = Writer { manager, api_version, subresource, now, names_differ: false };
         let live = object.clone();
         match verb {
             "store" => object = Some(wanted),
@@ -302,7 +302,13 @@ fn the_oldest_updaters_are_merged() {
 fn what_cannot_be_told_apart_is_refused() {
     let refused = |config: Value| {
         let kind = schema::root("v1", "Pod").map_or(TypeRef::Unknown, TypeRef::Message);
-        let writer = Writer { manager: "me", api_version: "v1", subresource: "", now: Timestamp(0) };
+        let writer = Writer {
+            manager: "me",
+            api_version: "v1",
+            subresource: "",
+            now: Timestamp(0),
+            names_differ: false,
+        };
         apply(None, &config, kind, &[], writer, false).unwrap_err().to_string()
     };
     let sentences = [
@@ -352,4 +358,39 @@ fn fields_v1_is_read_leniently_and_never_believed() {
     ] {
         FieldSet::from_value(&wrong).unwrap_err();
     }
+}
+
+/// Two versions of an object: `spec.place` is `spec.host` and `spec.port` in the other one.
+#[test]
+fn owners_in_another_version_lose_what_changes_there() {
+    let object = |spec: Value| json!({"metadata": {"name": "a"}, "spec": spec});
+    let writer = |api_version, manager| Writer {
+        manager,
+        api_version,
+        subresource: "",
+        now: Timestamp(0),
+        names_differ: true,
+    };
+    let mut old = object(json!({"place": "a:1", "kept": 1}));
+    created(&mut old, None, TypeRef::Unknown, &[], writer("x/v1", "first"));
+    let entries = detach(&mut old);
+    let mut new = object(json!({"host": "a", "port": 2, "kept": 1}));
+    attach(&mut old, entries);
+    let mut before = object(json!({"host": "a", "port": 1, "kept": 1}));
+    attach(&mut before, old.pointer("/metadata/managedFields").cloned());
+    updated(&mut new, &before, None, TypeRef::Unknown, writer("x/v2", "second"));
+    assert_eq!(other_versions(&new, "x/v2").into_iter().collect::<Vec<_>>(), ["x/v1"]);
+    let there = object(json!({"place": "a:2", "kept": 1}));
+    let change = Elsewhere { api_version: "x/v1", kind: TypeRef::Unknown, old: &old, new: &there };
+    let mut updated = new.clone();
+    settle_elsewhere(&mut updated, change, writer("x/v2", "second"), false).unwrap();
+    expect![[r#"
+        {"metadata":{"name":"a"},"spec":{"host":"a","kept":1,"port":2}}
+        first Update 00Z: .spec .spec.kept
+        second Update 00Z: .spec.port
+    "#]]
+    .assert_eq(&shown(updated));
+    let conflicts = settle_elsewhere(&mut new, change, writer("x/v2", "second"), true).unwrap_err();
+    expect![[r#"Apply failed with 1 conflict: conflict with "first" using x/v1: .spec.place"#]]
+        .assert_eq(&conflicts.to_string());
 }

@@ -101,40 +101,62 @@ pub(super) fn client(errors: &mut Errors, client: &Value, path: &str) {
         }
         (true, false) => url(errors, text(client, "/url"), &format!("{path}.url")),
         (false, true) => {
-            let path = format!("{path}.service");
-            let service = client.get("service").unwrap_or(&Value::Null);
-            errors.needs(service, &path, "name");
-            errors.needs(service, &path, "namespace");
-            if let Some(port) = int(service, "/port").filter(|port| !(1..=65535).contains(port)) {
-                let why = "port is not valid: must be between 1 and 65535, inclusive";
-                errors.invalid(format!("{path}.port"), port, why);
-            }
-            let below = text(service, "/path");
-            if !below.is_empty() && !below.starts_with('/') {
-                errors.invalid(format!("{path}.path"), below, "must start with a '/'");
-            }
+            service(errors, client.get("service").unwrap_or(&Value::Null), &format!("{path}.service"));
+        }
+    }
+}
+
+fn service(errors: &mut Errors, service: &Value, path: &str) {
+    // Kubernetes mixes the two up.
+    for (key, told) in [("namespace", "name"), ("name", "namespace")] {
+        if text(service, &format!("/{key}")).is_empty() {
+            errors.required(format!("{path}.{told}"), "");
+        }
+    }
+    if let Some(port) = int(service, "/port").filter(|port| !(1..=65535).contains(port)) {
+        let why = "port is not valid: must be between 1 and 65535, inclusive";
+        errors.invalid(format!("{path}.port"), port, why);
+    }
+    let (below, path) = (text(service, "/path"), format!("{path}.path"));
+    match below {
+        "" | "/" => return,
+        "//" => return errors.invalid(path, below, "segment[0] may not be empty"),
+        _ if !below.starts_with('/') => errors.invalid(path.clone(), below, "must start with a '/'"),
+        _ => {}
+    }
+    let steps = below.get(1..).unwrap_or_default();
+    for (index, step) in steps.strip_suffix('/').unwrap_or(steps).split('/').enumerate() {
+        if step.is_empty() {
+            errors.invalid(path.clone(), below, &format!("segment[{index}] may not be empty"));
+            continue;
+        }
+        for why in dns_subdomain(step) {
+            errors.invalid(path.clone(), below, &format!("segment[{index}]: {why}"));
         }
     }
 }
 
 fn url(errors: &mut Errors, url: &str, path: &str) {
     const FORM: &str = "; desired format: https://host[/path]";
-    let mut wrong = |why: &str| errors.invalid(path, url, &format!("{why}{FORM}"));
-    let Some(rest) = url.strip_prefix("https://") else {
-        return wrong("'https' is the only allowed URL scheme");
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.is_empty() {
-        wrong("host must be specified");
+    let (scheme, rest) = url.split_once("://").unwrap_or(("", url));
+    let (rest, fragment) = rest.split_once('#').unwrap_or((rest, ""));
+    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = if scheme.is_empty() { "" } else { rest.split('/').next().unwrap_or_default() };
+    let (user, host) = authority.rsplit_once('@').unwrap_or(("", authority));
+    if scheme != "https" {
+        errors.invalid(path, scheme, &format!("'https' is the only allowed URL scheme{FORM}"));
     }
-    if authority.contains('@') {
-        wrong("user information is not permitted in the URL");
+    if host.is_empty() {
+        errors.invalid(path, host, &format!("host must be specified{FORM}"));
     }
-    if rest.contains('#') {
-        wrong("fragments are not permitted in the URL");
+    if !user.is_empty() {
+        errors.invalid(path, user, "user information is not permitted in the URL");
     }
-    if rest.contains('?') {
-        wrong("query parameters are not permitted in the URL");
+    if !fragment.is_empty() {
+        errors.invalid(path, fragment, "fragments are not permitted in the URL");
+    }
+    if !query.is_empty() {
+        errors.invalid(path, query, "query parameters are not permitted in the URL");
     }
 }
 

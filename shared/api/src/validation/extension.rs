@@ -1,15 +1,19 @@
-//! Rules of CustomResourceDefinitions and of what they define.
+//! Rules of CustomResourceDefinitions and of what they define, in the order of Kubernetes' `validation.go` of apiextensions.
+
+mod conversion;
+mod names;
+mod version;
 
 use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use self::version::{Alike, Version};
+use super::errors::{same, spelled};
 use super::format::{dns_1035_label, dns_subdomain};
 use super::{Errors, meta};
-use crate::custom::JsonPath;
-use crate::json::{entries, flag, items, text};
+use crate::json::{flag, items, text};
 use crate::kinds::FieldError;
-use crate::structural::Schema;
 
 const APPROVAL: &str = "api-approved.kubernetes.io";
 
@@ -20,209 +24,232 @@ pub fn custom_resource(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     errors.0
 }
 
+/// Checks the `labels` or `annotations` that a conversion webhook has changed.
+pub fn converted_metadata(field: &str, texts: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    match field {
+        "labels" => meta::labels(&mut errors, texts, "", "metadata.labels"),
+        // Kubernetes' own path.
+        _ => meta::annotations(&mut errors, texts, "", "metadata.annotation"),
+    }
+    errors.0
+}
+
 /// Checks a CustomResourceDefinition.
 pub fn custom_resource_definition(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::loose(&mut errors, object, old);
     let (name, group, plural) =
         (text(object, "/metadata/name"), text(object, "/spec/group"), text(object, "/spec/names/plural"));
-    if name != format!("{plural}.{group}") {
+    if old.is_none() && name != format!("{plural}.{group}") {
         errors.invalid("metadata.name", name, "must be spec.names.plural+\".\"+spec.group");
     }
-    check_group(&mut errors, object, group);
-    errors.one_of("spec.scope".into(), text(object, "/spec/scope"), &["Cluster", "Namespaced"], true);
-    if flag(object, "/spec/preserveUnknownFields") {
-        errors.invalid(
-            "spec.preserveUnknownFields",
-            true,
-            "must be false in order to use defaults in the schema",
-        );
-    }
-    names(&mut errors, object);
-    versions(&mut errors, object);
-    let strategy = text(object, "/spec/conversion/strategy");
-    errors.one_of("spec.conversion.strategy".into(), strategy, &["None"], false);
-    if let Some(old) = old {
-        change(&mut errors, object, old);
+    spec(&mut errors, object, old);
+    names::check(&mut errors, object.pointer("/status/acceptedNames"), "status.acceptedNames");
+    stored_versions(&mut errors, object);
+    approval(&mut errors, object, old);
+    if flag(object, "/spec/preserveUnknownFields")
+        && !old.is_some_and(|old| flag(old, "/spec/preserveUnknownFields"))
+    {
+        let why = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        errors.invalid("spec.preserveUnknownFields", true, why);
     }
     errors.0
 }
 
-fn check_group(errors: &mut Errors, object: &Value, group: &str) {
-    match group {
-        "" => errors.required("spec.group", ""),
-        group => errors.format("spec.group", group, dns_subdomain(group)),
-    }
-    if !group.is_empty() && !group.contains('.') {
-        errors.invalid("spec.group", group, "should be a domain with at least one dot");
-    }
-    let protected = ["k8s.io", "kubernetes.io"]
-        .iter()
-        .any(|domain| group == *domain || group.ends_with(&format!(".{domain}")));
-    let approval = object.pointer("/metadata/annotations").and_then(|all| all.get(APPROVAL));
-    if protected && approval.is_none() {
-        let why = format!(
-            "protected groups must have approval annotation \"{APPROVAL}\", see https://github.com/kubernetes/enhancements/pull/1111"
-        );
-        errors.required(format!("metadata.annotations[{APPROVAL}]"), &why);
-    }
+/// Checks a written status of a CustomResourceDefinition.
+pub fn custom_resource_definition_status(object: &Value, old: &Value) -> Vec<FieldError> {
+    let mut errors = Errors::default();
+    meta::loose(&mut errors, object, Some(old));
+    names::check(&mut errors, object.pointer("/status/acceptedNames"), "status.acceptedNames");
+    errors.0
 }
 
-fn names(errors: &mut Errors, object: &Value) {
-    let name = |key: &str| text(object, &format!("/spec/names/{key}"));
-    for key in ["plural", "singular", "kind", "listKind"] {
-        let field = format!("spec.names.{key}");
-        let wrong = match (name(key), key) {
-            ("", _) => {
-                errors.required(field, "");
-                continue;
+fn spec(errors: &mut Errors, object: &Value, old: Option<&Value>) {
+    let is_established = old.is_some_and(crate::custom::is_established);
+    match text(object, "/spec/group") {
+        "" => errors.required("spec.group", ""),
+        group => match dns_subdomain(group).join(",") {
+            wrong if !wrong.is_empty() => errors.invalid("spec.group", group, &wrong),
+            _ if !group.contains('.') => {
+                errors.invalid("spec.group", group, "should be a domain with at least one dot");
             }
-            (kind, "kind" | "listKind") => dns_1035_label(&kind.to_lowercase())
-                .into_iter()
-                .map(|why| format!("may have mixed case, but should otherwise match: {why}"))
-                .collect(),
-            (word, _) => dns_1035_label(word),
-        };
-        errors.format(&field, name(key), wrong);
+            _ => {}
+        },
     }
-    for key in ["shortNames", "categories"] {
-        for (index, word) in items(object, &format!("/spec/names/{key}")).iter().enumerate() {
-            let word = word.as_str().unwrap_or_default();
-            errors.format(&format!("spec.names.{key}[{index}]"), word, dns_1035_label(word));
+    errors.one_of("spec.scope".into(), text(object, "/spec/scope"), &["Cluster", "Namespaced"], true);
+    let versions = items(object, "/spec/versions");
+    for (index, _) in versions.iter().enumerate().filter(|(_, version)| schema_of(version).is_none()) {
+        errors.required(format!("spec.versions[{index}].schema.openAPIV3Schema"), "");
+    }
+    let alike = Alike::of(versions);
+    let preserves = flag(object, "/spec/preserveUnknownFields");
+    if preserves && versions.iter().filter_map(schema_of).any(has_defaults) {
+        let why = "must be false in order to use defaults in the schema";
+        errors.invalid("spec.preserveUnknownFields", true, why);
+    }
+    self::versions(errors, versions, old, &alike);
+    for key in ["plural", "singular", "kind", "listKind"] {
+        if text(object, &format!("/spec/names/{key}")).is_empty() {
+            errors.required(format!("spec.names.{key}"), "");
         }
     }
-    if !name("kind").is_empty() && name("kind") == name("listKind") {
-        errors.invalid("spec.names.listKind", name("listKind"), "kind and listKind may not be the same");
+    names::check(errors, object.pointer("/spec/names"), "spec.names");
+    if let Some(first) = versions.first() {
+        let has_status = versions.iter().any(version::has_status);
+        let old = old.and_then(|old| items(old, "/spec/versions").first());
+        Version { version: first, old, path: "spec", has_status }.what_all_have(errors, &alike);
+    }
+    let strategy = text(object, "/spec/conversion/strategy");
+    if strategy != "None" && preserves {
+        let why = "must be None if spec.preserveUnknownFields is true";
+        errors.invalid("spec.conversion.strategy", strategy, why);
+    }
+    conversion::check(errors, object, old, is_established);
+    if let Some(old) = old {
+        let established = if is_established { &["scope", "names.kind"][..] } else { &[] };
+        for field in established.iter().chain(&["group", "names.plural"]) {
+            let pointer = format!("/spec/{}", field.replace('.', "/"));
+            errors.immutable(&format!("spec.{field}"), object.pointer(&pointer), old.pointer(&pointer));
+        }
     }
 }
 
-fn versions(errors: &mut Errors, object: &Value) {
-    let versions = items(object, "/spec/versions");
+/// Checks each version, and all of them together.
+fn versions(errors: &mut Errors, versions: &[Value], old: Option<&Value>, alike: &Alike) {
     let mut seen = BTreeSet::new();
+    let mut are_unique = true;
     for (index, version) in versions.iter().enumerate() {
         let path = format!("spec.versions[{index}]");
         let name = text(version, "/name");
-        errors.format(&format!("{path}.name"), name, dns_1035_label(name));
-        if !seen.insert(name) {
-            errors.duplicate(format!("{path}.name"), name);
-        }
-        let schema_path = format!("{path}.schema.openAPIV3Schema");
-        match version.pointer("/schema/openAPIV3Schema") {
-            Some(schema) => {
-                errors.0.extend(Schema::compile(schema, &schema_path).err().unwrap_or_default());
-            }
-            None => errors.required(schema_path, "schemas are required"),
-        }
-        columns(errors, version, &path);
-        subresources(errors, version, &path);
-        selectable(errors, version, &path);
+        are_unique &= seen.insert(name);
+        version_name(errors, &format!("{path}.name"), name);
+        let before = old.map(|old| items(old, "/spec/versions")).unwrap_or_default();
+        let old = before.iter().find(|before| text(before, "/name") == name);
+        let has_status = version::has_status(version);
+        Version { version, old, path: &path, has_status }.check(errors, alike);
+    }
+    let printed = || {
+        let printed: Vec<String> = versions.iter().map(|version| alike.printed(version)).collect();
+        format!("[{}]", printed.join(","))
+    };
+    if !are_unique {
+        errors.invalid_as("spec.versions", &printed(), "must contain unique version names");
     }
     if versions.iter().filter(|version| flag(version, "/storage")).count() != 1 {
-        let names: Vec<&str> = seen.into_iter().collect();
-        errors.invalid("spec.versions", names, "must have exactly one version marked as storage version");
+        let why = "must have exactly one version marked as storage version";
+        errors.invalid_as("spec.versions", &printed(), why);
+    }
+    // Kubernetes' older form of definitions names the first version once more.
+    if let Some(first) = versions.first() {
+        version_name(errors, "spec.version", text(first, "/name"));
     }
 }
 
-fn columns(errors: &mut Errors, version: &Value, path: &str) {
-    for (index, column) in items(version, "/additionalPrinterColumns").iter().enumerate() {
-        let path = format!("{path}.additionalPrinterColumns[{index}]");
-        errors.needs(column, &path, "name");
-        let kinds = ["boolean", "date", "integer", "number", "string"];
-        errors.one_of(format!("{path}.type"), text(column, "/type"), &kinds, true);
-        match text(column, "/jsonPath") {
-            "" => errors.required(format!("{path}.jsonPath"), ""),
-            written => {
-                if let Err(error) = JsonPath::parse(written) {
-                    errors.invalid(format!("{path}.jsonPath"), written, &error.to_string());
-                }
-            }
-        }
+fn version_name(errors: &mut Errors, path: &str, name: &str) {
+    let wrong = dns_1035_label(name).join(",");
+    if !wrong.is_empty() {
+        errors.invalid(path, name, &wrong);
     }
 }
 
-fn subresources(errors: &mut Errors, version: &Value, path: &str) {
-    let Some(scale) = version.pointer("/subresources/scale") else { return };
-    let wanted = [
-        ("specReplicasPath", ".spec.", true),
-        ("statusReplicasPath", ".status.", true),
-        ("labelSelectorPath", "", false),
-    ];
-    for (key, root, required) in wanted {
-        let field = format!("{path}.subresources.scale.{key}");
-        let written = text(scale, &format!("/{key}"));
-        let plain = JsonPath::parse(written).ok().and_then(|path| path.fields().map(|fields| fields.len()));
-        match written {
-            "" if required => errors.required(field, ""),
-            "" => {}
-            written if plain.is_none() => errors.invalid(field, written, "should be a simple json path"),
-            written if !written.starts_with(root) => {
-                let detail = format!("should be a json path under {}", root.trim_end_matches('.'));
-                errors.invalid(field, written, &detail);
-            }
-            written
-                if key == "labelSelectorPath"
-                    && ![".spec.", ".status."].iter().any(|root| written.starts_with(root)) =>
-            {
-                errors.invalid(field, written, "should be a json path under either .status or .spec");
-            }
-            _ => {}
-        }
+fn schema_of(version: &Value) -> Option<&Value> {
+    version.pointer("/schema/openAPIV3Schema").filter(|schema| !schema.is_null())
+}
+
+/// Whether a schema has a default anywhere. An example or an enumeration may look like one.
+fn has_defaults(schema: &Value) -> bool {
+    match schema {
+        Value::Object(fields) => fields.iter().any(|(key, value)| {
+            key == "default" || !matches!(key.as_str(), "example" | "enum") && has_defaults(value)
+        }),
+        Value::Array(schemas) => schemas.iter().any(has_defaults),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
-fn selectable(errors: &mut Errors, version: &Value, path: &str) {
-    let mut seen = BTreeSet::new();
-    for (index, field) in items(version, "/selectableFields").iter().enumerate() {
-        let at = format!("{path}.selectableFields[{index}].jsonPath");
-        let written = text(field, "/jsonPath");
-        let schema = version.pointer("/schema/openAPIV3Schema").unwrap_or(&Value::Null);
-        match JsonPath::parse(written).ok().as_ref().and_then(JsonPath::fields) {
-            _ if written.is_empty() => errors.required(at, ""),
-            None => errors.invalid(at, written, "is an invalid path: only simple paths are supported"),
-            Some(fields) => match kind_at(schema, &fields) {
-                Some("string" | "integer" | "boolean") if fields.first() == Some(&"metadata") => {
-                    errors.invalid(at, written, "must not point to fields in metadata");
-                }
-                Some("string" | "integer" | "boolean") if seen.insert(written) => {}
-                Some("string" | "integer" | "boolean") => errors.duplicate(at, written),
-                Some(_) | None => {
-                    let why = "must point to a field of type string, boolean or integer. Enum string fields and strings with formats are allowed.";
-                    errors.invalid(at, written, why);
-                }
-            },
-        }
-    }
-}
-
-/// The type of a field of a schema.
-fn kind_at<'s>(schema: &'s Value, fields: &[&str]) -> Option<&'s str> {
-    let mut schema = schema;
-    for field in fields {
-        schema = entries(schema, "/properties").find(|(name, _)| name == field)?.1;
-    }
-    Some(text(schema, "/type"))
-}
-
-fn change(errors: &mut Errors, object: &Value, old: &Value) {
-    let mut fixed = vec!["group", "scope", "names.plural"];
-    let established =
-        |condition: &Value| text(condition, "/type") == "Established" && text(condition, "/status") == "True";
-    if items(old, "/status/conditions").iter().any(established) {
-        fixed.push("names.kind");
-    }
-    for field in fixed {
-        let pointer = format!("/spec/{}", field.replace('.', "/"));
-        errors.immutable(&format!("spec.{field}"), object.pointer(&pointer), old.pointer(&pointer));
+fn stored_versions(errors: &mut Errors, object: &Value) {
+    const PATH: &str = "status.storedVersions";
+    let stored = items(object, "/status/storedVersions");
+    if stored.is_empty() {
+        let found = object.pointer("/status/storedVersions").cloned().unwrap_or_default();
+        return errors.invalid(PATH, found, "must have at least one stored version");
     }
     let versions = items(object, "/spec/versions");
-    for (index, stored) in items(object, "/status/storedVersions").iter().enumerate() {
-        let name = stored.as_str().unwrap_or_default();
+    for version in versions.iter().filter(|version| flag(version, "/storage")) {
+        let name = text(version, "/name");
+        if !stored.iter().any(|stored| stored == name) {
+            errors.invalid(PATH, stored.to_vec(), &format!("must have the storage version {name}"));
+        }
+    }
+    for (index, name) in stored.iter().enumerate().filter_map(|(index, name)| Some((index, name.as_str()?))) {
         if !versions.iter().any(|version| text(version, "/name") == name) {
             let why = format!(
                 "missing from spec.versions; {name} was previously a storage version, and must remain in spec.versions until a \
                  storage migration ensures no data remains persisted in {name} and removes {name} from status.storedVersions"
             );
-            errors.invalid(format!("status.storedVersions[{index}]"), name, &why);
+            errors.invalid(format!("{PATH}[{index}]"), name, &why);
         }
+    }
+}
+
+/// How a definition says that Kubernetes' community has approved it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Approval {
+    Missing,
+    Bypassed,
+    Approved,
+    Invalid,
+}
+
+impl Approval {
+    fn of(annotation: &str) -> Self {
+        let is_url = annotation
+            .split_once("://")
+            .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty() && !rest.starts_with('/'));
+        match annotation {
+            "" => Self::Missing,
+            written if written.starts_with("unapproved") => Self::Bypassed,
+            _ if is_url => Self::Approved,
+            _ => Self::Invalid,
+        }
+    }
+}
+
+/// Groups of Kubernetes' community are for what it has approved.
+fn approval(errors: &mut Errors, object: &Value, old: Option<&Value>) {
+    let group = text(object, "/spec/group");
+    let is_protected = ["k8s.io", "kubernetes.io"]
+        .iter()
+        .any(|domain| group == *domain || group.ends_with(&format!(".{domain}")));
+    if !is_protected {
+        return;
+    }
+    let annotation = |object: &Value| {
+        object
+            .pointer("/metadata/annotations")
+            .and_then(|all| all.get(APPROVAL)?.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let written = annotation(object);
+    let state = Approval::of(&written);
+    if old.is_some_and(|old| Approval::of(&annotation(old)) == state) {
+        return;
+    }
+    const SEE: &str = "see https://github.com/kubernetes/enhancements/pull/1111";
+    let path = format!("metadata.annotations[{APPROVAL}]");
+    match state {
+        Approval::Approved | Approval::Bypassed => {}
+        Approval::Missing => errors.required(
+            path,
+            &format!("protected groups must have approval annotation \"{APPROVAL}\", {SEE}"),
+        ),
+        Approval::Invalid => errors.invalid(
+            path,
+            written,
+            &format!(
+                "protected groups must have approval annotation \"{APPROVAL}\" with either a URL or a reason starting with \"unapproved\", {SEE}"
+            ),
+        ),
     }
 }

@@ -52,7 +52,9 @@ pub use config::{config_map, lease, namespace, secret, service_account};
 pub use endpoints::{endpoint_slice, endpoints};
 pub use ephemeral::ephemeral_containers;
 pub use event::event;
-pub use extension::{custom_resource, custom_resource_definition};
+pub use extension::{
+    converted_metadata, custom_resource, custom_resource_definition, custom_resource_definition_status,
+};
 pub use format::{dns_1035_label, dns_label, dns_subdomain, label_value, qualified_name};
 pub use ingress::{ingress, ingress_class};
 pub use limits::limit_range;
