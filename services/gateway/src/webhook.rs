@@ -30,7 +30,7 @@ pub async fn post(
         .header(USER_AGENT, agent)
         .body(Bytes::from(body))
         .map_err(|error| failed(error.to_string()))?;
-    let answer = dialer.send(&to, Some(&trust), request, limit).await;
+    let answer = dialer.send_kept(&to, Some(&trust), request, limit).await;
     let answer = answer.map_err(|error| failed(error.chain()))?;
     let said = || String::from_utf8_lossy(answer.body()).trim().to_owned();
     match answer.status().as_u16() {

@@ -34,6 +34,24 @@ where
     pub async fn send(&mut self, request: Request<B>) -> Result<Response<Incoming>, DialError> {
         self.0.send_request(request).await.map_err(DialError::Http)
     }
+
+    /// Whether the other side still listens, as far as is known.
+    pub fn is_open(&self) -> bool {
+        !self.0.is_closed()
+    }
+}
+
+impl Channel<Full<Bytes>> {
+    /// Sends a request, and reads the answer whole.
+    ///
+    /// # Errors
+    /// [`DialError::Http`], [`DialError::TooLarge`].
+    pub(super) async fn exchange(&mut self, request: Request<Bytes>) -> Result<Answer, DialError> {
+        self.0.ready().await.map_err(DialError::Http)?;
+        let (head, body) = self.send(request.map(Full::new)).await?.into_parts();
+        let read = Limited::new(body, LONGEST).collect().await.map_err(reading)?;
+        Ok(Response::from_parts(head, read.to_bytes()))
+    }
 }
 
 impl Dialer {
@@ -70,22 +88,27 @@ impl Dialer {
         &self,
         to: &Destination,
         trust: Option<&Trust>,
-        mut request: Request<Bytes>,
+        request: Request<Bytes>,
         limit: Duration,
     ) -> Result<Answer, DialError> {
-        if !request.headers().contains_key(HOST)
-            && let Ok(host) = HeaderValue::from_str(&host_of(to, trust))
-        {
-            request.headers_mut().insert(HOST, host);
-        }
-        let exchange = async {
-            let mut channel = self.open(to, trust).await?;
-            let (head, body) = channel.send(request.map(Full::new)).await?.into_parts();
-            let read = Limited::new(body, LONGEST).collect().await.map_err(reading)?;
-            Ok(Response::from_parts(head, read.to_bytes()))
-        };
+        let request = addressed(request, to, trust);
+        let exchange = async { self.open(to, trust).await?.exchange(request).await };
         tokio::time::timeout(limit, exchange).await.unwrap_or(Err(DialError::TimedOut(limit)))
     }
+}
+
+/// The request with a `Host`, if it has none.
+pub(super) fn addressed(
+    mut request: Request<Bytes>,
+    to: &Destination,
+    trust: Option<&Trust>,
+) -> Request<Bytes> {
+    if !request.headers().contains_key(HOST)
+        && let Ok(host) = HeaderValue::from_str(&host_of(to, trust))
+    {
+        request.headers_mut().insert(HOST, host);
+    }
+    request
 }
 
 /// How the server is addressed.

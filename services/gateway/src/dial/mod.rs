@@ -4,6 +4,7 @@
 //! `proxy`, `port-forward`) goes over the bus to the agent that runs the pod.
 
 mod http;
+mod kept;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use crate::subresources::target::Target;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Whom to connect to.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Destination {
     /// A port of a pod.
     Pod {
@@ -145,12 +146,13 @@ pub struct Dialer {
     view: Arc<View>,
     /// Endpoints take turns.
     turn: AtomicUsize,
+    kept: kept::Kept,
 }
 
 impl Dialer {
     /// Connects over this bus to what this view shows.
     pub fn new(bus: Bus, view: Arc<View>) -> Self {
-        Self { bus, view, turn: AtomicUsize::new(0) }
+        Self { bus, view, turn: AtomicUsize::new(0), kept: kept::Kept::default() }
     }
 
     /// The bytes of a connection to a pod's port, made by its agent; pods on the node's own network are included.

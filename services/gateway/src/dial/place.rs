@@ -10,7 +10,7 @@ use super::DialError;
 pub const SERVICE_NAME: &str = "kubernetes.io/service-name";
 
 /// A port of a Service.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ServicePort {
     /// The Service's namespace.
     pub namespace: String,
@@ -28,7 +28,7 @@ impl ServicePort {
 }
 
 /// A port by its number, or by its name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Port {
     /// The Service's own number for it.
     Number(u16),
@@ -44,7 +44,7 @@ impl Port {
 }
 
 /// Where an endpoint is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Place {
     /// A pod.
     Pod {

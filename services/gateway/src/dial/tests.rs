@@ -19,8 +19,11 @@ use super::*;
 
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// A node's agent with a pod that answers on port 8080 in the clear and on 8443 over TLS, and is silent on 8000.
+/// A node's agent with a pod that answers on port 8080 in the clear and on 8443 over TLS, is silent on 8000, and says good-bye after
+/// each answer on 8081.
 struct Pod {
+    /// How many were made.
+    connections: Arc<AtomicUsize>,
     _nats: NatsServer,
     dialer: Dialer,
     /// The certificate of its authority.
@@ -32,6 +35,8 @@ impl Pod {
         let nats = NatsServer::start().await;
         let (asking, agent) = (nats.bus().await, nats.connect().await);
         let (acceptor, bundle) = certified(&["web.shop.svc"]);
+        let connections = Arc::new(AtomicUsize::new(0));
+        let made = Arc::clone(&connections);
         let mut requests =
             agent.accept_streams::<PortForwardRequest>("odeon.node.n1.portforward").await.unwrap();
         tokio::spawn(async move {
@@ -41,42 +46,56 @@ impl Pod {
                     ("web-1", "u-web-1")
                 );
                 let port = incoming.request.port;
-                if ![8000, 8080, 8443].contains(&port) {
+                if ![8000, 8080, 8081, 8443].contains(&port) {
                     incoming
                         .refuse(&format!("failed to connect to 10.1.0.1:{port}: connection refused"))
                         .await;
                     continue;
                 }
+                made.fetch_add(1, Ordering::SeqCst);
                 let stream = incoming.accept().await.unwrap().into_io();
                 let acceptor = acceptor.clone();
                 tokio::spawn(async move {
                     match port {
                         8000 => std::future::pending().await,
-                        8080 => serve(stream).await,
+                        8080 => serve(stream, true).await,
+                        8081 => serve(stream, false).await,
                         _ => {
                             if let Ok(secured) = acceptor.accept(stream).await {
-                                serve(secured).await;
+                                serve(secured, true).await;
                             }
                         }
                     }
                 });
             }
         });
-        Self { dialer: Dialer::new(asking, View::of(objects())), bundle, _nats: nats }
+        Self { dialer: Dialer::new(asking, View::of(objects())), connections, bundle, _nats: nats }
     }
 
     async fn ask(&self, port: &str, trust: Option<&Trust>, limit: Duration) -> String {
         let service = ServicePort { namespace: "shop".into(), name: "web".into(), port: Port::parse(port) };
         let request = Request::post("/hook?x=1").body(Bytes::from(vec![b'x'; 300_000])).unwrap();
-        match self.dialer.send(&Destination::Service(service), trust, request, limit).await {
-            Ok(answer) => format!("{} {}", answer.status(), String::from_utf8_lossy(answer.body())),
-            Err(error) => error.chain(),
-        }
+        said(self.dialer.send(&Destination::Service(service), trust, request, limit).await)
+    }
+
+    /// Asks a short question, and tells how many connections have been made by then.
+    async fn ask_kept(&self, port: u16, trust: Option<&Trust>) -> (String, usize) {
+        let service = ServicePort { namespace: "shop".into(), name: "web".into(), port: Port::Number(port) };
+        let request = Request::post("/hook").body(Bytes::from_static(b"x")).unwrap();
+        let answer = self.dialer.send_kept(&Destination::Service(service), trust, request, LIMIT).await;
+        (said(answer), self.connections.load(Ordering::SeqCst))
+    }
+}
+
+fn said(answer: Result<http::Answer, DialError>) -> String {
+    match answer {
+        Ok(answer) => format!("{} {}", answer.status(), String::from_utf8_lossy(answer.body())),
+        Err(error) => error.chain(),
     }
 }
 
 /// Says what it has heard.
-async fn serve(connection: impl Connection + 'static) {
+async fn serve(connection: impl Connection + 'static, stays: bool) {
     let answer = |request: Request<hyper::body::Incoming>| async move {
         let (head, body) = request.into_parts();
         let length = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes().len();
@@ -84,8 +103,8 @@ async fn serve(connection: impl Connection + 'static) {
         let said = format!("{} {} {host} {length}", head.method, head.uri);
         Ok::<_, Infallible>(Response::builder().status(202).body(Full::new(Bytes::from(said))).unwrap())
     };
-    let served = hyper::server::conn::http1::Builder::new();
-    let _ = served.serve_connection(TokioIo::new(connection), service_fn(answer)).await;
+    let mut server = hyper::server::conn::http1::Builder::new();
+    let _ = server.keep_alive(stays).serve_connection(TokioIo::new(connection), service_fn(answer)).await;
 }
 
 fn certified(names: &[&str]) -> (TlsAcceptor, String) {
@@ -101,18 +120,18 @@ fn certified(names: &[&str]) -> (TlsAcceptor, String) {
 }
 
 fn objects() -> Vec<Value> {
-    let ports = |numbers: [u16; 4]| -> Vec<Value> {
-        let names = ["plain", "tls", "silent", "closed"];
+    let ports = |numbers: [u16; 5]| -> Vec<Value> {
+        let names = ["plain", "tls", "silent", "closed", "brief"];
         names.iter().zip(numbers).map(|(name, port)| json!({"name": name, "port": port})).collect()
     };
     vec![
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": "web-1", "uid": "u-web-1"},
             "spec": {"nodeName": "n1"}}),
         json!({"apiVersion": "v1", "kind": "Service", "metadata": {"namespace": "shop", "name": "web", "uid": "s"},
-            "spec": {"ports": ports([80, 443, 8000, 81])}}),
+            "spec": {"ports": ports([80, 443, 8000, 81, 82])}}),
         json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"namespace": "shop", "name": "web-x", "uid": "e", "labels": {"kubernetes.io/service-name": "web"}},
-        "ports": ports([8080, 8443, 8000, 9]), "endpoints": [
+        "ports": ports([8080, 8443, 8000, 9, 8081]), "endpoints": [
             {"addresses": ["10.1.0.9"], "targetRef": {"kind": "Pod", "namespace": "shop", "name": "gone", "uid": "g"}},
             {"addresses": ["10.1.0.1"], "targetRef": {"kind": "Pod", "namespace": "shop", "name": "web-1", "uid": "u-web-1"}},
         ]}),
@@ -127,12 +146,33 @@ async fn a_service_answers_through_the_agent_of_a_pod() {
     for port in ["80", "plain", "80"] {
         assert_eq!(pod.ask(port, None, LIMIT).await, said);
     }
-    assert_eq!(pod.ask("82", None, LIMIT).await, "no service port 82 found for service \"web\"");
+    assert_eq!(pod.ask("83", None, LIMIT).await, "no service port 83 found for service \"web\"");
     assert_eq!(
         pod.ask("81", None, LIMIT).await,
         "failed to connect to port 9 of pod \"web-1\" on node \"n1\": failed to connect to 10.1.0.1:9: connection refused"
     );
     assert_eq!(pod.ask("8000", None, Duration::from_millis(300)).await, "context deadline exceeded");
+}
+
+#[tokio::test]
+async fn connections_are_kept_for_whoever_trusts_alike() {
+    let pod = Pod::start().await;
+    let heard = || "202 Accepted POST /hook web.shop.svc 1".to_owned();
+    for _ in 0..3 {
+        assert_eq!(pod.ask_kept(80, None).await, (heard(), 1));
+    }
+    for connections in 2..4 {
+        assert_eq!(pod.ask_kept(82, None).await, (heard(), connections), "it says good-bye each time");
+    }
+    let trust = |roots| Trust { roots, server_name: "web.shop.svc".to_owned(), identity: None };
+    let trusted = trust(Roots::Bundle(pod.bundle.clone()));
+    for _ in 0..2 {
+        assert_eq!(pod.ask_kept(443, Some(&trusted)).await, (heard(), 4));
+    }
+    let wary = trust(Roots::Bundle(certified(&["web.shop.svc"]).1));
+    let (refused, _) = pod.ask_kept(443, Some(&wary)).await;
+    assert!(refused.contains("invalid peer certificate"), "{refused}");
+    assert_eq!(pod.ask_kept(443, Some(&trusted)).await, (heard(), 5));
 }
 
 #[tokio::test]

@@ -12,7 +12,7 @@ use tokio_rustls::TlsConnector;
 use super::{Connection, DialError};
 
 /// How a server proves who it is.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Trust {
     /// Who vouches for it.
     pub roots: Roots,
@@ -23,7 +23,7 @@ pub struct Trust {
 }
 
 /// Who vouches for servers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Roots {
     /// These certificates, in PEM.
     Bundle(String),
@@ -34,7 +34,7 @@ pub enum Roots {
 }
 
 /// A client certificate with its key, in PEM.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Identity {
     /// The certificate.
     pub certificate: String,

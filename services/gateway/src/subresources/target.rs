@@ -14,7 +14,7 @@ use crate::read;
 use crate::upgrade::Upgrade;
 
 /// A pod on a node.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Target {
     /// Its namespace.
     pub namespace: String,
