@@ -15,7 +15,7 @@ fn apply(cluster: &Cluster, manifest: &str) {
 fn webhooks_change_and_refuse_what_is_written() {
     let (cluster, hook) = (Cluster::hollow(1), Hook::start());
     let conditions = json!({"matchConditions": [{"name": "not-tables", "expression": "!object.metadata.name.startsWith('kube-')"}]});
-    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "changes", "/mutate", json!({
+    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "changes", "/inject", json!({
         "matchConditions": conditions["matchConditions"], "objectSelector": {"matchExpressions": [{"key": "plain", "operator": "DoesNotExist"}]},
         "rules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
     })));
@@ -344,4 +344,67 @@ fn whatever_controllers_create_is_asked_about_and_valid() {
     let failed =
         cluster.kubectl(&["get", "events", "--field-selector=reason=FailedCreate", "-o", "name"]).ok();
     assert_eq!(failed, "");
+}
+
+const CHANGES: &str = "
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicy
+metadata: {name: label}
+spec:
+  reinvocationPolicy: IfNeeded
+  paramKind: {apiVersion: v1, kind: ConfigMap}
+  matchConstraints:
+    resourceRules: [{operations: [CREATE], apiGroups: [''], apiVersions: [v1], resources: [pods]}]
+  matchConditions: [{name: not-plain, expression: \"!('plain' in object.metadata.?labels.orValue({}))\"}]
+  mutations:
+  - patchType: ApplyConfiguration
+    applyConfiguration: {expression: \"Object{metadata: Object.metadata{labels: {'team': params.data.team}}}\"}
+  - patchType: JSONPatch
+    jsonPatch: {expression: \"[JSONPatch{op: 'add', path: '/metadata/labels/' + jsonpatch.escapeKey('example.com/seen'), value: string(object.spec.containers.size())}]\"}
+---
+apiVersion: admissionregistration.k8s.io/v1beta1
+kind: MutatingAdmissionPolicyBinding
+metadata: {name: label-here}
+spec:
+  policyName: label
+  paramRef: {name: team, namespace: default, parameterNotFoundAction: Deny}
+";
+
+#[test]
+fn policies_change_what_is_written() {
+    let (cluster, hook) = (Cluster::hollow(1), Hook::start());
+    apply(&cluster, "{apiVersion: v1, kind: ConfigMap, metadata: {name: team}, data: {team: blue}}");
+    apply(&cluster, CHANGES);
+    let table = cluster.kubectl(&["get", "mutatingadmissionpolicies"]).ok();
+    assert!(
+        table.contains("NAME    MUTATIONS   PARAMKIND      AGE\nlabel   2           v1/ConfigMap"),
+        "{table}"
+    );
+    let made = cluster.kubectl(&["run", "web", "--image=x", "-o", "jsonpath={.metadata.labels}"]).ok();
+    assert_eq!(made, "{\"example.com/seen\":\"1\",\"run\":\"web\",\"team\":\"blue\"}");
+    let manager =
+        ["get", "pod", "web", "--show-managed-fields", "-o", "jsonpath={.metadata.managedFields[*].manager}"];
+    assert!(cluster.kubectl(&manager).ok().contains("kubectl-run"));
+    let plain = ["run", "plain", "--image=x", "--labels=plain=yes", "-o", "jsonpath={.metadata.labels}"];
+    assert_eq!(cluster.kubectl(&plain).ok(), "{\"plain\":\"yes\"}");
+
+    // A controller's pods, and what a webhook adds after the policy has seen an object without.
+    cluster.kubectl(&["create", "deployment", "app", "--image=x"]).ok();
+    eventually("the pods are labelled", Duration::from_secs(15), || {
+        let found = cluster.kubectl(&["get", "pods", "-l", "team=blue,app=app", "-o", "name"]).ok();
+        if found.contains("pod/app-") { Ok(()) } else { Err(found) }
+    });
+    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "changes", "/mutate", json!({
+        "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
+    })));
+    let seen = cluster.kubectl(&["run", "two", "--image=x", "-o", "jsonpath={.metadata.labels}"]).ok();
+    assert_eq!(seen, "{\"example.com/seen\":\"2\",\"injected\":\"yes\",\"run\":\"two\",\"team\":\"blue\"}");
+
+    cluster.kubectl(&["delete", "configmap", "team"]).ok();
+    let refused = cluster.kubectl(&["run", "other", "--image=x"]).err();
+    let words = "policy 'label' with binding 'label-here' denied request: failed to configure binding: no params found for policy binding with `Deny` parameterNotFoundAction";
+    assert!(refused.contains(words), "{refused}");
+    let broken = CHANGES.replace("Object{", "Thing{").replace("name: label", "name: broken");
+    let refused = cluster.kubectl_with(&["create", "-f", "-"], &broken).err();
+    assert!(refused.contains("undeclared reference to 'Thing'"), "{refused}");
 }

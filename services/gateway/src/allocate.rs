@@ -18,6 +18,10 @@ const SERVICES: &str = "Service";
 const IPS: ResourceId = ResourceId::new("ipallocations.odeon.dev");
 const PORTS: ResourceId = ResourceId::new("portallocations.odeon.dev");
 
+/// Where nodes tell balancers whether they have pods of a Service.
+const HEALTH_PORT: &str = "/spec/healthCheckNodePort";
+const HEALTH_PROTOCOL: &str = "TCP";
+
 /// What is written together with an object: an address or a port that is taken or given back, a quota that is charged.
 #[derive(Clone, Debug)]
 pub struct Reservation {
@@ -55,6 +59,7 @@ pub fn for_object(
         Desk { reader, config, owner: Owner::of(object), taken: BTreeMap::new(), errors: Vec::new() };
     desk.complete_address(object, &held);
     desk.complete_ports(object, &held);
+    desk.complete_health_port(object, &held);
     let Desk { reader, mut taken, errors, .. } = desk;
     if !errors.is_empty() {
         return Err(errors);
@@ -82,12 +87,17 @@ pub fn inherit(new: &mut Value, old: &Value) {
     }
     let old_ports = json::items(old, "/spec/ports").to_vec();
     let with_node_ports = has_node_ports(new);
+    let health_checked = is_health_checked(new) && is_health_checked(old);
+    let (health_port, asked_health_port) = (json::int(old, HEALTH_PORT), json::int(new, HEALTH_PORT));
     let (address, addresses) =
         (old.pointer("/spec/clusterIP").cloned(), old.pointer("/spec/clusterIPs").cloned());
     let Some(spec) = json::child(new, "spec") else { return };
     if is_empty(spec.get("clusterIP")) && is_empty(spec.get("clusterIPs")) {
         spec.extend(address.map(|address| ("clusterIP".to_owned(), address)));
         spec.extend(addresses.map(|addresses| ("clusterIPs".to_owned(), addresses)));
+    }
+    if let (true, Some(number), None | Some(0)) = (health_checked, health_port, asked_health_port) {
+        spec.insert("healthCheckNodePort".into(), number.into());
     }
     for port in spec.get_mut("ports").and_then(Value::as_array_mut).into_iter().flatten() {
         let twin = old_ports
@@ -119,6 +129,12 @@ fn has_node_ports(service: &Value) -> bool {
     matches!(json::text(service, "/spec/type"), "NodePort" | "LoadBalancer")
 }
 
+/// Whether a balancer asks nodes for pods of it.
+fn is_health_checked(service: &Value) -> bool {
+    json::text(service, "/spec/type") == "LoadBalancer"
+        && json::text(service, "/spec/externalTrafficPolicy") == "Local"
+}
+
 fn protocol(port: &Value) -> &str {
     Some(json::text(port, "/protocol")).filter(|protocol| !protocol.is_empty()).unwrap_or("TCP")
 }
@@ -140,6 +156,10 @@ fn wanted_by(service: &Value) -> Vec<ObjectKey> {
         let numbered = ports
             .filter_map(|port| Some((port.get("nodePort")?.as_u64().filter(|n| *n > 0)?, protocol(port))));
         keys.extend(numbered.map(|(number, protocol)| port_key(number, protocol)));
+    }
+    let health = json::int(service, HEALTH_PORT).and_then(|number| u64::try_from(number).ok());
+    if let Some(number) = health.filter(|number| *number > 0 && is_health_checked(service)) {
+        keys.push(port_key(number, HEALTH_PROTOCOL));
     }
     keys
 }
@@ -260,7 +280,7 @@ impl Desk<'_> {
             }
             let protocol = protocol(port).to_owned();
             let number = match given {
-                0 => self.free_port(index, &protocol),
+                0 => self.free_port(&format!("spec.ports[{index}].nodePort"), index, &protocol),
                 given => self.given_port(index, given, &protocol, held),
             };
             if let (Some(number), Some(port)) = (number, port.as_object_mut()) {
@@ -269,7 +289,35 @@ impl Desk<'_> {
         }
     }
 
-    fn free_port(&mut self, index: usize, protocol: &str) -> Option<u16> {
+    /// The port that nodes answer a balancer's health checks at.
+    fn complete_health_port(&mut self, service: &mut Value, held: &[ObjectKey]) {
+        const FIELD: &str = "spec.healthCheckNodePort";
+        let given = json::int(service, HEALTH_PORT).unwrap_or_default();
+        if !is_health_checked(service) {
+            return;
+        }
+        let range = self.config.node_port_range;
+        let number = match u16::try_from(given) {
+            Ok(0) => self.free_port(FIELD, json::items(service, "/spec/ports").len(), HEALTH_PROTOCOL),
+            Ok(port) if range.contains(port) => {
+                let key = port_key(u64::from(port), HEALTH_PROTOCOL);
+                if !held.contains(&key) && !self.take(key) {
+                    self.refuse(FIELD, health_refusal(given, "provided port is already allocated"));
+                }
+                return;
+            }
+            _ => {
+                let valid = format!("The range of valid ports is {}-{}", range.first, range.last);
+                let why = format!("provided port is not in the valid range. {valid}");
+                return self.refuse(FIELD, health_refusal(given, &why));
+            }
+        };
+        if let (Some(number), Some(spec)) = (number, json::child(service, "spec")) {
+            spec.insert("healthCheckNodePort".into(), number.into());
+        }
+    }
+
+    fn free_port(&mut self, field: &str, index: usize, protocol: &str) -> Option<u16> {
         let range = self.config.node_port_range;
         let seed = self.owner.seed().wrapping_add(u32::try_from(index).unwrap_or_default());
         let found = (0..range.count())
@@ -277,7 +325,7 @@ impl Desk<'_> {
             .find(|port| self.take(port_key(u64::from(*port), protocol)));
         if found.is_none() {
             let message = "Internal error: failed to allocate a nodePort: range is full".to_owned();
-            self.refuse(&format!("spec.ports[{index}].nodePort"), message);
+            self.refuse(field, message);
         }
         found
     }
@@ -333,6 +381,10 @@ impl Desk<'_> {
         let reason = if message.starts_with("Internal") { "InternalError" } else { "FieldValueInvalid" };
         self.errors.push(FieldError { field: field.to_owned(), reason, message });
     }
+}
+
+fn health_refusal(port: i64, why: &str) -> String {
+    format!("Internal error: failed to allocate requested HealthCheck NodePort {port}: {why}")
 }
 
 fn set_address(service: &mut Value, address: &str) {

@@ -81,7 +81,9 @@ pub fn settled(call: &Call, part: Part, new: &mut Value, old: &Value) -> Result<
             lifecycle::prepare_update(new, old, &call.kind).map(|()| Vec::new())
         }
         Part::Status | Part::Approval => {
-            lifecycle::prepare_status_update(new, old, &call.kind).map(|()| Vec::new())
+            let prepared = lifecycle::prepare_status_update(new, old, &call.kind);
+            call.kind.default(new);
+            prepared.map(|()| Vec::new())
         }
         Part::EphemeralContainers => subresources::ephemeral::prepare(new, old, &call.kind),
         Part::Resources => subresources::resize::prepare(new, old, &call.kind),

@@ -103,3 +103,40 @@ fn a_replacement_keeps_what_was_allocated_and_returns_what_it_does_not_need() {
     assert!(matches!(reservations[0].change, ChangeTo::Delete(_)));
     assert_eq!(releases(&view, &old).len(), 2);
 }
+
+#[test]
+fn balancers_that_keep_traffic_local_get_a_port_for_health_checks() {
+    let view = View::offline();
+    let spec = |policy: &str| value!({"type": "LoadBalancer", "externalTrafficPolicy": policy, "allocateLoadBalancerNodePorts": false});
+    let made = create(&view, "a", spec("Local")).unwrap();
+    let port = json::int(&made, "/spec/healthCheckNodePort").unwrap();
+    assert!((30000..=30001).contains(&port), "{port}");
+    assert!(create(&view, "b", spec("Cluster")).unwrap().pointer("/spec/healthCheckNodePort").is_none());
+    let asks = |port: i64| {
+        let mut spec = spec("Local");
+        spec["healthCheckNodePort"] = port.into();
+        spec
+    };
+    assert_eq!(
+        create(&view, "c", asks(port)).unwrap_err(),
+        format!(
+            "spec.healthCheckNodePort: Internal error: failed to allocate requested HealthCheck NodePort {port}: provided port is already allocated"
+        )
+    );
+    assert_eq!(
+        create(&view, "c", asks(5)).unwrap_err(),
+        "spec.healthCheckNodePort: Internal error: failed to allocate requested HealthCheck NodePort 5: provided port is not in the valid range. The range of valid ports is 30000-30001"
+    );
+    // A replacement keeps it, and another policy gives it back.
+    let mut again = service("a", spec("Local"));
+    inherit(&mut again, &made);
+    assert_eq!(json::int(&again, "/spec/healthCheckNodePort"), Some(port));
+    assert!(for_object(&view, &config(), &mut again, Some(&made)).unwrap().is_empty());
+    let mut other = service("a", spec("Cluster"));
+    let released = for_object(&view, &config(), &mut other, Some(&made)).unwrap();
+    assert!(
+        released
+            .iter()
+            .any(|one| *one.key.name == *format!("{port}-tcp") && matches!(one.change, ChangeTo::Delete(_)))
+    );
+}

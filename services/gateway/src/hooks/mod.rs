@@ -2,6 +2,7 @@
 
 mod asking;
 mod calls;
+mod changing;
 mod index;
 mod mutating;
 mod policies;

@@ -1,4 +1,5 @@
-//! Webhooks that change objects, one after the other; those that wish are asked again when others have changed something after them.
+//! Policies and then webhooks that change objects, one after the other; those that wish are asked again when others have changed
+//! something after them.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +19,7 @@ use crate::owners::Owners;
 use crate::prepare;
 use crate::write::Part;
 
-/// Lets webhooks change what a request wants, `old` being what is stored. Returns it as it was if nobody is asked.
+/// Lets policies and webhooks change what a request wants, `old` being what is stored. Returns it as it was if nobody is asked.
 pub async fn mutate(
     context: &Context,
     call: &Call,
@@ -28,7 +29,7 @@ pub async fn mutate(
     dry_run: bool,
 ) -> Result<Checked, Failure> {
     let index = context.hooks.index();
-    if index.mutating.is_empty() || hooks::configures(call.kind.id) {
+    if index.changes_nothing() || hooks::configures(call.kind.id) {
         return Ok(checked);
     }
     let operation = if old.is_some() { Operation::Update } else { Operation::Create };
@@ -56,13 +57,13 @@ fn draft(call: &Call, part: Part, checked: &Checked, old: Option<&Value>) -> Res
     Ok(draft)
 }
 
-/// One request's way past the webhooks.
-struct Round<'a> {
-    context: &'a Context,
-    call: &'a Call,
-    asking: &'a Asking,
+/// One request's way past policies and webhooks.
+pub(super) struct Round<'a> {
+    pub(super) context: &'a Context,
+    pub(super) call: &'a Call,
+    pub(super) asking: &'a Asking,
     operation: Operation,
-    name: &'a str,
+    pub(super) name: &'a str,
     old: Option<&'a Value>,
     dry_run: bool,
 }
@@ -70,7 +71,8 @@ struct Round<'a> {
 impl Round<'_> {
     /// Asks everybody; whether anybody was asked.
     async fn all(&self, index: &Index, draft: &mut Value) -> Result<bool, Failure> {
-        let mut anybody = false;
+        let policies = self.policies(index, draft, None).await?;
+        let mut anybody = policies.anybody;
         let (mut could_be_asked_again, mut again) = (BTreeSet::new(), BTreeSet::new());
         for (place, webhook) in index.mutating.iter().enumerate() {
             let Some(changed) = self.one(webhook, draft).await? else { continue };
@@ -82,23 +84,35 @@ impl Round<'_> {
                 could_be_asked_again.insert(place);
             }
         }
+        if !policies.reinvoked.is_empty() {
+            let before = draft.clone();
+            self.policies(index, draft, Some(&policies.reinvoked)).await?;
+            if *draft != before {
+                again = could_be_asked_again;
+            }
+        }
         for webhook in again.iter().filter_map(|place: &usize| index.mutating.get(*place)) {
             self.one(webhook, draft).await?;
         }
         Ok(anybody)
     }
 
-    /// Asks one webhook; `None` if it is not about this, else whether it has changed anything.
-    async fn one(&self, webhook: &Webhook, draft: &mut Value) -> Result<Option<bool>, Failure> {
-        let before = draft.clone();
-        let step = Step {
+    /// A draft as it is to be judged.
+    pub(super) fn step<'s>(&'s self, draft: &'s Value) -> Step<'s> {
+        Step {
             operation: self.operation,
             name: self.name,
-            object: Some(&before),
+            object: Some(draft),
             old: self.old,
             dry_run: self.dry_run,
             own_kind: None,
-        };
+        }
+    }
+
+    /// Asks one webhook; `None` if it is not about this, else whether it has changed anything.
+    async fn one(&self, webhook: &Webhook, draft: &mut Value) -> Result<Option<bool>, Failure> {
+        let before = draft.clone();
+        let step = self.step(&before);
         let attributes = self.asking.attributes(self.call, &step);
         let Some(kind) = webhook.constraints.matched(&attributes) else { return Ok(None) };
         let versioned = Versioned::of(self.context, &attributes, kind).await?;
@@ -136,7 +150,7 @@ impl Round<'_> {
     }
 
     /// Which object it is does not change.
-    fn keep_identity(&self, draft: &mut Value, before: &Value) {
+    pub(super) fn keep_identity(&self, draft: &mut Value, before: &Value) {
         let Some(metadata) = json::child(draft, "metadata") else { return };
         for field in ["namespace", "uid", "resourceVersion"] {
             match before.pointer("/metadata").and_then(|metadata| metadata.get(field)) {

@@ -27,7 +27,7 @@ pub(super) async fn check(
         let versioned = Versioned::of(context, attributes, kind).await?;
         let attributes = &versioned.attributes(attributes);
         for binding in bindings.iter().filter(|binding| binding.is_about(attributes)) {
-            let denials = match params(context, policy, binding, attributes).await {
+            let denials = match params(context, policy.param_kind.as_ref(), binding, attributes).await {
                 Ok(params) => {
                     let judge = |params: &Option<Value>| {
                         let params = params.as_ref();
@@ -77,13 +77,13 @@ fn refusal(attributes: &Attributes<'_>, policy: &Policy, binding: &Binding, deni
 }
 
 /// The parameters that a binding gives its policy: `None` stands for none at all. An empty list: nobody is judged.
-async fn params(
+pub(super) async fn params(
     context: &Context,
-    policy: &Policy,
+    kind: Option<&(String, String)>,
     binding: &Binding,
     attributes: &Attributes<'_>,
 ) -> Result<Vec<Option<Value>>, String> {
-    let (Some((api_version, word)), Some(reference)) = (&policy.param_kind, &binding.params) else {
+    let (Some((api_version, word)), Some(reference)) = (kind, &binding.params) else {
         return Ok(vec![None]);
     };
     let kinds = context.catalogue.kinds();

@@ -1,5 +1,6 @@
 //! Expressions in the Common Expression Language, with Kubernetes' functions and a budget that nothing can overrun.
 
+mod construct;
 mod library;
 mod macros;
 mod meter;
@@ -7,6 +8,7 @@ mod names;
 mod native;
 mod spoken;
 
+pub use construct::{constructed, constructed_type};
 pub use library::authorizer::{Authorizer, Question, Verdict};
 pub use meter::{Budget, PER_MATCH, PER_OBJECT};
 pub(crate) use spoken::{duration, timestamp};
@@ -71,14 +73,15 @@ impl fmt::Debug for Expression {
 }
 
 impl Expression {
-    /// Compiles what is written, which may speak of these variables; else says what is wrong, as Kubernetes does.
+    /// Compiles what is written, which may speak of these variables; else says what is wrong, as Kubernetes does. Types of what may be
+    /// constructed (`Object`, `JSONPatch`) count as variables, and so does a library that not all have (`jsonpatch`).
     pub fn compile(written: &str, variables: &[&str]) -> Result<Self, String> {
         let program = ENVIRONMENT.compile(written).map_err(|error| format!("compilation failed: {error}"))?;
         let tree = program.expression().clone();
         if let Some(complaint) = names::complaint(&tree, variables) {
             return Err(format!("compilation failed: ERROR: <input>:1:1: {complaint}"));
         }
-        let metered = Arc::new(meter::metered(tree.clone()));
+        let metered = Arc::new(meter::metered(construct::with_maps(tree.clone())));
         Ok(Self { written: written.to_owned(), tree: Arc::new(tree), metered })
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, IdedExpr};
 
 /// What functions with a dot in their names begin with.
-pub(super) const NAMESPACES: [&str; 4] = ["optional", "ip", "sets", "format"];
+pub(super) const NAMESPACES: [&str; 5] = ["optional", "ip", "sets", "format", "jsonpatch"];
 /// Names that are types.
 #[rustfmt::skip]
 const TYPES: [&str; 26] = [
@@ -15,11 +15,11 @@ const TYPES: [&str; 26] = [
 ];
 /// Functions that may be called, of those that Kubernetes has.
 #[rustfmt::skip]
-const FUNCTIONS: [&str; 126] = [
+const FUNCTIONS: [&str; 127] = [
     "add", "all", "allowed", "asApproximateFloat", "asInteger", "bool", "byte", "bytes", "charAt", "check",
     "cidr", "compareTo", "contains", "containsCIDR", "containsIP", "date", "datetime", "distinct",
     "dns1035Label", "dns1035LabelPrefix", "dns1123Label", "dns1123LabelPrefix", "dns1123Subdomain",
-    "dns1123SubdomainPrefix", "double", "duration", "dyn", "endsWith", "equivalent", "error", "errored",
+    "dns1123SubdomainPrefix", "double", "duration", "dyn", "endsWith", "equivalent", "error", "errored", "escapeKey",
     "family", "fieldSelector", "find", "findAll", "flatten", "format", "getDate", "getDayOfMonth",
     "getDayOfWeek", "getDayOfYear", "getEscapedPath", "getFullYear", "getHost", "getHostname", "getHours",
     "getMilliseconds", "getMinutes", "getMonth", "getPort", "getQuery", "getScheme", "getSeconds", "group",
@@ -33,6 +33,9 @@ const FUNCTIONS: [&str; 126] = [
     "substring", "sum", "timestamp", "trim", "type", "uint", "upperAscii", "uri", "url", "uuid", "validate",
     "value",
 ];
+
+/// The fields of a `JSONPatch`.
+const PATCH_FIELDS: [&str; 4] = ["op", "path", "from", "value"];
 
 /// What is wrong with the names, if anything is.
 pub(super) fn complaint(tree: &IdedExpr, variables: &[&str]) -> Option<String> {
@@ -108,7 +111,28 @@ impl<'a> Names<'a> {
                 self.visit(&it.loop_step);
                 self.bound.truncate(outer);
             }
+            Expr::Struct(message) => {
+                self.message(&message.type_name, &message.entries);
+                parts(tree).into_iter().for_each(|part| self.visit(part));
+            }
             _ => parts(tree).into_iter().for_each(|part| self.visit(part)),
+        }
+    }
+
+    /// Objects have the fields of what is changed, which is told when they are; patches have their own.
+    fn message(&mut self, name: &str, entries: &[IdedEntryExpr]) {
+        let root = name.split('.').next().unwrap_or(name);
+        let is_patch = name == "JSONPatch";
+        if !self.bound.contains(&root) || !is_patch && root != "Object" {
+            self.wrong = Some(format!("undeclared reference to '{name}' (in container '')"));
+        }
+        let fields = entries.iter().filter_map(|entry| match &entry.expr {
+            EntryExpr::StructField(field) => Some(field.field.as_str()),
+            EntryExpr::MapEntry(_) => None,
+        });
+        let mut unknown = fields.filter(|field| is_patch && !PATCH_FIELDS.contains(field));
+        if let Some(field) = unknown.next() {
+            self.wrong = Some(format!("undefined field '{field}'"));
         }
     }
 

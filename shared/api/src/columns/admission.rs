@@ -17,6 +17,13 @@ pub const ADMISSION_POLICY: &[Column] = &[
     shown("ParamKind", "string", "What its parameters are."),
     AGE,
 ];
+/// Columns of policies that change objects.
+pub const MUTATING_POLICY: &[Column] = &[
+    NAME,
+    shown("Mutations", "integer", "How many changes it makes."),
+    shown("ParamKind", "string", "What its parameters are."),
+    AGE,
+];
 /// Columns of bindings of admission policies.
 pub const ADMISSION_POLICY_BINDING: &[Column] = &[
     NAME,
@@ -32,9 +39,18 @@ pub fn webhook_configuration(object: &Value, now: Timestamp) -> Vec<Value> {
 
 /// Cells of an admission policy.
 pub fn admission_policy(object: &Value, now: Timestamp) -> Vec<Value> {
+    policy(object, "/spec/validations", now)
+}
+
+/// Cells of a policy that changes objects.
+pub fn mutating_policy(object: &Value, now: Timestamp) -> Vec<Value> {
+    policy(object, "/spec/mutations", now)
+}
+
+fn policy(object: &Value, parts: &str, now: Timestamp) -> Vec<Value> {
     let (version, kind) = (text(object, "/spec/paramKind/apiVersion"), text(object, "/spec/paramKind/kind"));
     let params = if kind.is_empty() { "<unset>".to_owned() } else { format!("{version}/{kind}") };
-    vec![name(object), json!(items(object, "/spec/validations").len()), json!(params), age(object, now)]
+    vec![name(object), json!(items(object, parts).len()), json!(params), age(object, now)]
 }
 
 /// Cells of a binding of an admission policy.

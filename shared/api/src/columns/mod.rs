@@ -19,8 +19,8 @@ mod storage;
 mod workload;
 
 pub use admission::{
-    ADMISSION_POLICY, ADMISSION_POLICY_BINDING, WEBHOOK_CONFIGURATION, admission_policy,
-    admission_policy_binding, webhook_configuration,
+    ADMISSION_POLICY, ADMISSION_POLICY_BINDING, MUTATING_POLICY, WEBHOOK_CONFIGURATION, admission_policy,
+    admission_policy_binding, mutating_policy, webhook_configuration,
 };
 pub use age::{ago, human_duration};
 pub use api_service::{API_SERVICE, api_service};

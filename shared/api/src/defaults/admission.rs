@@ -46,6 +46,14 @@ pub fn admission_policy(object: &mut Value) {
     }
 }
 
+/// Mutations are made once.
+pub fn mutating_policy(object: &mut Value) {
+    admission_policy(object);
+    if let Some(spec) = child(object, "spec") {
+        set_nonzero(spec, "reinvocationPolicy", "Never");
+    }
+}
+
 /// What a binding matches beyond its policy.
 pub fn admission_policy_binding(object: &mut Value) {
     let Some(spec) = child(object, "spec") else { return };

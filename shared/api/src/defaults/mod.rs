@@ -16,7 +16,8 @@ mod volume;
 mod workload;
 
 pub use admission::{
-    admission_policy, admission_policy_binding, mutating_webhook_configuration, webhook_configuration,
+    admission_policy, admission_policy_binding, mutating_policy, mutating_webhook_configuration,
+    webhook_configuration,
 };
 pub use api_service::api_service;
 pub use autoscaler::autoscaler;

@@ -26,10 +26,18 @@ pub fn service(object: &mut Value) {
     if kind == "LoadBalancer" {
         set_default(spec, "allocateLoadBalancerNodePorts", true);
     }
+    let is_balanced = kind == "LoadBalancer";
     for port in each_in(spec, "ports") {
         set_nonzero(port, "protocol", "TCP");
         if let Some(number) = port.get("port").cloned() {
             set_nonzero(port, "targetPort", number);
+        }
+    }
+    if is_balanced {
+        for ingress in each(object, "/status/loadBalancer/ingress") {
+            if ingress.get("ip").and_then(Value::as_str).is_some_and(|ip| !ip.is_empty()) {
+                set_default(ingress, "ipMode", "VIP");
+            }
         }
     }
 }

@@ -4,12 +4,16 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Attributes, BINDINGS, Binding, Constraints, MUTATING, POLICIES, VALIDATING, webhooks_of};
+use super::{
+    Attributes, BINDINGS, Binding, Constraints, MUTATING, MUTATING_BINDINGS, MUTATING_POLICIES, POLICIES,
+    VALIDATING, webhooks_of,
+};
 use crate::ResourceId;
 use crate::json::text;
 
 /// The resources of what configures admission.
-pub const CONFIGURATIONS: [ResourceId; 4] = [MUTATING, POLICIES, BINDINGS, VALIDATING];
+pub const CONFIGURATIONS: [ResourceId; 6] =
+    [MUTATING, MUTATING_POLICIES, MUTATING_BINDINGS, POLICIES, BINDINGS, VALIDATING];
 /// How long a gateway may take beside what webhooks take.
 const GATEWAY: Duration = Duration::from_secs(5);
 
@@ -36,18 +40,29 @@ impl Interests {
                 .map(|webhook| (webhook.constraints, Duration::from_secs(webhook.timeout_seconds)))
                 .collect()
         };
-        let bindings: Vec<Binding> = all(BINDINGS).map(Binding::of).collect();
-        let bound = |policy: &Value| {
+        let bindings: Vec<(ResourceId, Binding)> =
+            [(POLICIES, BINDINGS), (MUTATING_POLICIES, MUTATING_BINDINGS)]
+                .into_iter()
+                .flat_map(|(policies, bindings)| {
+                    all(bindings).map(move |binding| (policies, Binding::of(binding)))
+                })
+                .collect();
+        let bound = |resource: ResourceId, policy: &Value| {
             let name = text(policy, "/metadata/name");
             let constraints = policy.pointer("/spec/matchConstraints").unwrap_or(&Value::Null);
-            let bindings: Vec<Binding> =
-                bindings.iter().filter(|binding| binding.policy == name).cloned().collect();
+            let of_policy = bindings.iter().filter(|(of, binding)| *of == resource && binding.policy == name);
+            let bindings: Vec<Binding> = of_policy.map(|(_, binding)| binding.clone()).collect();
             (Constraints::of_policy(constraints, false), bindings)
         };
         Self {
             mutating: webhooks(MUTATING),
             validating: webhooks(VALIDATING),
-            policies: all(POLICIES).map(bound).filter(|(_, bindings)| !bindings.is_empty()).collect(),
+            policies: [POLICIES, MUTATING_POLICIES]
+                .into_iter()
+                .flat_map(|resource| all(resource).map(move |policy| (resource, policy)))
+                .map(|(resource, policy)| bound(resource, policy))
+                .filter(|(_, bindings)| !bindings.is_empty())
+                .collect(),
         }
     }
 

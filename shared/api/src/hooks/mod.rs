@@ -4,6 +4,7 @@ mod conditions;
 pub mod controllers;
 mod interests;
 mod matching;
+mod mutation;
 mod policy;
 mod review;
 mod webhook;
@@ -11,6 +12,8 @@ mod webhook;
 pub use conditions::Conditions;
 pub use interests::{CONFIGURATIONS, Interests};
 pub use matching::Constraints;
+pub(crate) use mutation::CONSTRUCTED;
+pub use mutation::{Changed, MutatingPolicy};
 pub use policy::{Action, Binding, Denial, Missing, ParamRef, Policy, Setting};
 pub use review::{Answer, refusal, request, review};
 pub use webhook::{Client, Webhook, webhooks_of};
@@ -28,6 +31,12 @@ pub const POLICIES: ResourceId = ResourceId::new("validatingadmissionpolicies.ad
 /// The resource of ValidatingAdmissionPolicyBindings.
 pub const BINDINGS: ResourceId =
     ResourceId::new("validatingadmissionpolicybindings.admissionregistration.k8s.io");
+/// The resource of MutatingAdmissionPolicies.
+pub const MUTATING_POLICIES: ResourceId =
+    ResourceId::new("mutatingadmissionpolicies.admissionregistration.k8s.io");
+/// The resource of MutatingAdmissionPolicyBindings.
+pub const MUTATING_BINDINGS: ResourceId =
+    ResourceId::new("mutatingadmissionpolicybindings.admissionregistration.k8s.io");
 /// The resource of MutatingWebhookConfigurations.
 pub const MUTATING: ResourceId =
     ResourceId::new("mutatingwebhookconfigurations.admissionregistration.k8s.io");

@@ -120,15 +120,13 @@ impl Policy {
         let all = |pointer: &str, key: &str| -> Result<Vec<Expression>, String> {
             items(spec, pointer).iter().map(|one| compile(text(one, key))).collect()
         };
-        let names = items(spec, "/variables").iter().map(|variable| text(variable, "/name").to_owned());
-        let kind = (text(spec, "/paramKind/apiVersion"), text(spec, "/paramKind/kind"));
         Ok(Self {
             name: text(policy, "/metadata/name").to_owned(),
-            param_kind: (!kind.1.is_empty()).then(|| (kind.0.to_owned(), kind.1.to_owned())),
+            param_kind: param_kind(spec),
             ignores_failures: text(spec, "/failurePolicy") == "Ignore",
             constraints: Constraints::of_policy(spec.get("matchConstraints").unwrap_or(&Value::Null), false),
             conditions: Conditions::compile(spec, "/matchConditions", &VARIABLES)?,
-            variables: names.zip(all("/variables", "/expression")?).collect(),
+            variables: variables(spec)?,
             validations: items(spec, "/validations")
                 .iter()
                 .map(Validation::compile)
@@ -144,7 +142,7 @@ impl Policy {
 
     /// What it has against a request.
     pub fn judge(&self, setting: Setting<'_>) -> Vec<Denial> {
-        let mut case = Case::of(self, setting);
+        let mut case = Case::of(&self.variables, setting);
         match self.conditions.hold(&case.scope) {
             Ok(true) => {}
             Ok(false) => return Vec::new(),
@@ -233,25 +231,40 @@ impl ParamRef {
     }
 }
 
-/// A policy with a request and parameters.
-struct Case<'a> {
-    policy: &'a Policy,
-    scope: Scope,
+/// The parameters of a policy: `apiVersion` and kind.
+pub(super) fn param_kind(spec: &Value) -> Option<(String, String)> {
+    let kind = (text(spec, "/paramKind/apiVersion"), text(spec, "/paramKind/kind"));
+    (!kind.1.is_empty()).then(|| (kind.0.to_owned(), kind.1.to_owned()))
+}
+
+/// The variables of a policy; else says what cannot be compiled.
+pub(super) fn variables(spec: &Value) -> Result<Vec<(String, Expression)>, String> {
+    let compile = |variable: &Value| {
+        let expression = Expression::compile(text(variable, "/expression"), &VARIABLES)?;
+        Ok((text(variable, "/name").to_owned(), expression))
+    };
+    items(spec, "/variables").iter().map(compile).collect()
+}
+
+/// The variables of a policy with a request and parameters.
+pub(super) struct Case<'a> {
+    variables: &'a [(String, Expression)],
+    pub(super) scope: Scope,
     budget: Budget,
     /// Values of the variables that were needed so far.
     known: BTreeMap<&'a str, Result<cel::Value, String>>,
 }
 
 impl<'a> Case<'a> {
-    fn of(policy: &'a Policy, setting: Setting<'_>) -> Self {
+    pub(super) fn of(variables: &'a [(String, Expression)], setting: Setting<'_>) -> Self {
         let mut scope = setting.attributes.scope(setting.kind, Some(setting.authorizer));
         scope.set("params", setting.params.map_or(cel::Value::Null, spoken));
         scope.set("namespaceObject", setting.attributes.namespace_object.map_or(cel::Value::Null, spoken));
-        Self { policy, scope, budget: Budget::of(PER_OBJECT), known: BTreeMap::new() }
+        Self { variables, scope, budget: Budget::of(PER_OBJECT), known: BTreeMap::new() }
     }
 
     /// Variables have values when an expression needs them, once.
-    fn evaluate(&mut self, expression: &Expression) -> Result<cel::Value, Fault> {
+    pub(super) fn evaluate(&mut self, expression: &Expression) -> Result<cel::Value, Fault> {
         self.provide(expression)?;
         match expression.evaluate(&self.scope, &mut self.budget) {
             Err(Fault::Failed(why)) => Err(Fault::Failed(self.blamed(why))),
@@ -261,7 +274,7 @@ impl<'a> Case<'a> {
 
     fn provide(&mut self, expression: &Expression) -> Result<(), Fault> {
         for name in expression.composed_of() {
-            let found = self.policy.variables.iter().find(|(known, _)| *known == name);
+            let found = self.variables.iter().find(|(known, _)| *known == name);
             let Some((name, composed)) = found.filter(|(name, _)| !self.known.contains_key(name.as_str()))
             else {
                 continue;

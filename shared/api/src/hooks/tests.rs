@@ -1,5 +1,7 @@
 //! Who is asked about which requests, and what policies say of them.
 
+mod mutations;
+
 use expect_test::{Expect, expect};
 
 use super::*;

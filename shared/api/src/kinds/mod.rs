@@ -148,13 +148,10 @@ impl KindInfo {
         }
     }
 
-    /// Checks a change of the status of `old`: nobody but the server's own parts writes those of most kinds that are built in.
+    /// Checks a change of the status of `old`.
     pub fn validate_status(&self, object: &Value, old: &Value) -> Vec<FieldError> {
         match &self.rules {
-            Rules::BuiltIn(_) if self.id == crate::custom::DEFINITIONS => {
-                crate::validation::custom_resource_definition_status(object, old)
-            }
-            Rules::BuiltIn(_) => Vec::new(),
+            Rules::BuiltIn(_) => crate::validation::status(self.id, object, old),
             Rules::Custom(rules) => rules.validate(object, Some(old)),
         }
     }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use k8s_openapi::Resource;
-use k8s_openapi::api::admissionregistration::v1 as admission;
+use k8s_openapi::api::admissionregistration::{v1 as admission, v1beta1 as admission_beta};
 use k8s_openapi::api::apps::v1 as apps;
 use k8s_openapi::api::autoscaling::{v1 as autoscaling_v1, v2 as autoscaling};
 use k8s_openapi::api::batch::v1 as batch;
@@ -100,6 +100,8 @@ pub(super) const KINDS: &[KindInfo] = &[
     kind!(admission::MutatingWebhookConfiguration, "mutatingwebhookconfigurations.admissionregistration.k8s.io", "mutatingwebhookconfiguration", [], ["api-extensions"], [generation], mutating_webhook_configuration, mutating_webhook_configuration, WEBHOOK_CONFIGURATION, webhook_configuration),
     kind!(admission::ValidatingAdmissionPolicy, "validatingadmissionpolicies.admissionregistration.k8s.io", "validatingadmissionpolicy", [], ["api-extensions"], [status generation], admission_policy, admission_policy, ADMISSION_POLICY, admission_policy),
     kind!(admission::ValidatingAdmissionPolicyBinding, "validatingadmissionpolicybindings.admissionregistration.k8s.io", "validatingadmissionpolicybinding", [], ["api-extensions"], [generation], admission_policy_binding, admission_policy_binding, ADMISSION_POLICY_BINDING, admission_policy_binding),
+    kind!(admission_beta::MutatingAdmissionPolicy, "mutatingadmissionpolicies.admissionregistration.k8s.io", "mutatingadmissionpolicy", [], ["api-extensions"], [generation], mutating_policy, mutating_policy, MUTATING_POLICY, mutating_policy),
+    kind!(admission_beta::MutatingAdmissionPolicyBinding, "mutatingadmissionpolicybindings.admissionregistration.k8s.io", "mutatingadmissionpolicybinding", [], ["api-extensions"], [generation], admission_policy_binding, mutating_policy_binding, ADMISSION_POLICY_BINDING, admission_policy_binding),
     kind!(extensions::CustomResourceDefinition, "customresourcedefinitions.apiextensions.k8s.io", "customresourcedefinition", ["crd", "crds"], ["api-extensions"], [status generation], custom_resource_definition, custom_resource_definition, CUSTOM_RESOURCE_DEFINITION, custom_resource_definition),
     kind!(registration::APIService, "apiservices.apiregistration.k8s.io", "apiservice", [], ["api-extensions"], [status], api_service, api_service, API_SERVICE, api_service),
 ];

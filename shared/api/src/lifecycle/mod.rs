@@ -173,22 +173,31 @@ fn observe_policy(policy: &mut Value) {
     }
 }
 
-/// Makes a written status ready to replace `old`: everything else stays as it was.
+/// What of the metadata of a kind its `/status` writes too, beside its status: Kubernetes' strategies differ there.
+fn written_with_status(kind: &KindInfo) -> &'static [&'static str] {
+    match kind.id.as_str() {
+        _ if kind.custom().is_some() => &[],
+        "apiservices.apiregistration.k8s.io"
+        | "customresourcedefinitions.apiextensions.k8s.io"
+        | "validatingadmissionpolicies.admissionregistration.k8s.io"
+        | "volumeattachments.storage.k8s.io" => &[],
+        "deployments.apps" => &["annotations", "finalizers", "ownerReferences"],
+        "pods" => &["annotations", "finalizers", "labels"],
+        _ => &["annotations", "finalizers", "labels", "ownerReferences"],
+    }
+}
+
+/// Makes a written status ready to replace `old`: everything else stays as it was, but for some metadata.
 pub fn prepare_status_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(), Refusal> {
     same_uid(new, old)?;
     let mut merged = old.clone();
     if let Some(object) = merged.as_object_mut() {
         replace(object, "status", new.get("status"));
     }
-    if kind.custom().is_none()
-        && let Some(metadata) = child(&mut merged, "metadata")
-    {
-        replace(metadata, "annotations", new.pointer("/metadata/annotations"));
-        if matches!(kind.id.as_str(), "pods" | "nodes") {
-            replace(metadata, "labels", new.pointer("/metadata/labels"));
-        }
-    }
     if let Some(metadata) = child(&mut merged, "metadata") {
+        for field in written_with_status(kind) {
+            replace(metadata, field, new.pointer("/metadata").and_then(|metadata| metadata.get(*field)));
+        }
         for field in UNSTORED_FIELDS {
             metadata.remove(field);
         }

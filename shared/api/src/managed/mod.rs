@@ -4,6 +4,7 @@
 //! what is stored. All of them are about objects of any [`TypeRef`]. An object without `metadata.managedFields` is owned by
 //! nobody: it stays so through updates, and its first apply records what was there under `before-first-apply`.
 
+mod atomics;
 mod compare;
 mod conflict;
 mod extract;
@@ -19,6 +20,7 @@ use std::sync::LazyLock;
 
 use serde_json::{Map, Value};
 
+pub use atomics::atomics;
 pub use compare::Comparison;
 pub use conflict::Conflicts;
 pub use extract::ExtractError;
@@ -103,6 +105,11 @@ pub enum ApplyError {
     /// The stored entries cannot be read.
     #[error("failed to decode managed fields: {0}")]
     Entries(#[from] EntryError),
+}
+
+/// What is stored, with what is applied laid over it; nobody comes to own anything.
+pub fn overlay(kind: TypeRef<'_>, stored: &Value, applied: &Value) -> Value {
+    merge::merge(kind, stored, applied)
 }
 
 /// Takes `metadata.managedFields` out of an object.

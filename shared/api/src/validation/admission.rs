@@ -11,13 +11,13 @@ use crate::hooks::Operation;
 use crate::json::{int, items, text};
 use crate::kinds::FieldError;
 
-const FAILURE_POLICIES: [&str; 2] = ["Fail", "Ignore"];
+pub(super) const FAILURE_POLICIES: [&str; 2] = ["Fail", "Ignore"];
 const MATCH_POLICIES: [&str; 2] = ["Equivalent", "Exact"];
 const SCOPES: [&str; 3] = ["*", "Cluster", "Namespaced"];
 /// Reviews of webhooks are of these versions.
 const REVIEWS: [&str; 2] = ["v1", "v1beta1"];
 /// What match conditions of webhooks may speak of.
-const OF_WEBHOOKS: [&str; 4] = ["object", "oldObject", "request", "authorizer"];
+pub(super) const OF_WEBHOOKS: [&str; 4] = ["object", "oldObject", "request", "authorizer"];
 /// More annotations than these are too many.
 const ANNOTATIONS: usize = 20;
 /// More match conditions than these are too many.
@@ -236,7 +236,7 @@ fn resources(errors: &mut Errors, resources: &[&str], path: &str) {
     }
 }
 
-fn conditions(errors: &mut Errors, owner: &Value, variables: &[&str], path: &str) {
+pub(super) fn conditions(errors: &mut Errors, owner: &Value, variables: &[&str], path: &str) {
     let conditions = items(owner, "/matchConditions");
     if conditions.len() > CONDITIONS {
         errors.too_many(path, conditions.len(), CONDITIONS);
@@ -298,7 +298,7 @@ pub fn admission_policy(object: &Value, old: Option<&Value>) -> Vec<FieldError> 
     errors.0
 }
 
-fn param_kind(errors: &mut Errors, spec: &Value) {
+pub(super) fn param_kind(errors: &mut Errors, spec: &Value) {
     let kind = text(spec, "/paramKind/kind");
     match text(spec, "/paramKind/apiVersion") {
         "" => errors.required("spec.paramKind.apiVersion", ""),
@@ -314,17 +314,25 @@ fn param_kind(errors: &mut Errors, spec: &Value) {
     }
 }
 
-/// Checks the variables, what is asked for, and the annotations; a variable may speak of those before it.
-fn expressions(errors: &mut Errors, spec: &Value, variables: &[&str]) {
+/// Checks an expression that may speak of variables that are known so far.
+pub(super) fn composed(
+    errors: &mut Errors,
+    written: &str,
+    path: String,
+    variables: &[&str],
+    known: &BTreeSet<String>,
+) {
+    let compiled = expression(errors, written, "expression is not specified", variables, &path);
+    let unknown = compiled.iter().flat_map(Expression::composed_of).find(|name| !known.contains(name));
+    if let Some(unknown) = unknown {
+        let why = format!("compilation failed: ERROR: <input>:1:1: undefined field '{unknown}'");
+        errors.invalid(path, written, &why);
+    }
+}
+
+/// Checks variables, which may speak of those before them; their names.
+pub(super) fn composed_variables(errors: &mut Errors, spec: &Value, variables: &[&str]) -> BTreeSet<String> {
     let mut known = BTreeSet::new();
-    let check = |errors: &mut Errors, written: &str, path: String, known: &BTreeSet<String>| {
-        let compiled = expression(errors, written, "expression is not specified", variables, &path);
-        let unknown = compiled.iter().flat_map(Expression::composed_of).find(|name| !known.contains(name));
-        if let Some(unknown) = unknown {
-            let why = format!("compilation failed: ERROR: <input>:1:1: undefined field '{unknown}'");
-            errors.invalid(path, written, &why);
-        }
-    };
     for (index, variable) in items(spec, "/variables").iter().enumerate() {
         let path = format!("spec.variables[{index}]");
         let name = text(variable, "/name");
@@ -333,9 +341,18 @@ fn expressions(errors: &mut Errors, spec: &Value, variables: &[&str]) {
         } else if !is_identifier(name) {
             errors.invalid(format!("{path}.name"), name, "name is not a valid CEL identifier");
         }
-        check(errors, text(variable, "/expression"), format!("{path}.expression"), &known);
+        composed(errors, text(variable, "/expression"), format!("{path}.expression"), variables, &known);
         known.insert(name.to_owned());
     }
+    known
+}
+
+/// Checks the variables, what is asked for, and the annotations.
+fn expressions(errors: &mut Errors, spec: &Value, variables: &[&str]) {
+    let known = composed_variables(errors, spec, variables);
+    let check = |errors: &mut Errors, written: &str, path: String, known: &BTreeSet<String>| {
+        composed(errors, written, path, variables, known);
+    };
     let (validations, annotations) = (items(spec, "/validations"), items(spec, "/auditAnnotations"));
     if validations.is_empty() && annotations.is_empty() {
         let why = "validations or auditAnnotations must contain at least one item";
@@ -375,7 +392,7 @@ fn is_identifier(name: &str) -> bool {
     name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && name.chars().all(letters)
 }
 
-fn match_resources(errors: &mut Errors, constraints: &Value, path: &str) {
+pub(super) fn match_resources(errors: &mut Errors, constraints: &Value, path: &str) {
     errors.one_of(format!("{path}.matchPolicy"), text(constraints, "/matchPolicy"), &MATCH_POLICIES, true);
     selectors(errors, constraints, path);
     for key in ["resourceRules", "excludeResourceRules"] {
@@ -385,6 +402,13 @@ fn match_resources(errors: &mut Errors, constraints: &Value, path: &str) {
 
 /// Checks a binding of a policy.
 pub fn admission_policy_binding(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
+    let mut errors = Errors(mutating_policy_binding(object, old));
+    actions(&mut errors, object.get("spec").unwrap_or(&Value::Null));
+    errors.0
+}
+
+/// Checks a binding of a policy that changes objects.
+pub fn mutating_policy_binding(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::loose(&mut errors, object, old);
     let spec = object.get("spec").unwrap_or(&Value::Null);
@@ -398,7 +422,6 @@ pub fn admission_policy_binding(object: &Value, old: Option<&Value>) -> Vec<Fiel
     if let Some(constraints) = spec.get("matchResources").filter(|constraints| !constraints.is_null()) {
         match_resources(&mut errors, constraints, "spec.matchResources");
     }
-    actions(&mut errors, spec);
     errors.0
 }
 

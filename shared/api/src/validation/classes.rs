@@ -64,15 +64,7 @@ pub fn pod_template(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
 pub fn resource_quota(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
     let mut errors = Errors::default();
     meta::standard(&mut errors, object, old);
-    for (resource, amount) in entries(object, "/spec/hard") {
-        let path = format!("spec.hard[{resource}]");
-        let huge = ["hugepages-", "requests.hugepages-"].iter().any(|prefix| resource.starts_with(prefix));
-        name(&mut errors, &path, resource);
-        if !resource.contains('/') && !huge && !QUOTA_RESOURCES.contains(&resource) {
-            errors.invalid(path.as_str(), resource, "must be a standard resource for quota");
-        }
-        value(&mut errors, &path, resource, amount.as_str().unwrap_or_default());
-    }
+    quota_amounts(&mut errors, object.get("spec").unwrap_or(&Value::Null), "spec", "hard");
     scopes(&mut errors, object);
     scope_selector(&mut errors, object);
     if let Some(old) = old {
@@ -85,6 +77,19 @@ pub fn resource_quota(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         }
     }
     errors.0
+}
+
+/// Checks a list of what a quota limits or counts.
+pub(super) fn quota_amounts(errors: &mut Errors, part: &Value, base: &str, list: &str) {
+    for (resource, amount) in entries(part, &format!("/{list}")) {
+        let path = format!("{base}.{list}[{resource}]");
+        let huge = ["hugepages-", "requests.hugepages-"].iter().any(|prefix| resource.starts_with(prefix));
+        name(errors, &path, resource);
+        if !resource.contains('/') && !huge && !QUOTA_RESOURCES.contains(&resource) {
+            errors.invalid(path.as_str(), resource, "must be a standard resource for quota");
+        }
+        value(errors, &path, resource, amount.as_str().unwrap_or_default());
+    }
 }
 
 /// A scope that what is counted does not have.

@@ -20,9 +20,11 @@ mod extension;
 mod format;
 mod ingress;
 mod job_indexes;
+mod job_status;
 mod limits;
 mod meta;
 mod mounts;
+mod mutating_policy;
 mod network_policy;
 mod node;
 mod pod;
@@ -35,12 +37,14 @@ mod resources;
 mod security;
 mod service;
 mod stateful_set;
+mod status;
 mod storage;
 mod volume;
 mod workload;
 
 pub use admission::{
-    admission_policy, admission_policy_binding, mutating_webhook_configuration, webhook_configuration,
+    admission_policy, admission_policy_binding, mutating_policy_binding, mutating_webhook_configuration,
+    webhook_configuration,
 };
 pub use api_service::api_service;
 pub use autoscaler::autoscaler;
@@ -58,6 +62,7 @@ pub use extension::{
 pub use format::{dns_1035_label, dns_label, dns_subdomain, label_value, qualified_name};
 pub use ingress::{ingress, ingress_class};
 pub use limits::limit_range;
+pub use mutating_policy::mutating_policy;
 pub use network_policy::network_policy;
 pub use node::node;
 pub use pod::pod;
@@ -66,6 +71,7 @@ pub use rbac::{cluster_role, cluster_role_binding, role, role_binding};
 pub use resize::resize;
 pub use service::{cluster_ips, service};
 pub use stateful_set::{controller_revision, daemon_set, stateful_set};
+pub use status::status;
 pub use storage::{csi_driver, csi_node, persistent_volume, storage_class, volume_attachment};
 pub use workload::{deployment, replica_set, replication_controller};
 
@@ -77,5 +83,7 @@ mod change_tests;
 mod cluster_tests;
 #[cfg(test)]
 mod pod_tests;
+#[cfg(test)]
+mod status_tests;
 #[cfg(test)]
 mod tests;

@@ -103,24 +103,30 @@ fn binding(object: &Value, old: Option<&Value>, kinds: &[&str]) -> Vec<FieldErro
 }
 
 fn subject_of(errors: &mut Errors, subject: &Value, path: &str, namespaced: bool) {
-    let name = text(subject, "/name");
+    let (kind, name) = (text(subject, "/kind"), text(subject, "/name"));
     errors.needs(subject, path, "name");
-    let group = match text(subject, "/kind") {
+    let of_group = |errors: &mut Errors, group: &str| {
+        if text(subject, "/apiGroup") != group {
+            errors.unsupported(format!("{path}.apiGroup"), text(subject, "/apiGroup"), &[group]);
+        }
+    };
+    match kind {
         "ServiceAccount" => {
             if !name.is_empty() {
                 errors.format(&format!("{path}.name"), name, dns_subdomain(name));
             }
+            of_group(errors, "");
             if !namespaced {
                 errors.needs(subject, path, "namespace");
             }
-            ""
         }
-        "User" | "Group" => GROUP,
-        other => {
-            return errors.unsupported(format!("{path}.kind"), other, &["ServiceAccount", "User", "Group"]);
+        "User" | "Group" => {
+            if name.is_empty() {
+                let detail = format!("{} name cannot be empty", kind.to_lowercase());
+                errors.invalid(format!("{path}.name"), name, &detail);
+            }
+            of_group(errors, GROUP);
         }
-    };
-    if text(subject, "/apiGroup") != group {
-        errors.unsupported(format!("{path}.apiGroup"), text(subject, "/apiGroup"), &[group]);
+        other => errors.unsupported(format!("{path}.kind"), other, &["ServiceAccount", "User", "Group"]),
     }
 }

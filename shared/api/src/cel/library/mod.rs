@@ -3,6 +3,7 @@
 pub(super) mod authorizer;
 mod format;
 mod ip;
+mod json_patch;
 mod lists;
 mod quantity;
 mod regex;
@@ -19,6 +20,7 @@ pub(super) fn extension(environment: &mut Env) -> Result<(), DeclarationError> {
     authorizer::extension(environment)?;
     format::extension(environment)?;
     ip::extension(environment)?;
+    json_patch::extension(environment)?;
     lists::extension(environment)?;
     quantity::extension(environment)?;
     regex::extension(environment)?;
