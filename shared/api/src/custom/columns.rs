@@ -32,7 +32,14 @@ pub(super) fn of(version: &Value) -> (Vec<Column>, Vec<Cell>) {
             kind: field("/type"),
             format: field("/format"),
             priority: int(column, "/priority").and_then(|priority| i32::try_from(priority).ok()).unwrap_or(0),
-            description: field("/description"),
+            description: match text(column, "/description") {
+                "" => format!(
+                    "Custom resource definition column (in JSONPath format): {}",
+                    text(column, "/jsonPath")
+                ),
+                words => words.to_owned(),
+            }
+            .into(),
         });
         cells.push(Cell { path, kind: text(column, "/type").to_owned() });
     }
@@ -40,7 +47,7 @@ pub(super) fn of(version: &Value) -> (Vec<Column>, Vec<Cell>) {
 }
 
 impl Cell {
-    /// The first value that the path leads to, if it is of the column's type; all of them where texts are shown.
+    /// The first value that the path leads to, if it is of the column's type.
     pub fn of(&self, object: &Value, now: Timestamp) -> Value {
         let found = self.path.find(object);
         let Some(first) = found.first() else { return Value::Null };
@@ -52,9 +59,7 @@ impl Cell {
             ("number", Value::Number(number)) => json!(number.as_f64()),
             ("boolean", Value::Bool(flag)) => json!(flag),
             ("date", Value::String(time)) => json!(ago(time, now)),
-            ("string", _) => {
-                json!(found.iter().map(|value| word(value)).collect::<Vec<_>>().join(" "))
-            }
+            ("string", first) => json!(word(first)),
             _ => Value::Null,
         }
     }
