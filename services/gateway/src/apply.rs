@@ -82,12 +82,30 @@ fn config(call: &Call, part: Part, wanted: Value) -> Result<Checked, Failure> {
     if wanted.pointer("/metadata/managedFields").is_some_and(|entries| !entries.is_null()) {
         return Err(Failure::bad_request("metadata.managedFields must be nil"));
     }
+    fit_type(call, &wanted)?;
+    let misfits = managed::misfits(TypeRef::of(&call.kind), &wanted);
+    if !misfits.is_empty() {
+        return Err(untyped(call, json::text(&wanted, "/metadata/namespace"), &listed(&misfits)));
+    }
     let said = wanted.clone();
     let mut checked = body::check(call, wanted)?;
     let object = &mut checked.object;
-    only_said(object, &said);
+    // What a schema describes is read as it is written.
+    if call.kind.custom().is_none() {
+        only_said(object, &said);
+    }
     keep_part(&call.kind, part, object);
     Ok(checked)
+}
+
+/// What is applied says what it is.
+fn fit_type(call: &Call, wanted: &Value) -> Result<(), Failure> {
+    let (api_version, kind) = (json::text(wanted, "/apiVersion"), json::text(wanted, "/kind"));
+    if (api_version, kind) == (&*call.kind.api_version(), call.kind.kind) {
+        return Ok(());
+    }
+    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+    Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")))
 }
 
 /// Types have fields that are written even when nobody has given them; an apply must not own these.
@@ -130,18 +148,27 @@ fn refusal(call: &Call, error: &ApplyError) -> Failure {
     match error {
         ApplyError::Conflicts(conflicts) => conflict(conflicts),
         ApplyError::Unmergeable(error) => {
-            let namespace = call.path.namespace.as_deref().unwrap_or_default();
-            let (group, version, kind) = (call.kind.group, call.kind.version, call.kind.kind);
-            Failure::new(
-                500,
-                "",
-                format!(
-                    "failed to create typed patch object ({namespace}/{}; {group}/{version}, Kind={kind}): {error}",
-                    call.name()
-                ),
-            )
+            untyped(call, call.path.namespace.as_deref().unwrap_or_default(), &error.to_string())
         }
         ApplyError::Entries(_) => Failure::new(500, "", error.to_string()),
+    }
+}
+
+/// What is applied does not fit its type.
+fn untyped(call: &Call, namespace: &str, why: &str) -> Failure {
+    let (group, version, kind) = (call.kind.group, call.kind.version, call.kind.kind);
+    let name = call.name();
+    let message = format!(
+        "failed to create typed patch object ({namespace}/{name}; {group}/{version}, Kind={kind}): {why}"
+    );
+    Failure::new(500, "", message)
+}
+
+/// One sentence, or all of them, as Kubernetes lists them.
+fn listed(sentences: &[String]) -> String {
+    match sentences {
+        [one] => one.clone(),
+        all => format!("errors:\n  {}", all.join("\n  ")),
     }
 }
 

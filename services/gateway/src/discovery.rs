@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use api::versions::maturity;
 use api::{KindInfo, Kinds};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,6 +21,9 @@ use crate::respond::{self, Response};
 use crate::subresources;
 use crate::unstored::{self, Unstored};
 
+/// The same of custom kinds, in Kubernetes' order.
+const CUSTOM_VERBS: [&str; 8] =
+    ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// `/version`. It speaks as the version of Kubernetes whose API this is.
@@ -133,20 +137,6 @@ fn group_versions<'r>(kinds: &Kinds, remotes: &'r [Remote]) -> BTreeMap<&'r str,
     groups
 }
 
-/// Orders versions as clients prefer them: `v2`, `v1`, `v2beta1`, `v1beta2`, `v1alpha1`, and what has another form.
-fn maturity(version: &str) -> (u8, u32, u32) {
-    let parsed = || {
-        let rest = version.strip_prefix('v')?;
-        let (stage, major, minor) = match (rest.split_once("beta"), rest.split_once("alpha")) {
-            (Some((major, minor)), _) => (2, major, minor),
-            (None, Some((major, minor))) => (1, major, minor),
-            (None, None) => (3, rest, "0"),
-        };
-        Some((stage, major.parse().ok()?, minor.parse().ok()?))
-    };
-    parsed().unwrap_or_default()
-}
-
 fn group_value(group: &str, versions: &[&str]) -> Value {
     let entry = |version: &&str| json!({"groupVersion": format!("{group}/{version}"), "version": version});
     let versions: Vec<Value> = versions.iter().map(entry).collect();
@@ -155,7 +145,8 @@ fn group_value(group: &str, versions: &[&str]) -> Value {
 
 /// What can be done with objects of a kind.
 pub fn verbs(kind: &KindInfo) -> Vec<&'static str> {
-    VERBS.into_iter().filter(|verb| kind.id != events::ID || *verb != "update").collect()
+    let all = if kind.custom().is_some() { CUSTOM_VERBS } else { VERBS };
+    all.into_iter().filter(|verb| kind.id != events::ID || *verb != "update").collect()
 }
 
 fn resource_values(kind: &KindInfo) -> Vec<Value> {

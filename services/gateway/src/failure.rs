@@ -39,6 +39,11 @@ impl Failure {
         Status { code, reason, message: message.into(), details: Map::new() }.into()
     }
 
+    /// Nothing is there, not even a kind whose object could be missed.
+    pub fn is_no_path(&self) -> bool {
+        self.status.code == 404 && self.status.details.is_empty()
+    }
+
     /// The HTTP status code.
     pub fn code(&self) -> u16 {
         self.status.code
@@ -61,7 +66,7 @@ impl Failure {
 
     /// None of the formats that the client accepts can be served.
     pub fn not_acceptable() -> Self {
-        status::not_acceptable(&["application/json"]).into()
+        status::not_acceptable(&BODIES).into()
     }
 
     /// The body's format is not known.
@@ -92,6 +97,14 @@ impl Failure {
     /// The object has changed since the client read it.
     pub fn modified(kind: &KindInfo, name: &str) -> Self {
         status::conflict(kind.id, name).into()
+    }
+
+    /// An object of this kind is not replaced without saying which version of it.
+    pub fn without_version(kind: &KindInfo, name: &str) -> Self {
+        let message = "Invalid value: 0: must be specified for an update".to_owned();
+        let error =
+            FieldError { field: "metadata.resourceVersion".to_owned(), reason: "FieldValueInvalid", message };
+        status::invalid_options(kind.group, kind.id.plural(), name, &[error]).into()
     }
 
     /// A rule of the cluster forbids it.

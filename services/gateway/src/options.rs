@@ -22,7 +22,8 @@ pub fn check(call: &Call, method: &Method) -> Result<(), Failure> {
         "PUT" => "UpdateOptions",
         "PATCH" => "PatchOptions",
         "DELETE" => "DeleteOptions",
-        "GET" if call.path.name.is_none() && !call.query.flag("watch") => return list(call),
+        "GET" if call.query.flag("watch") && call.path.subresource.is_none() => return watch(call),
+        "GET" if call.path.name.is_none() => return list(call),
         _ => return Ok(()),
     };
     if kind == "DeleteOptions" && call.path.name.is_none() {
@@ -37,7 +38,8 @@ pub fn check(call: &Call, method: &Method) -> Result<(), Failure> {
         manager(call.query.text("fieldManager"), &mut errors);
         validation(call.query.text("fieldValidation"), &mut errors);
     }
-    dry_run(call.query.all("dryRun").iter().map(String::as_str), &mut errors);
+    let wanted = call.query.all("dryRun");
+    dry_run(&wanted.iter().map(String::as_str).collect::<Vec<_>>(), &mut errors);
     refuse(kind, &errors)
 }
 
@@ -57,11 +59,33 @@ pub fn check_deletion(options: &Value) -> Result<(), Failure> {
         }
     }
     let values = given("dryRun").and_then(Value::as_array).into_iter().flatten();
-    dry_run(values.map(|value| value.as_str().unwrap_or_default()), &mut errors);
+    dry_run(&values.map(|value| value.as_str().unwrap_or_default()).collect::<Vec<_>>(), &mut errors);
     refuse("DeleteOptions", &errors)
 }
 
-/// A list's `resourceVersionMatch` makes sense only together with a version; watches check their own.
+/// A watch's `resourceVersionMatch` makes sense only together with `sendInitialEvents`.
+fn watch(call: &Call) -> Result<(), Failure> {
+    let (wanted, initial) = (call.query.text(MATCH), !call.query.all("sendInitialEvents").is_empty());
+    let mut errors = Vec::new();
+    let mut forbid = |why: &str| {
+        errors.push(error(MATCH, "FieldValueForbidden", format!("Forbidden: {why}")));
+    };
+    if initial && wanted != "NotOlderThan" {
+        forbid("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    }
+    if !wanted.is_empty() && !initial {
+        forbid("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+    }
+    if !wanted.is_empty() && !call.query.text("continue").is_empty() {
+        forbid("resourceVersionMatch is forbidden when continue is provided");
+    }
+    if !matches!(wanted, "" | "NotOlderThan") {
+        errors.push(unsupported(MATCH, &format!("{wanted:?}"), r#""NotOlderThan""#));
+    }
+    refuse("ListOptions", &errors)
+}
+
+/// A list's `resourceVersionMatch` makes sense only together with a version.
 fn list(call: &Call) -> Result<(), Failure> {
     let (wanted, version) = (call.query.text(MATCH), call.query.text("resourceVersion"));
     let mut errors = Vec::new();
@@ -127,9 +151,10 @@ fn validation(wanted: &str, errors: &mut Vec<FieldError>) {
     }
 }
 
-fn dry_run<'v>(values: impl Iterator<Item = &'v str>, errors: &mut Vec<FieldError>) {
-    let wrong = values.filter(|value| *value != "All");
-    errors.extend(wrong.map(|value| unsupported("dryRun", &format!("{value:?}"), r#""All""#)));
+fn dry_run(values: &[&str], errors: &mut Vec<FieldError>) {
+    if values.iter().any(|value| *value != "All") {
+        errors.push(unsupported("dryRun", &Value::from(values).to_string(), r#""All""#));
+    }
 }
 
 fn unsupported(field: &str, value: &str, known: &str) -> FieldError {

@@ -16,6 +16,7 @@ use crate::{apply, events, options};
 
 /// What Kubernetes says of a JSON patch that does not apply.
 const REJECTED: &str = "the server rejected our request due to an error in our request";
+const STRATEGIC: &str = "application/strategic-merge-patch+json";
 /// More operations than these are too many for a JSON patch.
 const OPERATIONS: usize = 10_000;
 
@@ -35,26 +36,13 @@ pub enum Patch {
 impl Patch {
     /// Reads the request's body as its `Content-Type` says.
     pub fn read(call: &Call) -> Result<Self, Failure> {
-        match body::media_type(&call.content_type) {
+        match &*body::media_type(&call.content_type) {
             "application/json-patch+json" => json_patch(&call.body).map(Self::Json),
-            "application/merge-patch+json" => body::from_json(&call.body).map(Self::Merge),
-            "application/strategic-merge-patch+json" if call.kind.custom().is_some() => {
-                Err(api::status::unsupported_media_type(&[
-                    "application/json-patch+json",
-                    "application/merge-patch+json",
-                    "application/apply-patch+yaml",
-                ])
-                .into())
-            }
-            "application/strategic-merge-patch+json" => body::from_json(&call.body).map(Self::Strategic),
-            options::APPLY => body::from_yaml(&call.body).map(Self::Apply),
-            _ => Err(api::status::unsupported_media_type(&[
-                "application/json-patch+json",
-                "application/merge-patch+json",
-                "application/strategic-merge-patch+json",
-                options::APPLY,
-            ])
-            .into()),
+            "application/merge-patch+json" => body::from_json(&call.body)?.patch(call).map(Self::Merge),
+            STRATEGIC if call.kind.custom().is_some() => Err(unsupported(call)),
+            STRATEGIC => body::from_json(&call.body)?.patch(call).map(Self::Strategic),
+            options::APPLY => body::from_yaml(&call.body)?.patch(call).map(Self::Apply),
+            _ => Err(unsupported(call)),
         }
     }
 
@@ -72,6 +60,13 @@ impl Patch {
             }
         }
     }
+}
+
+fn unsupported(call: &Call) -> Failure {
+    let known = ["application/json-patch+json", "application/merge-patch+json", STRATEGIC, options::APPLY];
+    let is_custom = call.kind.custom().is_some();
+    let known: Vec<&str> = known.into_iter().filter(|known| *known != STRATEGIC || !is_custom).collect();
+    api::status::unsupported_media_type(&known).into()
 }
 
 fn json_patch(body: &[u8]) -> Result<json_patch::Patch, Failure> {
@@ -128,44 +123,43 @@ pub async fn part(context: &Context, call: &Call, part: Part) -> Result<Response
 fn edited(call: &Call, patch: &Patch, old: &Value) -> Result<Checked, Failure> {
     let mut new = call.kind.shown(old.clone());
     patch.apply_to(&mut new, &call.kind.api_version(), call.kind.kind)?;
+    fit_identity(call, old, &new)?;
     let checked = match patch {
         Patch::Strategic(patch) => body::check_or(call, new, |error| unfit(patch, &error.converting)),
         Patch::Json(_) | Patch::Merge(_) | Patch::Apply(_) => body::check(call, new),
     }?;
-    for field in ["/metadata/name", "/metadata/namespace"] {
-        let (wanted, found) = (json::text(&checked.object, field), json::text(old, field));
-        if wanted != found {
-            let message =
-                format!("the name of the object ({wanted}) does not match the name on the URL ({found})");
-            return Err(Failure::bad_request(message));
+    Ok(checked)
+}
+
+/// A patch leaves an object its name, its namespace and its identity.
+fn fit_identity(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
+    let (name, namespace) = (json::text(new, "/metadata/name"), json::text(new, "/metadata/namespace"));
+    body::named_as(call, name)?;
+    if namespace != json::text(old, "/metadata/namespace") {
+        return Err(Failure::bad_request(body::OTHER_NAMESPACE));
+    }
+    let mut errors = Vec::new();
+    for field in ["uid", "deletionTimestamp"] {
+        let pointer = format!("/metadata/{field}");
+        let wanted = new.pointer(&pointer).filter(|wanted| !matches!(wanted, Value::Null));
+        if let Some(wanted) = wanted.filter(|wanted| Some(*wanted) != old.pointer(&pointer)) {
+            let message = format!("Invalid value: {wanted}: field is immutable");
+            errors.push(FieldError {
+                field: format!("metadata.{field}"),
+                reason: "FieldValueInvalid",
+                message,
+            });
         }
     }
-    Ok(checked)
+    match errors.is_empty() {
+        true => Ok(()),
+        false => Err(Failure::invalid(&call.kind, call.name(), &errors)),
+    }
 }
 
 /// What Kubernetes says when a strategic merge patch makes of an object what is none.
 fn unfit(patch: &Value, why: &str) -> Failure {
-    let message = format!("Invalid value: {:?}: {why}", go_value(patch));
+    let message = format!("Invalid value: {:?}: {why}", json::as_go_prints(patch));
     let error = FieldError { field: "patch".to_owned(), reason: "FieldValueInvalid", message };
     api::status::invalid_options("", "", "", &[error]).into()
-}
-
-/// A value as Go prints it: `map[a:1 b:[x y]]`.
-fn go_value(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::Bool(_) | Value::Number(_) => value.to_string(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => {
-            let items: Vec<String> = items.iter().map(go_value).collect();
-            format!("[{}]", items.join(" "))
-        }
-        Value::Object(fields) => {
-            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
-            fields.sort_unstable_by_key(|(name, _)| *name);
-            let fields: Vec<String> =
-                fields.into_iter().map(|(name, value)| format!("{name}:{}", go_value(value))).collect();
-            format!("map[{}]", fields.join(" "))
-        }
-    }
 }

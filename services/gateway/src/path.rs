@@ -1,6 +1,9 @@
 //! Reads a request's path and query: which resource, which namespace, which name, and what is asked of it.
 
 use std::collections::BTreeMap;
+use std::num::IntErrorKind;
+
+use api::Revision;
 
 use crate::failure::Failure;
 
@@ -141,9 +144,29 @@ impl Query {
         self.0.get(key).map(Vec::as_slice).unwrap_or_default()
     }
 
-    /// `true` and `1` are true; a parameter without a value is too.
+    /// Whatever is given and is neither `false` nor `0` is true, as in Kubernetes: a parameter without a value is.
     pub fn flag(&self, key: &str) -> bool {
-        self.0.contains_key(key) && matches!(self.text(key), "true" | "1" | "True" | "")
+        self.0.contains_key(key) && self.text(key) != "0" && !self.text(key).eq_ignore_ascii_case("false")
+    }
+
+    /// The version that the client has seen; none if it is `0`, which is any.
+    pub fn version(&self) -> Result<Option<Revision>, Failure> {
+        let text = self.text("resourceVersion");
+        match text.parse::<u64>() {
+            Ok(0) => Ok(None),
+            Ok(version) => Ok(Some(Revision(version))),
+            Err(_) if text.is_empty() => Ok(None),
+            Err(error) => {
+                let what = match error.kind() {
+                    IntErrorKind::PosOverflow => "value out of range",
+                    _ => "invalid syntax",
+                };
+                let why = format!("strconv.ParseUint: parsing {text:?}: {what}");
+                let message =
+                    format!("invalid resource version: resourceVersion: Invalid value: {text:?}: {why}");
+                Err(Failure::bad_request(message))
+            }
+        }
     }
 
     /// An integer; a failure if the parameter is there and is none.

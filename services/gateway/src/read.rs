@@ -53,7 +53,7 @@ pub fn find(context: &Context, call: &Call) -> Result<Arc<Stored>, Failure> {
 /// `GET` of an object.
 pub async fn get(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
-    not_older_than(context, call).await?;
+    not_older_than(context, call, None).await?;
     let object = match worked_out(context, call).await {
         Some(view) => {
             let found = view.get(&call.key(call.name()));
@@ -69,12 +69,14 @@ pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let wanted = Selection::of(call)?;
     let selection = wanted.of_stored(&call.kind);
-    let limit = call.query.number::<usize>("limit")?.filter(|limit| *limit > 0);
+    let limit = call.query.number::<i64>("limit")?.and_then(|limit| usize::try_from(limit).ok());
+    let limit = limit.filter(|limit| *limit > 0);
+    call.query.number::<i64>("timeoutSeconds")?;
     let worked_out = worked_out(context, call).await;
     let view = worked_out.as_ref().unwrap_or_else(|| view_of(context, call));
     let (snapshot, start) = match call.query.text("continue") {
         "" => {
-            let exact = not_older_than(context, call).await?;
+            let exact = not_older_than(context, call, limit).await?;
             (snapshot_at(view, &selection, exact, "")?, String::new())
         }
         _ if !matches!(call.query.text("resourceVersion"), "" | "0") => {
@@ -92,15 +94,23 @@ pub async fn list(context: &Context, call: &Call) -> Result<Response, Failure> {
     Ok(answer(page, shape, telemetry::clock::now()))
 }
 
-/// Waits for the revision that the client has seen. Returns it if exactly that one is wanted.
-async fn not_older_than(context: &Context, call: &Call) -> Result<Option<Revision>, Failure> {
-    let Some(revision) = call.query.number::<u64>("resourceVersion")?.filter(|revision| *revision > 0) else {
-        return Ok(None);
-    };
+/// Waits for the revision that the client has seen. Returns it if exactly that one is wanted: who asks for a page of a version and
+/// does not say how it is meant gets that version, as in Kubernetes.
+async fn not_older_than(
+    context: &Context,
+    call: &Call,
+    limit: Option<usize>,
+) -> Result<Option<Revision>, Failure> {
+    let Some(revision) = call.query.version()? else { return Ok(None) };
     if call.kind.id != events::ID {
-        context.caught_up(Revision(revision)).await?;
+        context.caught_up(revision).await?;
     }
-    Ok((call.query.text("resourceVersionMatch") == "Exact").then_some(Revision(revision)))
+    let exact = match call.query.text("resourceVersionMatch") {
+        "Exact" => true,
+        "" => limit.is_some(),
+        _ => false,
+    };
+    Ok(exact.then_some(revision))
 }
 
 fn snapshot_at(
@@ -130,7 +140,11 @@ struct Token {
 
 impl Token {
     fn parse(text: &str) -> Result<Self, Failure> {
-        let wrong = || Failure::bad_request("continue key is not valid: not a token of this server");
+        let wrong = || {
+            Failure::bad_request(
+                "invalid continue token: continue key is not valid: not a token of this server",
+            )
+        };
         let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| wrong())?;
         let value: Value = serde_json::from_slice(&bytes).map_err(|_| wrong())?;
         let revision = value.get("rv").and_then(Value::as_i64).ok_or_else(wrong)?;

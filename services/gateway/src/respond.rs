@@ -63,6 +63,9 @@ pub fn holding<G: Send + 'static>(response: Response, guard: G) -> Response {
 
 /// A failure.
 pub fn failure(failure: &Failure) -> Response {
+    if failure.is_no_path() {
+        return bytes(404, "text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n"));
+    }
     let mut response = value(failure.code(), &failure.to_value());
     if let Some(seconds) = failure.retry_after {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));

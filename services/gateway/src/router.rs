@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use api::custom::CustomResource;
 use api::journal::Cause;
 use bytes::Bytes;
 use hyper::body::Incoming;
@@ -174,6 +175,7 @@ async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result
     let warnings = call.warnings.clone();
     let kind = &call.kind;
     call.warn(api::warnings::deprecation(kind.group, kind.version, kind.kind).map(str::to_owned));
+    call.warn(kind.custom().and_then(CustomResource::deprecation).map(str::to_owned));
     let mut response = answered(context, call, method).await?;
     respond::warn(&mut response, &warnings.take());
     Ok(response)

@@ -63,33 +63,15 @@ enum Beginning {
 }
 
 impl Beginning {
+    /// The options fit together: that is checked before.
     fn of(call: &Call) -> Result<Self, Failure> {
-        let query = &call.query;
-        let revision = query.number::<u64>("resourceVersion")?.unwrap_or_default();
-        let matching = query.text("resourceVersionMatch");
-        if query.flag("sendInitialEvents") {
-            return match matching {
-                "NotOlderThan" => Ok(Self::Present { bookmarked: true }),
-                _ => Err(forbidden_options(
-                    "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan",
-                )),
-            };
-        }
-        if !matching.is_empty() && query.text("sendInitialEvents").is_empty() {
-            return Err(forbidden_options(
-                "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided",
-            ));
-        }
-        Ok(match revision {
-            0 => Self::Present { bookmarked: false },
-            revision => Self::After(Revision(revision)),
+        let version = call.query.version()?;
+        Ok(match (call.query.flag("sendInitialEvents"), version) {
+            (true, _) => Self::Present { bookmarked: true },
+            (false, None) => Self::Present { bookmarked: false },
+            (false, Some(version)) => Self::After(version),
         })
     }
-}
-
-fn forbidden_options(why: &str) -> Failure {
-    let message = format!("ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: {why}");
-    Failure::new(422, "Invalid", message)
 }
 
 struct Watch {
@@ -228,9 +210,23 @@ impl Watch {
         match seen(change, matches) {
             Some(Seen::Added) => self.write_event(piece, "ADDED", &change.object),
             Some(Seen::Modified) => self.write_event(piece, "MODIFIED", &change.object),
-            Some(Seen::Deleted) => self.write_event(piece, "DELETED", &change.object),
+            Some(Seen::Deleted) => self.write_deleted(piece, change),
             None => {}
         }
+    }
+
+    /// Whoever saw an object go out of the selection is shown what it was like before, at the version of the change.
+    fn write_deleted(&self, piece: &mut BytesMut, change: &Change) {
+        match last_seen(change) {
+            Some(before) => {
+                self.write_object(piece, "DELETED", &self.shape.value(&before, telemetry::clock::now()))
+            }
+            None => self.write_event(piece, "DELETED", &change.object),
+        }
+    }
+
+    fn write_object(&self, piece: &mut BytesMut, kind: &str, object: &Value) {
+        piece.extend_from_slice(format!("{}\n", json!({"type": kind, "object": object})).as_bytes());
     }
 
     fn write_event(&self, piece: &mut BytesMut, kind: &str, object: &Stored) {
@@ -244,7 +240,10 @@ impl Watch {
     }
 
     fn write_bookmark(&self, piece: &mut BytesMut, revision: Revision, ends_initial_events: bool) {
-        let mut metadata = json!({"resourceVersion": revision.to_string(), "creationTimestamp": null});
+        let mut metadata = json!({"resourceVersion": revision.to_string()});
+        if self.shape.kind.custom().is_none() {
+            set(&mut metadata, "creationTimestamp", Value::Null);
+        }
         if ends_initial_events {
             set(&mut metadata, "annotations", json!({INITIAL_EVENTS_END: "true"}));
         }
@@ -254,7 +253,7 @@ impl Watch {
             Form::Whole => object,
             Form::Table | Form::Metadata => self.shape.value(&object, telemetry::clock::now()),
         };
-        piece.extend_from_slice(format!("{}\n", json!({"type": "BOOKMARK", "object": shown})).as_bytes());
+        self.write_object(piece, "BOOKMARK", &shown);
     }
 }
 
@@ -318,6 +317,13 @@ fn seen(change: &Change, matches: impl Fn(&Arc<Stored>) -> bool) -> Option<Seen>
     }
 }
 
+/// The state before a change, if it is known, with the version of the change.
+fn last_seen(change: &Change) -> Option<Value> {
+    let previous = change.previous.as_ref().filter(|_| change.kind == ChangeKind::Put)?;
+    (previous.revision != change.object.revision)
+        .then(|| crate::write::with_revision(previous.value(), change.object.revision))
+}
+
 #[cfg(test)]
 mod tests {
     use api::{ObjectKey, ResourceId};
@@ -334,6 +340,15 @@ mod tests {
         let change = Change { kind, object: stored(now, 2), previous: previous.map(|app| stored(app, 1)) };
         let web = |object: &Arc<Stored>| object.metadata.labels.get("app").is_some_and(|app| &**app == "web");
         assert_eq!(seen(&change, web), expected, "{kind:?} {previous:?} -> {now}");
+    }
+
+    #[test]
+    fn what_leaves_a_selection_is_shown_as_it_was() {
+        let change = Change { kind: Put, object: stored("api", 2), previous: Some(stored("web", 1)) };
+        let last = last_seen(&change).unwrap();
+        assert_eq!(last["metadata"], json!({"name": "a", "labels": {"app": "web"}, "resourceVersion": "2"}));
+        let unknown = Change { kind: Put, object: stored("api", 2), previous: Some(stored("api", 2)) };
+        assert_eq!(last_seen(&unknown), None);
     }
 
     #[test]

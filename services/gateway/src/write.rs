@@ -151,6 +151,9 @@ pub async fn modify(
         call.kind.default(&mut old);
         let checked = edit(&old)?;
         let insists = json::text(&checked.object, "/metadata/resourceVersion").to_owned();
+        if verb == "update" && matches!(&*insists, "" | "0") && call.kind.asks_for_version() {
+            return Err(Failure::without_version(&call.kind, call.name()));
+        }
         if !insists.is_empty() && insists != stored.revision.to_string() {
             return Err(Failure::modified(&call.kind, call.name()));
         }

@@ -52,3 +52,23 @@ pub fn set_default(object: &mut Map<String, Value>, key: &str, default: impl Int
         object.insert(key.to_owned(), default.into());
     }
 }
+
+/// A value as Go prints it: `map[a:1 b:[x y]]`.
+pub fn as_go_prints(value: &Value) -> String {
+    match value {
+        Value::Null => "<nil>".to_owned(),
+        Value::Bool(_) | Value::Number(_) => value.to_string(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => {
+            let items: Vec<String> = items.iter().map(as_go_prints).collect();
+            format!("[{}]", items.join(" "))
+        }
+        Value::Object(fields) => {
+            let mut fields: Vec<(&String, &Value)> = fields.iter().collect();
+            fields.sort_unstable_by_key(|(name, _)| *name);
+            let fields: Vec<String> =
+                fields.into_iter().map(|(name, value)| format!("{name}:{}", as_go_prints(value))).collect();
+            format!("map[{}]", fields.join(" "))
+        }
+    }
+}

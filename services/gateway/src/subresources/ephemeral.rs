@@ -16,7 +16,7 @@ pub fn may_patch(call: &Call) -> Result<(), Failure> {
         "application/merge-patch+json",
         "application/strategic-merge-patch+json",
     ];
-    match PATCHES.contains(&body::media_type(&call.content_type)) {
+    match PATCHES.contains(&&*body::media_type(&call.content_type)) {
         true => Ok(()),
         false => Err(api::status::unsupported_media_type(&PATCHES).into()),
     }

@@ -11,6 +11,7 @@ use crate::body::{self, Checked};
 use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
+use crate::fields::set;
 use crate::negotiate::Form;
 use crate::patch::Patch;
 use crate::read;
@@ -62,8 +63,10 @@ async fn apply_scale(context: &Context, call: &Call, scale: &Value) -> Result<Re
 
 /// The scale as it is asked for: `kubectl get --subresource=scale` wants a table.
 fn shown(call: &Call, scale: Value) -> Result<Value, Failure> {
-    if call.form()? != Form::Table {
-        return Ok(scale);
+    match call.form()? {
+        Form::Whole => return Ok(scale),
+        Form::Metadata => return Ok(partial(&scale)),
+        Form::Table => {}
     }
     let columns = COLUMNS.map(|(name, kind, description)| {
         value!({"name": name, "type": kind, "format": "", "description": description, "priority": 0})
@@ -94,13 +97,15 @@ pub fn scale_of(kind: &KindInfo, object: &Value) -> Value {
         );
     }
     let paths = kind.scale();
+    let mut status = value!({"replicas": int(object, &paths.current).unwrap_or_default()});
+    let selector = selector_text(object.pointer(&paths.selector).unwrap_or(&Value::Null));
+    if !selector.is_empty() {
+        set(&mut status, "selector", selector);
+    }
     value!({
         "kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata,
         "spec": {"replicas": int(object, &paths.replicas).unwrap_or_default()},
-        "status": {
-            "replicas": int(object, &paths.current).unwrap_or_default(),
-            "selector": selector_text(object.pointer(&paths.selector).unwrap_or(&Value::Null)),
-        },
+        "status": status,
     })
 }
 

@@ -58,7 +58,7 @@ impl Cell {
             ("number", Value::Number(number)) => json!(number.as_f64()),
             ("boolean", Value::Bool(flag)) => json!(flag),
             ("date", Value::String(time)) => json!(ago(time, now)),
-            ("string", value) => json!(word(value)),
+            ("string", first) => json!(word(first)),
             _ => Value::Null,
         }
     }

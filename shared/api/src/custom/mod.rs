@@ -22,7 +22,7 @@ use crate::kinds::{
 use crate::names::intern;
 use crate::structural::Schema;
 use crate::validation;
-use crate::versions::SAME;
+use crate::versions::{SAME, maturity};
 use crate::{ResourceId, Timestamp};
 
 /// The resource of CustomResourceDefinitions.
@@ -143,7 +143,7 @@ impl CustomResource {
         let (columns, cells) = columns::of(version);
         let kind = text(names, "/kind");
         let warning = || match text(version, "/deprecationWarning") {
-            "" => format!("{api_version} {kind} is deprecated"),
+            "" => deprecated(definition, (group, name, kind)),
             words => words.to_owned(),
         };
         Some(Self {
@@ -172,7 +172,11 @@ impl CustomResource {
             message: format!("{}: {reason}", self.title),
             converting: reason,
         })?;
-        unknown.extend(self.schema.prune(&mut object));
+        let pruned = self.schema.prune(&mut object);
+        if let Some(wrong) = pruned.wrong {
+            return Err(SchemaError { message: format!("{}: {wrong}", self.title), converting: wrong });
+        }
+        unknown.extend(pruned.unknown);
         if let Some(fields) = object.as_object_mut() {
             fields.insert("metadata".into(), metadata);
         }
@@ -184,9 +188,7 @@ impl CustomResource {
     }
 
     pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let mut errors = validation::custom_resource(object, old);
-        errors.extend(self.schema.validate(object, old));
-        errors
+        self.schema.validate(object, old, validation::custom_resource(object, old))
     }
 
     /// Schemas change under the objects that are stored, and so does the version that they are stored in.
@@ -265,6 +267,17 @@ impl CustomResource {
     /// Its definition is being deleted: there are no new objects.
     pub fn is_terminating(&self) -> bool {
         self.terminating
+    }
+}
+
+/// What is said of a deprecated version whose definition says nothing itself: also which newer one to use.
+fn deprecated(definition: &Value, (group, name, kind): (&str, &str, &str)) -> String {
+    let served = items(definition, "/spec/versions").iter();
+    let good = served.filter(|version| flag(version, "/served") && !flag(version, "/deprecated"));
+    let newest = good.map(|version| text(version, "/name")).max_by_key(|other| maturity(other));
+    match newest.filter(|other| maturity(other) > maturity(name)) {
+        Some(newer) => format!("{group}/{name} {kind} is deprecated; use {group}/{newer} {kind}"),
+        None => format!("{group}/{name} {kind} is deprecated"),
     }
 }
 

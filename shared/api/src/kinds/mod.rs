@@ -7,7 +7,7 @@ mod registry;
 
 pub use catalogue::{Kinds, by_gvk, by_path, kind, kinds};
 pub(crate) use decode::decode_metadata;
-pub use duplicates::duplicate_fields;
+pub use duplicates::{Read, Repeated, read};
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -154,6 +154,15 @@ impl KindInfo {
             Rules::BuiltIn(_) => crate::validation::status(self.id, object, old),
             Rules::Custom(rules) => rules.validate(object, Some(old)),
         }
+    }
+
+    /// Whoever replaces one of its objects has to say which version of it: Kubernetes writes the others over whatever is there.
+    pub fn asks_for_version(&self) -> bool {
+        const GROUPS: [&str; 4] =
+            ["admissionregistration.k8s.io", "apiextensions.k8s.io", "apiregistration.k8s.io", "policy"];
+        let kind =
+            matches!(self.kind, "Lease" | "RuntimeClass" | "VolumeAttachment" | "CSIDriver" | "CSINode");
+        self.custom().is_some() || GROUPS.contains(&self.group) || kind
     }
 
     /// `kubectl get`'s columns.

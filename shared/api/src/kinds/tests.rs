@@ -164,8 +164,16 @@ fn every_kind_is_in_the_schema_and_decodes_empty() {
 fn fields_given_twice_are_named() {
     let json =
         br#"{"spec": {"replicas": 1, "a": [{"b": 1, "b": 2}], "replicas": 2, "replicas": 3}, "kind": 1}"#;
-    assert_eq!(super::duplicate_fields(json), ["spec.a[0].b", "spec.replicas"]);
-    assert!(super::duplicate_fields(b"{\"a\": ").is_empty());
+    let read = super::read(&mut serde_json::Deserializer::from_slice(json)).unwrap();
+    let paths: Vec<&str> = read.repeated.iter().map(|repeated| &*repeated.path).collect();
+    assert_eq!(paths, ["spec.a[0].b", "spec.replicas"]);
+    assert_eq!(read.value, serde_json::from_slice::<Value>(json).unwrap(), "the last one counts");
+    let yaml =
+        super::read(serde_yaml_ng::Deserializer::from_slice(b"a: {b: 1, b: 2}\nc: [~, 1.5, -1, x, true]"))
+            .unwrap();
+    assert_eq!(yaml.value, json!({"a": {"b": 2}, "c": [null, 1.5, -1, "x", true]}));
+    assert_eq!(yaml.repeated, [super::Repeated { path: "a.b".into(), key: "b".into() }]);
+    assert!(super::read(&mut serde_json::Deserializer::from_slice(b"{\"a\": ")).is_err());
 }
 
 #[test]

@@ -61,7 +61,8 @@ impl DeleteOptions {
 /// What to write.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Deletion {
-    /// Nothing holds it: remove it now. Its last state is the object with this value (deletionTimestamp set).
+    /// Nothing holds it: remove it now. This is its last state; only pods, which end gracefully, and what was marked before have a
+    /// `deletionTimestamp` in it.
     Remove(Value),
     /// It stays for now: write this.
     Mark(Value),
@@ -119,12 +120,23 @@ pub fn request_deletion(
         status.insert("phase".into(), json!("Terminating"));
     }
     if after_finalizers_removed(&marked, kind) {
-        return Ok(Deletion::Remove(marked));
+        let ends_at_once =
+            kind.id.as_str() != "pods" && object.pointer("/metadata/deletionTimestamp").is_none();
+        return Ok(Deletion::Remove(if ends_at_once { unmarked(object) } else { marked }));
     }
     let unchanged = int(object, "/metadata/deletionGracePeriodSeconds").is_some()
         && object.pointer("/metadata/deletionTimestamp") == marked.pointer("/metadata/deletionTimestamp")
         && items(object, "/metadata/finalizers") == items(&marked, "/metadata/finalizers");
     Ok(if unchanged { Deletion::Already } else { Deletion::Mark(marked) })
+}
+
+/// As it was stored, without its version.
+fn unmarked(object: &Value) -> Value {
+    let mut last = object.clone();
+    if let Some(metadata) = child(&mut last, "metadata") {
+        metadata.remove("resourceVersion");
+    }
+    last
 }
 
 /// Whether nothing holds a deleted object any more: it is marked, has no finalizers, and its grace period is not running.

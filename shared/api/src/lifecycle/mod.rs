@@ -54,6 +54,29 @@ pub fn begin(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &Uid, now: 
     prepare_status(object, kind);
 }
 
+/// Removes owners that are there twice; returns what their client is told.
+pub fn without_repeated_owners(object: &mut Value) -> Option<String> {
+    let owners = object.pointer_mut("/metadata/ownerReferences")?.as_array_mut()?;
+    let (mut known, mut repeated): (Vec<Value>, Vec<String>) = (Vec::new(), Vec::new());
+    owners.retain(|owner| {
+        let is_new = !known.contains(owner);
+        match is_new {
+            true => known.push(owner.clone()),
+            false => repeated.push(text(owner, "/uid").to_owned()),
+        }
+        is_new
+    });
+    repeated.sort_unstable();
+    repeated.dedup();
+    (!repeated.is_empty()).then(|| {
+        format!(
+            ".metadata.ownerReferences contains duplicate entries; API server dedups owner references in 1.20+, and may reject such \
+             requests as early as 1.24; please fix your requests; duplicate UID(s) observed: {}",
+            repeated.join(", ")
+        )
+    })
+}
+
 /// The second half: what the server adds by itself, which is nobody's.
 pub fn complete(object: &mut Value, kind: &KindInfo, uid: &Uid) {
     match kind.id.as_str() {

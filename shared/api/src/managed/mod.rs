@@ -11,6 +11,7 @@ mod extract;
 mod last_applied;
 mod managers;
 mod merge;
+mod misfits;
 mod prune;
 mod set;
 mod types;
@@ -26,6 +27,7 @@ pub use conflict::Conflicts;
 pub use extract::ExtractError;
 pub use last_applied::LAST_APPLIED;
 pub use managers::{EntryError, Manager, Managers, Operation, Owned};
+pub use misfits::misfits;
 pub use set::{FieldSet, FieldsError};
 pub use types::{Form, ItemError, TypeRef};
 
@@ -134,6 +136,8 @@ pub fn created(
 ) {
     let mut managers = sent.and_then(|sent| Managers::from_value(sent).ok()).unwrap_or_default();
     let written = new_fields(kind, object, unowned);
+    // All of it is new, and its creator's.
+    managers.take(&written, None);
     record(&mut managers, writer, &written);
     attach(object, Some(managers.to_value()));
 }

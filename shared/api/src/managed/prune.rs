@@ -22,33 +22,43 @@ pub(super) fn prune(kind: TypeRef<'_>, merged: Value, last: &FieldSet, owned: &F
     without(kind, merged, &gone)
 }
 
-/// The value without the fields of a set, and without maps and lists that this empties.
+/// The value without the fields of a set. What this empties is null where it stands, as in Kubernetes.
 pub(super) fn without(kind: TypeRef<'_>, mut value: Value, fields: &FieldSet) -> Value {
     remove(kind, &mut value, fields);
     value
 }
 
-/// False if nothing is left of the value.
-fn remove(kind: TypeRef<'_>, value: &mut Value, fields: &FieldSet) -> bool {
-    match (kind.form(value), value) {
+fn remove(kind: TypeRef<'_>, value: &mut Value, fields: &FieldSet) {
+    let emptied = match (kind.form(value), &mut *value) {
         (Form::Map, Value::Object(entries)) => {
             let had = !entries.is_empty();
             entries.retain(|name, value| match fields.get(&field_step(name)) {
-                Some(below) => !below.here && remove(kind.child(name), value, below),
+                Some(below) if below.here => false,
+                Some(below) => {
+                    remove(kind.child(name), value, below);
+                    true
+                }
                 None => true,
             });
-            !(had && entries.is_empty())
+            had && entries.is_empty()
         }
         (Form::List, Value::Array(items)) => {
             let had = !items.is_empty();
             items.retain_mut(|item| match kind.step_to(item).ok().and_then(|step| fields.get(&step)) {
-                Some(below) => !below.here && remove(kind.element(), item, below),
+                Some(below) if below.here => false,
+                Some(below) => {
+                    remove(kind.element(), item, below);
+                    true
+                }
                 None => true,
             });
-            !(had && items.is_empty())
+            had && items.is_empty()
         }
         // Below what is replaced whole there are no fields.
-        (Form::Leaf | Form::Map | Form::List, _) => true,
+        (Form::Leaf | Form::Map | Form::List, _) => false,
+    };
+    if emptied {
+        *value = Value::Null;
     }
 }
 

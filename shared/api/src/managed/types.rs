@@ -4,7 +4,8 @@ use serde_json::{Map, Value};
 
 use super::set::field_step;
 use crate::KindInfo;
-use crate::schema::{self, Field, ListType, Message, Shape, Type};
+use crate::schema::{self, Field, ListType, Message, Type};
+use schema::Shape as Many;
 
 /// The type of a value, as far as merging cares.
 #[derive(Clone, Copy, Debug)]
@@ -32,6 +33,22 @@ pub enum Form {
     Map,
     /// As a set of scalars, or by keys.
     List,
+}
+
+/// What a value of a type has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// Nothing is asked.
+    Anything,
+    /// Fields, which are all declared unless it is open.
+    Fields {
+        open: bool,
+    },
+    /// A list.
+    Elements,
+    Text,
+    Number,
+    Truth,
 }
 
 /// Two values that cannot be told apart, or one that cannot be told from others.
@@ -71,17 +88,56 @@ impl<'s> TypeRef<'s> {
         }
     }
 
+    /// What its values have to be.
+    pub(super) fn shape(self) -> Shape {
+        match self {
+            Self::Message(message) => match message.go_name {
+                "JSONSchemaPropsOrBool" | "JSONSchemaPropsOrArray" | "JSONSchemaPropsOrStringArray" => {
+                    Shape::Anything
+                }
+                _ => Shape::Fields { open: false },
+            },
+            Self::Field(field) => match field.shape {
+                Many::One => Self::Element(field).shape(),
+                Many::List => Shape::Elements,
+                Many::Map => Shape::Fields { open: true },
+            },
+            Self::Element(field) => match field.kind {
+                Type::Message(_) => {
+                    field.message().map_or(Shape::Anything, |message| Self::Message(message).shape())
+                }
+                Type::String => Shape::Text,
+                Type::Int32 | Type::Int64 | Type::Float => Shape::Number,
+                Type::Bool => Shape::Truth,
+                _ => Shape::Anything,
+            },
+            Self::Custom(schema) | Self::Structural(schema) => shape_by(schema),
+            Self::Unknown => Shape::Anything,
+        }
+    }
+
+    /// Its values say their own `apiVersion` and `kind`.
+    pub(super) fn is_object(self) -> bool {
+        match self {
+            Self::Message(message) => message.field("metadata").is_some(),
+            Self::Field(field) | Self::Element(field) => field.object,
+            Self::Custom(_) => true,
+            Self::Structural(schema) => is_resource(schema),
+            Self::Unknown => false,
+        }
+    }
+
     /// `None`: as the value is.
     fn declared(self) -> Option<Form> {
         match self {
             Self::Message(message) if message.atomic => Some(Form::Leaf),
             Self::Message(_) | Self::Custom(_) => Some(Form::Map),
             Self::Field(field) => match (field.shape, &field.list) {
-                (Shape::One, ListType::Map(_)) => Some(Form::Map),
-                (Shape::One, _) => Self::Element(field).declared(),
-                (Shape::List | Shape::Map, ListType::Atomic) => Some(Form::Leaf),
-                (Shape::List, ListType::Set | ListType::Map(_)) => Some(Form::List),
-                (Shape::Map, ListType::Set | ListType::Map(_)) => Some(Form::Map),
+                (Many::One, ListType::Map(_)) => Some(Form::Map),
+                (Many::One, _) => Self::Element(field).declared(),
+                (Many::List | Many::Map, ListType::Atomic) => Some(Form::Leaf),
+                (Many::List, ListType::Set | ListType::Map(_)) => Some(Form::List),
+                (Many::Map, ListType::Set | ListType::Map(_)) => Some(Form::Map),
             },
             Self::Element(field) => match field.kind {
                 Type::Message(_) => Self::Message(field.message()?).declared(),
@@ -97,9 +153,12 @@ impl<'s> TypeRef<'s> {
     pub(super) fn field(self, name: &str) -> Option<Self> {
         match self {
             Self::Message(message) => message.field(name).map(Self::Field),
-            Self::Field(field) if field.shape == Shape::One => Self::Element(field).field(name),
+            Self::Field(field) if field.shape == Many::One => Self::Element(field).field(name),
             Self::Element(field) => Self::Message(field.message()?).field(name),
             Self::Custom(_) if name == "metadata" => schema::message("meta.v1.ObjectMeta").map(Self::Message),
+            Self::Structural(schema) if name == "metadata" && is_resource(schema) => {
+                schema::message("meta.v1.ObjectMeta").map(Self::Message)
+            }
             Self::Custom(schema) | Self::Structural(schema) => {
                 schema.get("properties")?.get(name).map(Self::Structural)
             }
@@ -111,7 +170,7 @@ impl<'s> TypeRef<'s> {
     pub(super) fn child(self, name: &str) -> Self {
         match (self.field(name), self) {
             (Some(field), _) => field,
-            (None, Self::Field(field)) if field.shape == Shape::Map => Self::Element(field),
+            (None, Self::Field(field)) if field.shape == Many::Map => Self::Element(field),
             (None, Self::Structural(schema)) => {
                 schema.get("additionalProperties").map_or(Self::Unknown, Self::Structural)
             }
@@ -159,8 +218,8 @@ impl<'s> TypeRef<'s> {
 fn zero_of(message: &Message) -> Value {
     let fields = message.fields.iter().filter(|field| field.always);
     let value = |field: &Field| match field.shape {
-        Shape::One => field.message().map_or(Value::Null, zero_of),
-        Shape::List | Shape::Map => Value::Null,
+        Many::One => field.message().map_or(Value::Null, zero_of),
+        Many::List | Many::Map => Value::Null,
     };
     fields.map(|field| (field.json.to_owned(), value(field))).collect::<Map<_, _>>().into()
 }
@@ -179,6 +238,29 @@ fn declared_by(schema: &Value) -> Option<Form> {
         "string" | "integer" | "number" | "boolean" => Some(Form::Leaf),
         _ => None,
     }
+}
+
+/// As [`declared_by`], of what is applied.
+fn shape_by(schema: &Value) -> Shape {
+    let is = |key: &str| schema.get(key).and_then(Value::as_bool).unwrap_or_default();
+    match text(schema, "type") {
+        "object" => {
+            let named =
+                schema.get("properties").and_then(Value::as_object).is_some_and(|named| !named.is_empty());
+            let further =
+                schema.get("additionalProperties").is_some_and(|further| *further != Value::Bool(false));
+            Shape::Fields { open: is("x-kubernetes-preserve-unknown-fields") || further || !named }
+        }
+        "array" => Shape::Elements,
+        "string" => Shape::Text,
+        "integer" | "number" => Shape::Number,
+        "boolean" => Shape::Truth,
+        _ => Shape::Anything,
+    }
+}
+
+fn is_resource(schema: &Value) -> bool {
+    schema.get("x-kubernetes-embedded-resource") == Some(&Value::Bool(true))
 }
 
 fn step_by<'k>(

@@ -3,16 +3,29 @@
 use serde_json::{Map, Value};
 
 use super::{Additional, Schema, below};
+use crate::kinds::decode_metadata;
 
 /// What every object has, whatever its schema says.
 const OF_RESOURCES: [&str; 3] = ["apiVersion", "kind", "metadata"];
 
+/// What pruning found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// The paths of what went, in the order of the fields.
+    pub unknown: Vec<String>,
+    /// What makes an object within this one none.
+    pub wrong: Option<String>,
+    /// What went from the metadata of objects within this one; told last.
+    embedded: Vec<String>,
+}
+
 impl Schema {
-    /// Removes what the schema does not know; returns the paths of what went, in the order of the fields.
-    pub fn prune(&self, object: &mut Value) -> Vec<String> {
-        let mut unknown = Vec::new();
-        prune(self, object, "", &mut unknown);
-        unknown
+    /// Removes what the schema does not know.
+    pub fn prune(&self, object: &mut Value) -> Pruned {
+        let mut pruned = Pruned::default();
+        prune(self, object, "", &mut pruned);
+        pruned.unknown.append(&mut pruned.embedded);
+        pruned
     }
 
     /// Fills in defaults. `null` counts as nothing where the schema does not allow it.
@@ -54,20 +67,23 @@ impl Schema {
     }
 }
 
-fn prune(schema: &Schema, value: &mut Value, path: &str, unknown: &mut Vec<String>) {
+fn prune(schema: &Schema, value: &mut Value, path: &str, pruned: &mut Pruned) {
     match value {
         Value::Object(fields) => {
             fields.retain(|key, value| {
                 if schema.is_resource && OF_RESOURCES.contains(&key.as_str()) {
+                    if !path.is_empty() {
+                        of_resource(key, value, &below(path, key), pruned);
+                    }
                     return true;
                 }
                 let path = || below(path, key);
                 match (schema.field(key), &schema.additional) {
-                    (Some(schema), _) => prune(schema, value, &path(), unknown),
+                    (Some(schema), _) => prune(schema, value, &path(), pruned),
                     (None, Some(Additional::Anything)) => {}
                     (None, _) if schema.preserves_unknown => {}
                     (None, _) => {
-                        unknown.push(path());
+                        pruned.unknown.push(path());
                         return false;
                     }
                 }
@@ -77,9 +93,29 @@ fn prune(schema: &Schema, value: &mut Value, path: &str, unknown: &mut Vec<Strin
         Value::Array(items) => {
             let Some(schema) = &schema.items else { return };
             for (index, item) in items.iter_mut().enumerate() {
-                prune(schema, item, &format!("{path}[{index}]"), unknown);
+                prune(schema, item, &format!("{path}[{index}]"), pruned);
             }
         }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A field that every object has, of one within another: it has the type that it has everywhere.
+fn of_resource(key: &str, value: &mut Value, path: &str, pruned: &mut Pruned) {
+    if key != "metadata" {
+        if !value.is_string() {
+            pruned.wrong.get_or_insert_with(|| format!("{path}: Invalid value: {value}: must be a string"));
+        }
+        return;
+    }
+    match decode_metadata(value.clone()) {
+        Ok((metadata, unknown)) => {
+            *value = metadata;
+            let names = unknown.into_iter().map(|name| name.trim_start_matches("metadata.").to_owned());
+            pruned.embedded.extend(names.map(|name| format!("{path}.{name}")));
+        }
+        Err(why) => {
+            pruned.wrong.get_or_insert_with(|| format!("{path}: Invalid value: {value}: {why}"));
+        }
     }
 }

@@ -274,11 +274,11 @@ impl Compiler {
         let Some(default) = &compiled.default else { return };
         let field = format!("{path}.default");
         let mut pruned = default.clone();
-        if !compiled.prune(&mut pruned).is_empty() {
+        if !compiled.prune(&mut pruned).unknown.is_empty() {
             self.errors.invalid(&field, default.clone(), "must not have unspecified fields");
         }
         compiled.fill_in(&mut pruned);
-        for error in compiled.validate(&pruned, None) {
+        for error in compiled.validate(&pruned, None, Vec::new()) {
             let place =
                 if error.field == "<nil>" { field.clone() } else { format!("{field}.{}", error.field) };
             self.errors.0.push(FieldError { field: place, ..error });

@@ -47,27 +47,46 @@ fn is_cidr(text: &str) -> bool {
     }
 }
 
-/// `1h30m`, `1.5s`, `0`: a number and a unit, any number of times.
+/// `1h30m`, `1.5s`, `0`: a number and a unit, any number of times; or a text that has a whole number and a unit anywhere in it.
 fn is_duration(text: &str) -> bool {
-    let mut rest = text.strip_prefix(['-', '+']).unwrap_or(text).trim();
-    if rest == "0" {
-        return true;
-    }
+    let rest = text.strip_prefix(['-', '+']).unwrap_or(text);
+    rest == "0" || is_go_duration(rest) || has_amount_of_time(text)
+}
+
+/// As Go reads them.
+fn is_go_duration(text: &str) -> bool {
+    let mut rest = text;
     let mut parts = 0;
     while !rest.is_empty() {
-        let number = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.').trim_start();
+        let number = rest.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
         let unit = number.trim_start_matches(|c: char| c.is_alphabetic());
         let word = number.get(..number.len() - unit.len()).unwrap_or_default();
-        let known = ["ns", "us", "µs", "ms", "s", "m", "h", "d", "w"].contains(&word)
-            || ["second", "minute", "hour", "day", "week", "millisecond"]
-                .contains(&word.trim_end_matches('s'));
-        if number.len() == rest.len() || !known {
+        if number.len() == rest.len() || !["ns", "us", "µs", "ms", "s", "m", "h"].contains(&word) {
             return false;
         }
-        rest = unit.trim_start();
+        rest = unit;
         parts += 1;
     }
     parts > 0
+}
+
+/// As Scala's are read by Kubernetes: what is no amount of time is passed over.
+fn has_amount_of_time(text: &str) -> bool {
+    const UNITS: [&str; 11] = ["ns", "us", "µs", "ms", "s", "m", "h", "hr", "d", "w", "wk"];
+    const STEMS: [&str; 8] = ["nano", "micro", "milli", "sec", "min", "hour", "day", "week"];
+    let letters = |rest: &str| {
+        let word: String =
+            rest.trim_start().chars().take_while(|c| c.is_ascii_alphabetic() || *c == 'µ').collect();
+        word.to_lowercase()
+    };
+    let starts = text.char_indices().filter(|(at, c)| {
+        !c.is_ascii_digit()
+            && text.get(..*at).is_some_and(|before| before.ends_with(|c: char| c.is_ascii_digit()))
+    });
+    starts
+        .filter_map(|(at, _)| text.get(at..))
+        .map(letters)
+        .any(|word| UNITS.contains(&&*word) || STEMS.iter().any(|stem| word.starts_with(stem)))
 }
 
 fn is_email(text: &str) -> bool {

@@ -21,6 +21,7 @@ pub(super) fn limits(errors: &mut Errors, schema: &Value, path: &str) -> Limits 
             .collect(),
         allowed: (!allowed.is_empty()).then(|| allowed.to_vec()),
         format: Format::of(text(schema, "/format")),
+        width: ["int32", "int64"].into_iter().find(|width| *width == text(schema, "/format")),
         pattern: pattern(errors, text(schema, "/pattern"), path),
         minimum: bound("minimum", "exclusiveMinimum"),
         maximum: bound("maximum", "exclusiveMaximum"),

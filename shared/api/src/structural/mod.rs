@@ -3,8 +3,10 @@
 mod check;
 mod coerce;
 mod compile;
+mod embedded;
 pub(crate) mod formats;
 mod keywords;
+mod lists;
 mod rules;
 mod validate;
 
@@ -13,6 +15,7 @@ use std::collections::BTreeMap;
 use regex::Regex;
 use serde_json::Value;
 
+pub use coerce::Pruned;
 use formats::Format;
 use rules::Rule;
 
@@ -84,6 +87,8 @@ struct Limits {
     /// `None`: any value.
     allowed: Option<Vec<Value>>,
     format: Option<Format>,
+    /// `int32` and `int64`.
+    width: Option<&'static str>,
     pattern: Option<Regex>,
     minimum: Option<Bound>,
     maximum: Option<Bound>,

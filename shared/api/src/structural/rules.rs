@@ -8,7 +8,9 @@ use cel::objects::{Key, OptionalValue};
 use serde_json::Value;
 
 use super::check::Types;
-use super::{Kind, Schema};
+use super::lists::twin;
+use super::validate::Place;
+use super::{Kind, Schema, below};
 use crate::cel::{Budget, Expression, Fault, OUT_OF_BUDGET, Scope, TOO_COSTLY, escaped};
 use crate::json::{flag, items, text};
 use crate::kinds::FieldError;
@@ -103,18 +105,38 @@ fn expression(errors: &mut Errors, written: &str, types: &Types<'_>, field: &str
     Some(expression)
 }
 
-/// Checks a value of a schema, which the other keywords found nothing wrong with.
-pub(super) fn check(
-    errors: &mut Errors,
-    budget: &mut Budget,
-    schema: &Schema,
-    value: (&Value, Option<&Value>),
-    path: &str,
-) {
-    if schema.rules.is_empty() || budget.is_closed() {
+/// Asks the rules of a value, then those of what is in it. What is as it was is not asked about.
+pub(super) fn check(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'_>) {
+    let Place { value, old, path } = place;
+    if old == Some(value) || value.is_null() && schema.nullable || budget.is_closed() {
         return;
     }
-    let (value, old) = value;
+    own(errors, budget, schema, place);
+    match value {
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                let Some(schema) = schema.field(key) else { continue };
+                let old = old.and_then(|old| old.get(key));
+                check(errors, budget, schema, Place { value, old, path: &below(path, key) });
+            }
+        }
+        Value::Array(items) => {
+            let Some(of_items) = &schema.items else { return };
+            let before = old.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+            for (index, value) in items.iter().enumerate() {
+                let old = twin(&schema.list, value, before);
+                check(errors, budget, of_items, Place { value, old, path: &format!("{path}[{index}]") });
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn own(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'_>) {
+    let Place { value, old, path } = place;
+    if schema.rules.is_empty() {
+        return;
+    }
     let old = old.map(|old| spoken(Some(schema), old));
     let mut scope = Scope::default().with("self", spoken(Some(schema), value));
     for rule in &schema.rules {
@@ -123,7 +145,7 @@ pub(super) fn check(
         }
         rule.name_old(&mut scope, old.as_ref());
         if let Some(message) = rule.violation(&scope, budget) {
-            errors.0.push(rule.error(schema, path, &message));
+            errors.0.push(rule.error(value, path, &message));
         }
         if budget.is_closed() {
             return;
@@ -190,15 +212,16 @@ impl Rule {
         self.message.as_deref().map_or_else(written, |message| message.trim().to_owned())
     }
 
-    fn error(&self, schema: &Schema, path: &str, message: &str) -> FieldError {
+    /// Lists and objects are not printed.
+    fn error(&self, value: &Value, path: &str, message: &str) -> FieldError {
         let field = format!("{path}{}", self.field_path);
         let field = field.trim_start_matches('.');
-        let kind = schema.kind.map_or("", Kind::name);
+        let shown = if value.is_object() || value.is_array() { String::new() } else { format!(": {value}") };
         let message = match self.reason {
             "FieldValueForbidden" => format!("Forbidden: {message}"),
             "FieldValueRequired" => format!("Required value: {message}"),
-            "FieldValueDuplicate" => format!("Duplicate value: {kind:?}"),
-            _ => format!("Invalid value: {kind:?}: {message}"),
+            "FieldValueDuplicate" => format!("Duplicate value{shown}"),
+            _ => format!("Invalid value{shown}: {message}"),
         };
         let field = if field.is_empty() { "<nil>" } else { field };
         FieldError { field: field.to_owned(), reason: self.reason, message }

@@ -1,69 +1,127 @@
 //! Checks values against their schema, in Kubernetes' words.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 
-use super::{Bound, Kind, Limits, List, Range, Schema, below, rules};
+use super::lists::{self, twin};
+use super::{Bound, Kind, Limits, Range, Schema, below, embedded, rules};
 use crate::cel::{Budget, PER_OBJECT};
 use crate::kinds::FieldError;
 use crate::validation::errors::Errors;
 
+/// What is said where these are wrong: expressions are not asked then.
+const BLOCKING: [&str; 5] = [
+    "FieldValueNotSupported",
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+];
+const NOT_CHECKED: &str = "some validation rules were not checked because the object was invalid; correct the existing \
+    errors to complete validation";
+
 impl Schema {
-    /// What is wrong with an object. What it has in common with `old` is not held against it.
-    pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let (mut errors, mut budget) = (Errors::default(), Budget::of(PER_OBJECT));
-        check(&mut errors, &mut budget, self, Place { value: object, old, path: "" });
+    /// What is wrong with an object. What it has in common with `old` is not held against it. `sofar` was found by others.
+    pub fn validate(&self, object: &Value, old: Option<&Value>, sofar: Vec<FieldError>) -> Vec<FieldError> {
+        let mut errors = Errors(sofar);
+        let place = Place { value: object, old, path: "" };
+        check(&mut errors, self, place);
+        embedded::check(&mut errors, self, object, "");
+        if old.is_none_or(|old| lists::are_distinct(self, old)) {
+            lists::check(&mut errors, self, object, "");
+        }
+        match errors.0.iter().any(|error| BLOCKING.contains(&error.reason)) {
+            true if self.has_rules() => errors.invalid("<nil>", Value::Null, NOT_CHECKED),
+            true => {}
+            false => rules::check(&mut errors, &mut Budget::of(PER_OBJECT), self, place),
+        }
         errors.0
     }
 
-    fn admits(&self, budget: &mut Budget, place: Place<'_>) -> bool {
+    /// What is wrong with one value of this schema, which stands within another.
+    fn complaints(&self, place: Place<'_>) -> Vec<FieldError> {
         let mut errors = Errors::default();
-        check(&mut errors, budget, self, Place { old: None, ..place });
-        errors.0.is_empty()
+        check(&mut errors, self, Place { old: None, ..place });
+        errors.0
+    }
+
+    /// Somewhere in it there are rules.
+    fn has_rules(&self) -> bool {
+        let additional = match &self.additional {
+            Some(super::Additional::Of(schema)) => Some(&**schema),
+            Some(super::Additional::Anything) | None => None,
+        };
+        let below = self.properties.values().chain(additional).chain(self.items.as_deref());
+        !self.rules.is_empty() || below.into_iter().any(Self::has_rules)
     }
 }
 
 /// A value, where it stands, and what stood there before.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    value: &'a Value,
-    old: Option<&'a Value>,
-    path: &'a str,
+pub(super) struct Place<'a> {
+    pub value: &'a Value,
+    pub old: Option<&'a Value>,
+    pub path: &'a str,
 }
 
-fn check(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'_>) {
+fn check(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     let Place { value, old, path } = place;
     if old == Some(value) || value.is_null() && schema.nullable {
         return;
     }
     if !is_of_type(schema, value) {
-        let wanted = match schema.kind {
-            Some(kind) => kind.name(),
-            None => "integer,string",
-        };
-        let found = type_name(value);
-        return errors.type_invalid(
-            shown(path),
-            found,
-            &format!("{path} in body must be of type {wanted}: \"{found}\""),
-        );
+        wrong_type(errors, schema, place);
+        return allowed(errors, schema, place);
     }
-    let before = errors.0.len();
-    allowed(errors, schema, place);
+    junctors(errors, schema, place);
     match value {
-        Value::Object(fields) => object(errors, budget, schema, fields, place),
-        Value::Array(items) => list(errors, budget, schema, items, place),
+        Value::Array(items) => list(errors, schema, items, place),
         Value::String(text) => string(errors, &schema.limits, text, path),
         Value::Number(number) => {
+            in_range(errors, schema, place);
             numeric(errors, &schema.limits, number.as_f64().unwrap_or_default(), place);
         }
-        Value::Null | Value::Bool(_) => {}
+        Value::Object(_) | Value::Null | Value::Bool(_) => {}
     }
-    junctors(errors, budget, schema, place);
-    if errors.0.len() == before {
-        rules::check(errors, budget, schema, (value, old), path);
+    allowed(errors, schema, place);
+    if let Value::Object(fields) = value {
+        object(errors, schema, fields, place);
     }
+}
+
+fn wrong_type(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
+    let Place { value, path, .. } = place;
+    let (wanted, found) = (schema.kind.map_or("integer,string", Kind::name), type_name(value));
+    let detail = format!("{path} in body must be of type {wanted}: \"{found}\"");
+    errors.type_invalid(shown(path), found, &detail);
+    if schema.kind == Some(Kind::Integer) && value.is_number() {
+        out_of_range(errors, schema, path);
+    }
+}
+
+/// The range of an integer's format.
+fn in_range(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
+    let Place { value, path, .. } = place;
+    if schema.kind != Some(Kind::Integer) || schema.int_or_string {
+        return;
+    }
+    let fits = match schema.limits.width {
+        None => true,
+        Some("int32") => value.as_f64().is_some_and(|number| number.abs() <= f64::from(i32::MAX) + 0.5),
+        Some(_) => {
+            value.is_i64() || !value.is_u64() && value.as_f64().is_some_and(|number| number.abs() < 9.2e18)
+        }
+    };
+    if !fits {
+        out_of_range(errors, schema, path);
+    }
+}
+
+fn out_of_range(errors: &mut Errors, schema: &Schema, path: &str) {
+    let format = match schema.limits.width {
+        Some(width) => format!("with format {width}"),
+        None => "(default format)".to_owned(),
+    };
+    errors.invalid("<nil>", "", &format!("Checked value must be of type integer {format} in {path}"));
 }
 
 fn is_of_type(schema: &Schema, value: &Value) -> bool {
@@ -106,21 +164,12 @@ fn allowed(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     }
 }
 
-fn object(
-    errors: &mut Errors,
-    budget: &mut Budget,
-    schema: &Schema,
-    fields: &Map<String, Value>,
-    place: Place<'_>,
-) {
-    let Place { value, old, path } = place;
-    for name in schema.limits.required.iter().filter(|name| !fields.contains_key(*name)) {
-        errors.required(below(path, name), "");
-    }
+fn object(errors: &mut Errors, schema: &Schema, fields: &Map<String, Value>, place: Place<'_>) {
+    let Place { old, path, .. } = place;
     let Range { min, max } = schema.limits.properties;
     if let Some(min) = min.filter(|min| fields.len() < *min) {
         let detail = format!("{path} in body should have at least {min} properties");
-        errors.invalid(shown(path), value.clone(), &detail);
+        errors.invalid(shown(path), fields.len(), &detail);
     }
     if let Some(max) = max.filter(|max| fields.len() > *max) {
         errors.too_many(shown(path), fields.len(), max);
@@ -128,69 +177,39 @@ fn object(
     for (key, value) in fields {
         let Some(schema) = schema.field(key) else { continue };
         let old = old.and_then(|old| old.get(key));
-        check(errors, budget, schema, Place { value, old, path: &below(path, key) });
+        check(errors, schema, Place { value, old, path: &below(path, key) });
+    }
+    for name in schema.limits.required.iter().filter(|name| !fields.contains_key(*name)) {
+        errors.required(below(path, name), "");
     }
 }
 
-fn list(errors: &mut Errors, budget: &mut Budget, schema: &Schema, items: &[Value], place: Place<'_>) {
-    let Place { value, old, path } = place;
+fn list(errors: &mut Errors, schema: &Schema, items: &[Value], place: Place<'_>) {
+    let Place { old, path, .. } = place;
     let Range { min, max } = schema.limits.items;
+    if let Some(of_items) = &schema.items {
+        let before = old.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+        for (index, value) in items.iter().enumerate() {
+            let old = twin(&schema.list, value, before);
+            check(errors, of_items, Place { value, old, path: &format!("{path}[{index}]") });
+        }
+    }
     if let Some(min) = min.filter(|min| items.len() < *min) {
-        errors.invalid(
-            shown(path),
-            value.clone(),
-            &format!("{path} in body should have at least {min} items"),
-        );
+        let detail = format!("{path} in body should have at least {min} items");
+        errors.invalid(shown(path), items.len(), &detail);
     }
     if let Some(max) = max.filter(|max| items.len() > *max) {
         errors.too_many(shown(path), items.len(), max);
-    }
-    distinct(errors, &schema.list, items, path);
-    let Some(of_items) = &schema.items else { return };
-    let before = old.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    for (index, value) in items.iter().enumerate() {
-        let old = twin(&schema.list, value, before);
-        check(errors, budget, of_items, Place { value, old, path: &format!("{path}[{index}]") });
-    }
-}
-
-/// The element of a list before that an element continues: in an atomic list none does.
-fn twin<'a>(list: &List, value: &Value, before: &'a [Value]) -> Option<&'a Value> {
-    match list {
-        List::Atomic => None,
-        List::Set => before.iter().find(|old| *old == value),
-        List::Map(keys) => before.iter().find(|old| keys.iter().all(|key| old.get(key) == value.get(key))),
-    }
-}
-
-fn distinct(errors: &mut Errors, list: &List, items: &[Value], path: &str) {
-    let identity = |item: &Value| match list {
-        List::Atomic => None,
-        List::Set => Some(item.clone()),
-        List::Map(keys) => {
-            let pairs = keys.iter().filter_map(|key| Some((key.clone(), item.get(key)?.clone())));
-            Some(Value::Object(pairs.collect()))
-        }
-    };
-    let mut seen = HashSet::new();
-    for (index, identity) in
-        items.iter().enumerate().filter_map(|(index, item)| Some((index, identity(item)?)))
-    {
-        if !seen.insert(identity.to_string()) {
-            errors.duplicate(format!("{path}[{index}]"), identity);
-        }
     }
 }
 
 fn string(errors: &mut Errors, limits: &Limits, text: &str, path: &str) {
     let length = text.chars().count();
-    if let Some(min) = limits.length.min.filter(|min| length < *min) {
-        errors.invalid(shown(path), text, &format!("{path} in body should be at least {min} chars long"));
-    }
     if let Some(max) = limits.length.max.filter(|max| length > *max) {
         errors.too_long(shown(path), max);
-    }
-    if let Some(pattern) = limits.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
+    } else if let Some(min) = limits.length.min.filter(|min| length < *min) {
+        errors.invalid(shown(path), text, &format!("{path} in body should be at least {min} chars long"));
+    } else if let Some(pattern) = limits.pattern.as_ref().filter(|pattern| !pattern.is_match(text)) {
         errors.invalid(shown(path), text, &format!("{path} in body should match '{pattern}'"));
     }
     if let Some(format) = limits.format.filter(|format| !(format.matches)(text)) {
@@ -204,6 +223,9 @@ fn numeric(errors: &mut Errors, limits: &Limits, number: f64, place: Place<'_>) 
     let mut wrong = |detail: String| {
         errors.invalid(shown(path), value.clone(), &format!("{path} in body should be {detail}"));
     };
+    if let Some(factor) = limits.multiple_of.filter(|factor| (number / factor).fract() != 0.0) {
+        wrong(format!("a multiple of {factor}"));
+    }
     let or_equal = |exclusive: bool| if exclusive { "" } else { " or equal to" };
     if let Some(Bound { value: minimum, exclusive }) = limits.minimum
         && (number < minimum || exclusive && number <= minimum)
@@ -215,33 +237,56 @@ fn numeric(errors: &mut Errors, limits: &Limits, number: f64, place: Place<'_>) 
     {
         wrong(format!("less than{} {maximum}", or_equal(exclusive)));
     }
-    if let Some(factor) = limits.multiple_of.filter(|factor| (number / factor).fract() != 0.0) {
-        wrong(format!("a multiple of {factor}"));
-    }
 }
 
-fn junctors(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'_>) {
+fn junctors(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     let Place { value, old, path } = place;
     let junctors = &schema.junctors;
-    for one in &junctors.all_of {
-        check(errors, budget, one, Place { value, old, path });
-    }
-    let mut wrong =
-        |detail: &str| errors.invalid(shown(path), value.clone(), &format!("{path:?} must {detail}"));
-    if !junctors.any_of.is_empty() && !junctors.any_of.iter().any(|one| one.admits(budget, place)) {
-        wrong("validate at least one schema (anyOf)");
+    let wrong = |errors: &mut Errors, detail: &str| {
+        errors.invalid("<nil>", "", &format!("{path:?} must {detail}"));
+    };
+    if !junctors.any_of.is_empty() {
+        let (_, closest) = alternatives(&junctors.any_of, place);
+        if let Some(closest) = closest {
+            wrong(errors, "validate at least one schema (anyOf)");
+            errors.0.extend(closest);
+        }
     }
     if !junctors.one_of.is_empty() {
-        match junctors.one_of.iter().filter(|one| one.admits(budget, place)).count() {
-            1 => {}
-            0 => wrong("validate one and only one schema (oneOf). Found none valid"),
-            found => {
-                wrong(&format!("validate one and only one schema (oneOf). Found {found} valid alternatives"))
+        match alternatives(&junctors.one_of, place) {
+            (1, _) => {}
+            (0, closest) => {
+                wrong(errors, "validate one and only one schema (oneOf). Found none valid");
+                errors.0.extend(closest.into_iter().flatten());
+            }
+            (found, _) => {
+                let detail =
+                    format!("validate one and only one schema (oneOf). Found {found} valid alternatives");
+                wrong(errors, &detail);
             }
         }
     }
-    if junctors.not.as_ref().is_some_and(|not| not.admits(budget, place)) {
-        wrong("not validate the schema (not)");
+    let mut valid = 0;
+    for one in &junctors.all_of {
+        let before = errors.0.len();
+        check(errors, one, Place { value, old, path });
+        valid += usize::from(errors.0.len() == before);
+    }
+    if valid != junctors.all_of.len() {
+        let none = if valid == 0 { ". None validated" } else { "" };
+        wrong(errors, &format!("validate all the schemas (allOf){none}"));
+    }
+    if junctors.not.as_ref().is_some_and(|not| not.complaints(place).is_empty()) {
+        wrong(errors, "not validate the schema (not)");
+    }
+}
+
+/// How many of these schemas a value fits, and, if it fits none, what the one says that it comes closest to.
+fn alternatives(schemas: &[Schema], place: Place<'_>) -> (usize, Option<Vec<FieldError>>) {
+    let complaints: Vec<Vec<FieldError>> = schemas.iter().map(|one| one.complaints(place)).collect();
+    match complaints.iter().filter(|complaints| complaints.is_empty()).count() {
+        0 => (0, complaints.into_iter().min_by_key(Vec::len)),
+        fitting => (fitting, None),
     }
 }
 

@@ -3,11 +3,13 @@
 /// A check of a text: Kubernetes' sentences for what is wrong.
 pub(super) type Format = fn(&str) -> Vec<String>;
 
+const BYTES: &str = "bytes";
+const CHARACTERS: &str = "characters";
 const NAME_CHARACTERS: &str = "must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character";
 
 /// A DNS-1123 label: containers, volumes, namespaces.
 pub fn dns_label(text: &str) -> Vec<String> {
-    let mut wrong = longer_than(text, 63);
+    let mut wrong = longer_than(text, 63, CHARACTERS);
     if !is_label(text) && is_subdomain(text) {
         wrong.push("must not contain dots".into());
     } else if !is_label(text) {
@@ -23,7 +25,7 @@ pub fn dns_label(text: &str) -> Vec<String> {
 
 /// A DNS-1123 subdomain: most objects' names.
 pub fn dns_subdomain(text: &str) -> Vec<String> {
-    let mut wrong = longer_than(text, 253);
+    let mut wrong = longer_than(text, 253, CHARACTERS);
     if !is_subdomain(text) {
         wrong.push(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must \
@@ -37,7 +39,7 @@ pub fn dns_subdomain(text: &str) -> Vec<String> {
 
 /// As [`dns_subdomain`], whose labels may begin with or contain underscores: what resolvers search.
 pub(super) fn dns_search(text: &str) -> Vec<String> {
-    let mut wrong = longer_than(text, 253);
+    let mut wrong = longer_than(text, 253, CHARACTERS);
     let label = |label: &str| is_label(&label.strip_prefix('_').unwrap_or(label).replace('_', "-"));
     if !text.split('.').all(label) {
         wrong.push(
@@ -78,7 +80,7 @@ pub(super) fn path_segment(text: &str) -> Vec<String> {
 
 /// A DNS-1123 subdomain whose first label is `*`: hosts of ingresses.
 pub(super) fn wildcard_subdomain(text: &str) -> Vec<String> {
-    let mut wrong = longer_than(text, 253);
+    let mut wrong = longer_than(text, 253, CHARACTERS);
     if !text.strip_prefix("*.").is_some_and(is_subdomain) {
         wrong.push(
             "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must consist \
@@ -93,7 +95,7 @@ pub(super) fn wildcard_subdomain(text: &str) -> Vec<String> {
 
 /// A DNS-1035 label: services.
 pub fn dns_1035_label(text: &str) -> Vec<String> {
-    let mut wrong = longer_than(text, 63);
+    let mut wrong = longer_than(text, 63, CHARACTERS);
     if !is_label(text) || !text.starts_with(|first: char| first.is_ascii_lowercase()) {
         wrong.push(
             "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an alphabetic \
@@ -129,7 +131,7 @@ pub fn qualified_name(text: &str) -> Vec<String> {
     if name.is_empty() {
         wrong.push("name part must be non-empty".into());
     } else {
-        wrong.extend(longer_than(name, 63).into_iter().map(|why| format!("name part {why}")));
+        wrong.extend(longer_than(name, 63, BYTES).into_iter().map(|why| format!("name part {why}")));
     }
     if !is_name(name) {
         wrong.push(format!("name part {NAME_CHARACTERS} {example}"));
@@ -139,7 +141,7 @@ pub fn qualified_name(text: &str) -> Vec<String> {
 
 /// A label's value.
 pub fn label_value(text: &str) -> Vec<String> {
-    let mut wrong = longer_than(text, 63);
+    let mut wrong = longer_than(text, 63, BYTES);
     if !text.is_empty() && !is_name(text) {
         wrong.push(
             "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must \
@@ -153,7 +155,7 @@ pub fn label_value(text: &str) -> Vec<String> {
 
 /// The name of a port (IANA service name).
 pub(super) fn port_name(text: &str) -> Vec<String> {
-    let mut wrong = longer_than(text, 15);
+    let mut wrong = longer_than(text, 15, CHARACTERS);
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     if !text.chars().all(allowed) {
         wrong.push("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".into());
@@ -190,7 +192,7 @@ pub(super) fn env_name(text: &str) -> Vec<String> {
 
 /// A key of a ConfigMap or Secret.
 pub(super) fn config_key(text: &str) -> Vec<String> {
-    let mut wrong = longer_than(text, 253);
+    let mut wrong = longer_than(text, 253, CHARACTERS);
     if text.is_empty() || !text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) {
         wrong.push(
             "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
@@ -236,9 +238,10 @@ pub(super) fn sysctl_name(text: &str) -> Vec<String> {
     }
 }
 
-fn longer_than(text: &str, bytes: usize) -> Vec<String> {
-    match text.len() > bytes {
-        true => vec![format!("must be no more than {bytes} bytes")],
+/// Kubernetes counts the same and calls it by one of two names.
+fn longer_than(text: &str, most: usize, of_what: &str) -> Vec<String> {
+    match text.len() > most {
+        true => vec![format!("must be no more than {most} {of_what}")],
         false => Vec::new(),
     }
 }

@@ -108,9 +108,14 @@ fn owners(errors: &mut Errors, object: &Value) {
     let owners = items(object, "/metadata/ownerReferences");
     let mut controller: Option<String> = None;
     for owner in owners {
-        for (key, what) in [("apiVersion", "version"), ("kind", "kind"), ("name", "name"), ("uid", "uid")] {
+        let version = text(owner, "/apiVersion");
+        // What cannot be read as a group and a version is none.
+        if version.is_empty() || version.matches('/').count() > 1 || version.ends_with('/') {
+            errors.invalid(format!("{PATH}.apiVersion"), version, "version must not be empty");
+        }
+        for key in ["kind", "name", "uid"] {
             if text(owner, &format!("/{key}")).is_empty() {
-                errors.invalid(format!("{PATH}.{key}"), "", &format!("{what} must not be empty"));
+                errors.invalid(format!("{PATH}.{key}"), "", "must not be empty");
             }
         }
         if text(owner, "/apiVersion") == "v1" && text(owner, "/kind") == "Event" {

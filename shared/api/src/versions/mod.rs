@@ -26,3 +26,17 @@ fn rename(object: &mut Value, names: impl Iterator<Item = (&'static str, &'stati
     let found: Vec<_> = names.filter_map(|(from, to)| Some((to, fields.remove(from)?))).collect();
     fields.extend(found.into_iter().map(|(to, value)| (to.to_owned(), value)));
 }
+
+/// Orders versions as clients prefer them: `v2`, `v1`, `v2beta1`, `v1beta2`, `v1alpha1`, and what has another form.
+pub fn maturity(version: &str) -> (u8, u32, u32) {
+    let parsed = || {
+        let rest = version.strip_prefix('v')?;
+        let (stage, major, minor) = match (rest.split_once("beta"), rest.split_once("alpha")) {
+            (Some((major, minor)), _) => (2, major, minor),
+            (None, Some((major, minor))) => (1, major, minor),
+            (None, None) => (3, rest, "0"),
+        };
+        Some((stage, major.parse().ok()?, minor.parse().ok()?))
+    };
+    parsed().unwrap_or_default()
+}

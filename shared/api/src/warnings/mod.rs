@@ -39,6 +39,9 @@ pub fn of(kind: &KindInfo, object: &Value, old: Option<&Value>) -> Vec<String> {
         warnings.extend(pods::warnings(path, template));
         return warnings;
     }
+    if kind.custom().is_some() {
+        return finalizers(object, old);
+    }
     match id {
         "services" => service(object),
         "persistentvolumes" => volume(object),
@@ -56,6 +59,26 @@ pub fn of(kind: &KindInfo, object: &Value, old: Option<&Value>) -> Vec<String> {
         }
         _ => Vec::new(),
     }
+}
+
+/// Custom resources may have finalizers of any name; those without a domain are advised against where they are new.
+fn finalizers(object: &Value, old: Option<&Value>) -> Vec<String> {
+    const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+    let known = old.map(|old| items(old, "/metadata/finalizers")).unwrap_or_default();
+    let new = items(object, "/metadata/finalizers").iter().filter(|name| !known.contains(name));
+    let mut names: Vec<&str> = new.filter_map(Value::as_str).collect();
+    names.sort_unstable();
+    names.dedup();
+    let plain = names.into_iter().filter(|name| !name.contains('/') && !STANDARD.contains(name));
+    plain
+        .map(|name| {
+            let path = if name.contains('.') { " including a path (/)" } else { "" };
+            format!(
+                "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other \
+                 finalizer writers"
+            )
+        })
+        .collect()
 }
 
 /// Where a kind has what its pods are like.
