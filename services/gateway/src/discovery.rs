@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use api::{KindInfo, Kinds};
+use api::{KindInfo, Kinds, ResourceId};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -11,7 +11,6 @@ use sha2::{Digest, Sha256};
 
 use crate::aggregate::{Remote, aggregated_resources};
 use crate::context::Context;
-use crate::events;
 use crate::failure::Failure;
 use crate::fields::set;
 use crate::negotiate::media_ranges;
@@ -20,6 +19,7 @@ use crate::respond::{self, Response};
 use crate::subresources;
 use crate::unstored::{self, Unstored};
 
+const NAMESPACES: ResourceId = ResourceId::new("namespaces");
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// `/version`. It speaks as the version of Kubernetes whose API this is.
@@ -153,9 +153,9 @@ fn group_value(group: &str, versions: &[&str]) -> Value {
     json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
 }
 
-/// What can be done with objects of a kind.
+/// What can be done with objects of a kind. Namespaces are deleted one by one, as in Kubernetes.
 pub fn verbs(kind: &KindInfo) -> Vec<&'static str> {
-    VERBS.into_iter().filter(|verb| kind.id != events::ID || *verb != "update").collect()
+    VERBS.into_iter().filter(|verb| kind.id != NAMESPACES || *verb != "deletecollection").collect()
 }
 
 fn resource_values(kind: &KindInfo) -> Vec<Value> {

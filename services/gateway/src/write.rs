@@ -15,6 +15,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::hooks::Step;
 use crate::owners::Owners;
+use crate::read::view_of;
 use crate::respond::{self, Response};
 use crate::table::Shape;
 use crate::{access, admission, certificates, events, explain_write, hooks, pod_security, subresources};
@@ -41,10 +42,6 @@ pub enum Part {
 pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
-    if call.kind.id == events::ID {
-        let event = events::create(context, call, checked.object)?;
-        return Ok(respond::value(201, &shape.value(&event, telemetry::clock::now())));
-    }
     let warnings = checked.warnings.clone();
     let object = create_object(context, call, checked).await?;
     let mut response = respond::value(201, &shape.value(&object, telemetry::clock::now()));
@@ -89,7 +86,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
         let key = call.key(&name);
         admit(context, call, &object, None, dry_run).await?;
         if dry_run {
-            return match context.view.get(&key) {
+            return match view_of(context, call).get(&key) {
                 Some(_) if !generated => Err(Failure::already_exists(&call.kind, &name)),
                 _ => Ok(object),
             };
@@ -101,7 +98,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
             }
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
-                let taken = context.view.get(&key).is_some();
+                let taken = view_of(context, call).get(&key).is_some();
                 last = Some(Failure::already_exists(&call.kind, &name));
                 if taken && !generated {
                     break;
@@ -340,6 +337,9 @@ pub async fn commit(
     change: ChangeTo,
     reservations: Vec<Reservation>,
 ) -> Result<Revision, WriteError> {
+    if key.resource == events::ID {
+        return events::commit(context, call, key, expect, change).await;
+    }
     let main = Mutation { key: key.clone(), expect, change, cause: call.cause };
     if reservations.is_empty() {
         return context.store.write(main).await;
@@ -366,6 +366,10 @@ async fn readable(
 
 /// Waits until the next request here finds what was written, and is decided by it.
 pub async fn takes_effect(context: &Context, call: &Call, revision: Revision) -> Result<(), Failure> {
+    if call.kind.id == events::ID {
+        context.events.caught_up(revision).await;
+        return Ok(());
+    }
     context.caught_up(revision).await?;
     if call.kind.group == api::rbac::GROUP {
         context.access.caught_up(revision).await;

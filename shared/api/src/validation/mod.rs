@@ -51,7 +51,7 @@ pub use classes::{pod_template, priority_class, resource_quota, runtime_class};
 pub use config::{config_map, lease, namespace, secret, service_account};
 pub use endpoints::{endpoint_slice, endpoints};
 pub use ephemeral::ephemeral_containers;
-pub use event::event;
+pub use event::{event, new_event};
 pub use extension::{custom_resource, custom_resource_definition};
 pub use format::{dns_1035_label, dns_label, dns_subdomain, label_value, qualified_name};
 pub use ingress::{ingress, ingress_class};

@@ -3,7 +3,7 @@
 mod attempt;
 mod queue;
 mod unit;
-mod verdict;
+pub(crate) mod verdict;
 mod writer;
 
 use std::sync::Arc;
