@@ -11,6 +11,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::owners::{self, Owners};
+use crate::read::view_of;
 use crate::respond::{self, Response};
 use crate::table::Shape;
 use crate::write::{self, Part};
@@ -37,7 +38,7 @@ pub async fn apply(
 ) -> Result<(u16, Value), Failure> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
-        let exists = context.view.get(&call.key(call.name())).is_some();
+        let exists = view_of(context, call).get(&call.key(call.name())).is_some();
         let applied = match exists {
             true => write::modify(context, call, part, "apply", |old| merged(call, Some(old), config))
                 .await

@@ -17,7 +17,7 @@ use crate::read::view_of;
 use crate::respond::{self, Response};
 use crate::selection::Selection;
 use crate::table::Shape;
-use crate::{admission, allocate, body, events, explain_write, hooks, options, write};
+use crate::{admission, allocate, body, discovery, explain_write, hooks, options, write};
 
 /// How often a deletion is tried again when others write the same object.
 const ATTEMPTS: usize = 12;
@@ -35,12 +35,6 @@ pub async fn one(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let (options, dry_run) = options_of(call)?;
     admission::deletion(call, call.name())?;
-    if call.kind.id == events::ID {
-        let event = context.events.forget(&call.key(call.name()));
-        return event
-            .map(|event| gone(call, &event))
-            .ok_or_else(|| Failure::not_found(&call.kind, call.name()));
-    }
     match delete(context, call, &call.key(call.name()), &options, dry_run).await? {
         // Kubernetes answers with the pod itself even if it is gone.
         Outcome::Gone(last) if call.kind.id.as_str() == "pods" => {
@@ -56,6 +50,9 @@ pub async fn one(context: &Context, call: &Call) -> Result<Response, Failure> {
 
 /// `DELETE` of what is selected in a collection.
 pub async fn collection(context: &Context, call: &Call) -> Result<Response, Failure> {
+    if !discovery::verbs(&call.kind).contains(&"deletecollection") {
+        return Err(Failure::method_not_allowed());
+    }
     let (options, dry_run) = options_of(call)?;
     let selection = Selection::of(call)?;
     let snapshot = selection.of_stored(&call.kind).now(view_of(context, call));
@@ -64,10 +61,6 @@ pub async fn collection(context: &Context, call: &Call) -> Result<Response, Fail
     for object in &snapshot.objects {
         let name = &object.key.name;
         if admission::deletion(call, name).is_err() {
-            continue;
-        }
-        if call.kind.id == events::ID {
-            items.extend(context.events.forget(&object.key).map(|last| call.kind.shown(last)));
             continue;
         }
         match delete(context, call, &object.key, &options, dry_run).await {
@@ -95,7 +88,8 @@ pub async fn delete(
     dry_run: bool,
 ) -> Result<Outcome, Failure> {
     for _ in 0..ATTEMPTS {
-        let stored = context.view.get(key).ok_or_else(|| Failure::not_found(&call.kind, &key.name))?;
+        let stored =
+            view_of(context, call).get(key).ok_or_else(|| Failure::not_found(&call.kind, &key.name))?;
         let current = stored.value();
         let deletion = request_deletion(&current, &call.kind, options, telemetry::clock::now())
             .map_err(|refusal| Failure::conflict(&call.kind, &key.name, &refusal.to_string()))?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use api::versions::maturity;
-use api::{KindInfo, Kinds};
+use api::{KindInfo, Kinds, ResourceId};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 
 use crate::aggregate::{Remote, aggregated_resources};
 use crate::context::Context;
-use crate::events;
 use crate::failure::Failure;
 use crate::fields::set;
 use crate::negotiate::media_ranges;
@@ -24,6 +23,7 @@ use crate::unstored::{self, Unstored};
 /// The same of custom kinds, in Kubernetes' order.
 const CUSTOM_VERBS: [&str; 8] =
     ["delete", "deletecollection", "get", "list", "patch", "create", "update", "watch"];
+const NAMESPACES: ResourceId = ResourceId::new("namespaces");
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 /// `/version`. It speaks as the version of Kubernetes whose API this is.
@@ -143,10 +143,10 @@ fn group_value(group: &str, versions: &[&str]) -> Value {
     json!({"name": group, "versions": versions, "preferredVersion": versions.first()})
 }
 
-/// What can be done with objects of a kind.
+/// What can be done with objects of a kind. Namespaces are deleted one by one, as in Kubernetes.
 pub fn verbs(kind: &KindInfo) -> Vec<&'static str> {
     let all = if kind.custom().is_some() { CUSTOM_VERBS } else { VERBS };
-    all.into_iter().filter(|verb| kind.id != events::ID || *verb != "update").collect()
+    all.into_iter().filter(|verb| kind.id != NAMESPACES || *verb != "deletecollection").collect()
 }
 
 fn resource_values(kind: &KindInfo) -> Vec<Value> {

@@ -6,9 +6,14 @@ use serde_json::Value;
 
 use crate::call::Call;
 use crate::context::Context;
+use crate::events;
 
 /// Says who asked for what. `verb` is `create`, `update`, `patch` or `delete`.
 pub fn journal(context: &Context, call: &Call, key: &ObjectKey, object: &Value, verb: &'static str) {
+    if key.resource == events::ID {
+        // It is in the journal already.
+        return;
+    }
     context.journal.append(entry(call, key, object, verb, telemetry::clock::now().0));
 }
 
@@ -35,5 +40,6 @@ fn entry(call: &Call, key: &ObjectKey, object: &Value, verb: &str, at_micros: i6
         targets: vec![key.clone()],
         outcome: "done".to_owned(),
         event: None,
+        written: None,
     }
 }

@@ -12,7 +12,7 @@ use crate::failure::Failure;
 use crate::respond::{self, Response};
 use crate::table::Shape;
 use crate::write::{self, Part};
-use crate::{apply, events, options};
+use crate::{apply, options};
 
 /// What Kubernetes says of a JSON patch that does not apply.
 const REJECTED: &str = "the server rejected our request due to an error in our request";
@@ -109,11 +109,6 @@ pub async fn part(context: &Context, call: &Call, part: Part) -> Result<Response
         return apply::answer(context, call, part, wanted).await;
     }
     let edit = |old: &Value| edited(call, &patch, old);
-    if call.kind.id == events::ID {
-        let stored = crate::read::find(context, call)?;
-        let event = events::create(context, call, edit(&stored.value())?.object)?;
-        return Ok(respond::value(200, &shape.value(&event, telemetry::clock::now())));
-    }
     let (object, warnings) = write::modify(context, call, part, "patch", edit).await?;
     let mut response = respond::value(200, &shape.value(&object, telemetry::clock::now()));
     respond::warn(&mut response, &warnings);

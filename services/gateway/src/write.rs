@@ -16,6 +16,7 @@ use crate::failure::Failure;
 use crate::hooks::Step;
 use crate::owners;
 use crate::quota::{self, Ready};
+use crate::read::view_of;
 use crate::respond::{self, Response};
 use crate::table::Shape;
 use crate::{admission, events, explain_write, hooks, pod_security, prepare, subresources};
@@ -42,10 +43,6 @@ pub enum Part {
 pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
-    if call.kind.id == events::ID {
-        let event = events::create(context, call, checked.object)?;
-        return Ok(respond::value(201, &shape.value(&event, telemetry::clock::now())));
-    }
     let warnings = checked.warnings.clone();
     let object = create_object(context, call, checked).await?;
     let mut response = respond::value(201, &shape.value(&object, telemetry::clock::now()));
@@ -91,7 +88,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
         admit(context, call, &object, None, dry_run).await?;
         if dry_run {
             quota::check(context, call, &object, None)?;
-            return match context.view.get(&key) {
+            return match view_of(context, call).get(&key) {
                 Some(_) if !generated => Err(Failure::already_exists(&call.kind, &name)),
                 _ => Ok(object),
             };
@@ -106,7 +103,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
             }
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
-                if context.view.get(&key).is_some() {
+                if view_of(context, call).get(&key).is_some() {
                     last = Some(Failure::already_exists(&call.kind, &name));
                     if !generated {
                         break;
@@ -285,6 +282,9 @@ pub async fn commit(
     change: ChangeTo,
     reservations: Vec<Reservation>,
 ) -> Result<Revision, WriteError> {
+    if key.resource == events::ID {
+        return events::commit(context, call, key, expect, change).await;
+    }
     let main = Mutation { key: key.clone(), expect, change, cause: call.cause };
     if reservations.is_empty() {
         return context.store.write(main).await;
@@ -322,6 +322,10 @@ fn is_stored_as_now(kind: &KindInfo, stored: &Stored) -> bool {
 
 /// Waits until the next request here finds what was written, and is decided by it.
 pub async fn takes_effect(context: &Context, call: &Call, revision: Revision) -> Result<(), Failure> {
+    if call.kind.id == events::ID {
+        context.events.caught_up(revision).await;
+        return Ok(());
+    }
     context.caught_up(revision).await?;
     if call.kind.group == api::rbac::GROUP {
         context.access.caught_up(revision).await;

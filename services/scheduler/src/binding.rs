@@ -276,6 +276,7 @@ fn entry(draft: &Draft) -> JournalEntry {
         targets: vec![key.clone()],
         outcome: "done".to_owned(),
         event: Some(event),
+        written: None,
     }
 }
 

@@ -119,5 +119,6 @@ fn entry(eviction: &Eviction<'_>, stored: &Stored, mutation: &Mutation) -> Journ
             message: format!("Preempted by pod {preemptor} on node {node}"),
             regarding: None,
         }),
+        written: None,
     }
 }

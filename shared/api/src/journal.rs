@@ -1,6 +1,7 @@
 //! The journal: one entry per decision, with its cause, so that `odeon why` can walk from a pod to a request.
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{ObjectKey, Uid};
 
@@ -60,6 +61,18 @@ pub struct JournalEntry {
     pub outcome: String,
     /// Set where Kubernetes would write an `Event`.
     pub event: Option<EventView>,
+    /// Set where a client wrote or deleted one: it is `object`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<WrittenEvent>,
+}
+
+/// What a client made of an event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum WrittenEvent {
+    /// It is this object now.
+    Put(Value),
+    /// It is gone.
+    Deleted,
 }
 
 /// The part of a journal entry that `kubectl get events` shows.

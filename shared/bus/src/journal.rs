@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::journal::JournalEntry;
-use api::{ObjectKey, ResourceId, Timestamp};
+use api::{ObjectKey, ResourceId, Revision, Timestamp};
+use async_nats::header::NATS_EXPECTED_LAST_SUBJECT_SEQUENCE;
 use async_nats::jetstream::Context;
 use async_nats::{Client, HeaderMap, Request};
 use bytes::Bytes;
@@ -15,7 +16,9 @@ use tracing::{debug, warn};
 
 use crate::connection::Inner;
 use crate::error::BusError;
-use crate::provision::{JOURNAL_PREFIX, JOURNAL_STREAM};
+use crate::provision::{JOURNAL_PREFIX, JOURNAL_STREAM, LARGEST_OBJECT};
+use crate::store::WriteError;
+use crate::store::verdict::Verdict;
 use crate::subject::token;
 use crate::tail::{Entry, Start, Tail};
 use crate::{codec, metrics};
@@ -106,6 +109,32 @@ impl Journal {
     pub fn append(&self, entry: JournalEntry) {
         if self.writer.queue.try_send(Work::Entry(Box::new(entry))).is_err() {
             metrics::journal("dropped", 1);
+        }
+    }
+
+    /// Writes an entry at once, if the newest about the same object is the one at `after` (0: there is none). Returns its sequence.
+    pub async fn append_after(&self, entry: &JournalEntry, after: u64) -> Result<u64, WriteError> {
+        let subject = subject_of(entry);
+        let payload = codec::encode(entry).map_err(|error| WriteError::Unavailable(error.to_string()))?;
+        let size = payload.len();
+        if size > LARGEST_OBJECT {
+            return Err(WriteError::TooLarge { size, limit: LARGEST_OBJECT });
+        }
+        metrics::sent(&subject);
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_EXPECTED_LAST_SUBJECT_SEQUENCE, after.to_string());
+        let request = Request::new().headers(headers).payload(payload.into()).timeout(Some(PATIENCE));
+        let answer = self.bus.client.send_request(subject, request).await;
+        let answer = answer.map_err(|error| WriteError::Unknown(error.to_string()))?;
+        match Verdict::read(&answer.payload, size) {
+            Verdict::Written(sequence) => {
+                metrics::journal("written", 1);
+                Ok(sequence)
+            }
+            Verdict::Conflict(current) => Err(WriteError::Conflict { current: current.map(Revision) }),
+            Verdict::Refused(error) => Err(error),
+            Verdict::NotNow(why) | Verdict::Broken(why) => Err(WriteError::Unavailable(why)),
+            Verdict::Uncertain(why) => Err(WriteError::Unknown(why)),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod collecting;
 mod customs;
+mod events;
 mod kinds;
 mod quotas;
 mod watching;

@@ -388,6 +388,7 @@ impl Keeper {
             targets: vec![pod.key.clone()],
             outcome: "done".to_owned(),
             event: None,
+            written: None,
         });
     }
 }

@@ -1,25 +1,24 @@
-//! Kubernetes' events: a view of the journal, kept in memory, with repetitions counted.
+//! Kubernetes' events: a view of the journal, kept in memory. Decisions make them, repetitions are counted; what clients write of them is
+//! in the journal as they wrote it.
 
 mod source;
 mod table;
+mod written;
 
 pub use table::EventTable;
+pub use written::commit;
 
 use std::time::Duration;
 
-use api::journal::{EventView, JournalEntry};
-use api::json::text;
-use api::{ObjectKey, ResourceId, Timestamp, Uid};
+use api::journal::JournalEntry;
+use api::{ObjectKey, ResourceId, Timestamp};
 use bus::JournalFilter;
 use futures::StreamExt;
-use serde_json::{Value, json};
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use crate::call::Call;
 use crate::context::Context;
-use crate::failure::Failure;
 
 /// `events`: a kind that the bucket does not hold.
 pub const ID: ResourceId = ResourceId::new("events");
@@ -55,7 +54,8 @@ async fn read_back(context: &Context) -> Option<u64> {
     match tokio::time::timeout(READ_BACK_TIME, context.journal.read(&filter, READ_BACK)).await {
         Ok(Ok(entries)) => {
             entries.iter().for_each(|(sequence, entry)| take_in(context, *sequence, entry));
-            entries.last().map(|(sequence, _)| *sequence)
+            let last = entries.last().map(|(sequence, _)| *sequence);
+            last.inspect(|sequence| context.events.followed(*sequence))
         }
         Ok(Err(error)) => {
             warn!(%error, "failed to read the journal back, following it from its beginning");
@@ -79,6 +79,7 @@ async fn follow(context: &Context, position: &mut Option<u64>) {
             entry = entries.next() => match entry {
                 Some((sequence, entry)) => {
                     take_in(context, sequence, &entry);
+                    context.events.followed(sequence);
                     *position = Some(sequence);
                 }
                 None => return,
@@ -101,71 +102,4 @@ fn take_in(context: &Context, sequence: u64, entry: &JournalEntry) {
 
 fn micros(duration: Duration) -> i64 {
     i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
-}
-
-/// A client's event goes to the journal; it is listed when it comes back from there. Returns it as it will be.
-pub fn create(context: &Context, call: &Call, event: Value) -> Result<Value, Failure> {
-    let (api_version, kind) =
-        (text(&event, "/involvedObject/apiVersion"), text(&event, "/involvedObject/kind"));
-    let name = text(&event, "/involvedObject/name");
-    let kinds = context.catalogue.kinds();
-    let known = match api_version {
-        "" => kinds.iter().find(|known| known.kind == kind),
-        version => kinds.by_gvk(version, kind),
-    };
-    let resource = known.map_or(ResourceId::new("objects"), |known| known.id);
-    let key = match text(&event, "/involvedObject/namespace") {
-        "" => ObjectKey::cluster(resource, name),
-        namespace => ObjectKey::namespaced(resource, namespace, name),
-    };
-    let component = [text(&event, "/source/component"), text(&event, "/reportingComponent")]
-        .into_iter()
-        .find(|component| !component.is_empty())
-        .unwrap_or(call.manager());
-    let entry = JournalEntry {
-        at_micros: telemetry::clock::now().0,
-        component: component.to_owned(),
-        object: Some(key),
-        uid: Uid::from(text(&event, "/involvedObject/uid")),
-        cause: call.cause,
-        trigger: format!("event reported by {} ({})", call.user.name, call.manager()),
-        because: text(&event, "/message").to_owned(),
-        outcome: "done".to_owned(),
-        event: Some(EventView {
-            severity: Some(text(&event, "/type"))
-                .filter(|kind| !kind.is_empty())
-                .unwrap_or("Normal")
-                .to_owned(),
-            reason: text(&event, "/reason").to_owned(),
-            message: text(&event, "/message").to_owned(),
-            regarding: None,
-        }),
-        ..JournalEntry::default()
-    };
-    if !call.query.dry_run()? {
-        context.journal.append(entry);
-    }
-    Ok(complete(event))
-}
-
-/// What the server adds, and the fields that Kubernetes' type shows even when they are empty.
-fn complete(mut event: Value) -> Value {
-    if let Some(metadata) = event.get_mut("metadata").and_then(Value::as_object_mut) {
-        metadata.insert("uid".into(), json!(telemetry::clock::fresh_uid()));
-        metadata.insert("creationTimestamp".into(), json!(telemetry::clock::now()));
-    }
-    if let Some(fields) = event.as_object_mut() {
-        let empty = [
-            ("source", json!({})),
-            ("firstTimestamp", Value::Null),
-            ("lastTimestamp", Value::Null),
-            ("eventTime", Value::Null),
-            ("reportingComponent", json!("")),
-            ("reportingInstance", json!("")),
-        ];
-        for (field, value) in empty {
-            fields.entry(field).or_insert(value);
-        }
-    }
-    event
 }

@@ -4,10 +4,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use api::journal::{EventView, JournalEntry};
-use api::{KindInfo, Kinds, ObjectKey, Timestamp, Uid};
+use api::journal::{EventView, JournalEntry, WrittenEvent};
+use api::{KindInfo, Kinds, ObjectKey, Revision, Timestamp, Uid};
 use bus::{ChangeKind, Stored, View};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{ID, source};
 use crate::fields::set;
@@ -15,10 +16,12 @@ use crate::fields::set;
 /// No more are kept; the oldest go first.
 const MOST: usize = 5_000;
 
-/// Lists and watches read it like any view. Its revisions are journal sequences, doubled: the odd ones are for what is dropped.
+/// Lists and watches read it like any view. Its revisions are journal sequences, doubled: the odd ones are for what is dropped here.
 pub struct EventTable {
     view: Arc<View>,
     rows: Mutex<Rows>,
+    /// Everything in the journal up to this sequence is in the view.
+    followed: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -33,11 +36,13 @@ struct Row {
     count: i64,
     first: Timestamp,
     last: Timestamp,
+    /// The sequence at which a client wrote it last; `None` if it only follows from decisions.
+    written: Option<u64>,
 }
 
 impl Default for EventTable {
     fn default() -> Self {
-        Self { view: View::offline(), rows: Mutex::default() }
+        Self { view: View::offline(), rows: Mutex::default(), followed: watch::Sender::new(0) }
     }
 }
 
@@ -45,6 +50,39 @@ impl EventTable {
     /// The events, as objects.
     pub fn view(&self) -> &Arc<View> {
         &self.view
+    }
+
+    /// The revision of what is at a sequence of the journal.
+    pub fn revision_of(sequence: u64) -> Revision {
+        Revision(sequence.saturating_mul(2))
+    }
+
+    /// Everything in the journal up to here is in the view.
+    pub fn followed(&self, sequence: u64) {
+        self.followed.send_replace(sequence);
+    }
+
+    /// Returns when what is at a sequence of the journal is in the view.
+    pub async fn wait_for(&self, sequence: u64) {
+        let _ = self.followed.subscribe().wait_for(|followed| *followed >= sequence).await;
+    }
+
+    /// The same of a revision.
+    pub async fn caught_up(&self, revision: Revision) {
+        self.wait_for(revision.0 / 2).await;
+    }
+
+    /// Where a client wrote the event that has this revision, 0 if none did. `None`: it has another revision by now.
+    pub fn position(&self, key: &ObjectKey, revision: Revision) -> Option<u64> {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        let row = rows.by_key.get(key)?;
+        (self.view.get(key)?.revision == revision).then_some(row.written.unwrap_or_default())
+    }
+
+    /// The event is there as a client wrote it at this sequence or later.
+    pub fn was_written(&self, key: &ObjectKey, sequence: u64) -> bool {
+        let rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        rows.by_key.get(key).and_then(|row| row.written).is_some_and(|written| written >= sequence)
     }
 
     /// Adds a journal entry's event, or counts it as a repetition. `uid_of` finds objects that the entry names without a uid.
@@ -56,6 +94,9 @@ impl EventTable {
         uid_of: impl Fn(&ObjectKey) -> Option<Uid>,
     ) {
         let Some(event) = &entry.event else { return };
+        if let (Some(key), Some(written)) = (&entry.object, &entry.written) {
+            return self.take_in_written(key, sequence, Timestamp(entry.at_micros), written);
+        }
         let Some(regarding) = event.regarding.as_ref().or(entry.object.as_ref()) else { return };
         let uid = match event.regarding.is_none() || event.regarding == entry.object {
             true => entry.uid.clone(),
@@ -68,19 +109,38 @@ impl EventTable {
         let at = Timestamp(entry.at_micros);
         let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
         let row = match rows.by_key.get(&key).copied() {
-            Some(row) => {
-                rows.by_age.remove(&(row.last, key.clone()));
-                Row { count: row.count.saturating_add(1), first: row.first, last: at.max(row.last) }
-            }
-            None => Row { count: 1, first: at, last: at },
+            Some(row) => Row { count: row.count.saturating_add(1), last: at.max(row.last), ..row },
+            None => Row { count: 1, first: at, last: at, written: None },
         };
+        let object = match row.written.and_then(|_| self.view.get(&key)) {
+            Some(stored) => repeated(stored.value(), row),
+            None => told.object(&key, row),
+        };
+        self.put(&mut rows, &key, row, object, sequence);
+    }
+
+    fn take_in_written(&self, key: &ObjectKey, sequence: u64, at: Timestamp, written: &WrittenEvent) {
+        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
+        match written {
+            WrittenEvent::Put(object) => {
+                let count = object.get("count").and_then(Value::as_i64).unwrap_or(1);
+                let row = Row { count, first: at, last: at, written: Some(sequence) };
+                self.put(&mut rows, key, row, object.clone(), sequence);
+            }
+            WrittenEvent::Deleted => self.forget_row(&mut rows, key, Self::revision_of(sequence)),
+        }
+    }
+
+    fn put(&self, rows: &mut Rows, key: &ObjectKey, row: Row, object: Value, sequence: u64) {
+        if let Some(before) = rows.by_key.insert(key.clone(), row) {
+            rows.by_age.remove(&(before.last, key.clone()));
+        }
         rows.by_age.insert((row.last, key.clone()));
-        rows.by_key.insert(key.clone(), row);
-        let object = told.object(&key, row);
-        self.view.apply(ChangeKind::Put, Stored::test_at(key, object, sequence.saturating_mul(2)));
+        let revision = Self::revision_of(sequence).0;
+        self.view.apply(ChangeKind::Put, Stored::test_at(key.clone(), object, revision));
         while rows.by_key.len() > MOST {
             let Some((_, oldest)) = rows.by_age.first().cloned() else { break };
-            self.forget_row(&mut rows, &oldest);
+            self.drop_row(rows, &oldest);
         }
     }
 
@@ -91,27 +151,30 @@ impl EventTable {
             if last >= limit {
                 break;
             }
-            self.forget_row(&mut rows, &key);
+            self.drop_row(&mut rows, &key);
         }
     }
 
-    /// Drops one event here; other gateways still show it until it is old. Returns it.
-    pub fn forget(&self, key: &ObjectKey) -> Option<Value> {
-        let mut rows = self.rows.lock().unwrap_or_else(PoisonError::into_inner);
-        let event = self.view.get(key)?.value();
-        self.forget_row(&mut rows, key);
-        Some(event)
+    /// Drops an event that other gateways drop by themselves.
+    fn drop_row(&self, rows: &mut Rows, key: &ObjectKey) {
+        self.forget_row(rows, key, Revision(self.view.revision().0 | 1));
     }
 
-    fn forget_row(&self, rows: &mut Rows, key: &ObjectKey) {
+    fn forget_row(&self, rows: &mut Rows, key: &ObjectKey, revision: Revision) {
         if let Some(row) = rows.by_key.remove(key) {
             rows.by_age.remove(&(row.last, key.clone()));
         }
         if let Some(stored) = self.view.get(key) {
-            let revision = self.view.revision().0 | 1;
-            self.view.apply(ChangeKind::Deleted, Stored::test_at(key.clone(), stored.value(), revision));
+            self.view.apply(ChangeKind::Deleted, Stored::test_at(key.clone(), stored.value(), revision.0));
         }
     }
+}
+
+/// A client's event that has happened once more.
+fn repeated(mut event: Value, row: Row) -> Value {
+    set(&mut event, "count", json!(row.count));
+    set(&mut event, "lastTimestamp", json!(row.last));
+    event
 }
 
 /// What an event says.

@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use api::KindInfo;
-use api::schema::{self, Descriptions, Field, ListType, Merge, Message, Shape, Type};
+use api::schema::{self, Description, Descriptions, Field, FieldDescription, Message, Shape, Type};
 use serde_json::{Map, Value, json};
 
 use super::custom;
 use super::model::{GroupVersion, Kind, Resource};
 use super::paths::group_version_kind;
+use super::terms;
 
 /// The extension that says which kind something is.
 pub const GROUP_VERSION_KIND: &str = "x-kubernetes-group-version-kind";
@@ -18,10 +19,6 @@ const API_VERSION: &str = "APIVersion defines the versioned schema of this repre
 const KIND: &str = "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
 const OBJECT_META: &str = "Standard object's metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#metadata";
 const LIST_META: &str = "Standard list metadata. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds";
-
-/// Messages that something else may stand for, a list or a truth value: nothing is said of their shape.
-const EITHERS: [&str; 3] =
-    ["JSONSchemaPropsOrArray", "JSONSchemaPropsOrBool", "JSONSchemaPropsOrStringArray"];
 
 /// Which version of OpenAPI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,8 +108,8 @@ impl Writer {
         if self.done.contains_key(&name) {
             return;
         }
-        if EITHERS.contains(&message.go_name) {
-            let text = self.descriptions.of(message).map(schema::Description::text);
+        if terms::is_either(message) {
+            let text = self.descriptions.of(message).map(Description::text);
             self.done.insert(name, json!({"description": text}));
             return;
         }
@@ -121,9 +118,9 @@ impl Writer {
             properties.extend(type_meta());
         }
         self.done.insert(name.clone(), Value::Null);
-        self.fields(message, &mut properties, &mut required);
+        self.fields(message, message, &mut properties, &mut required);
         let mut definition = Map::new();
-        if let Some(description) = self.descriptions.of(message).map(schema::Description::text) {
+        if let Some(description) = self.descriptions.of(message).map(Description::text) {
             definition.insert("description".into(), description.into());
         }
         definition.insert("type".into(), "object".into());
@@ -140,9 +137,10 @@ impl Writer {
         self.done.insert(name, Value::Object(definition));
     }
 
-    /// The fields of a message and of those embedded in it.
+    /// The fields of a message and of those embedded in it, whose words are among those of `whole`.
     fn fields(
         &mut self,
+        whole: &'static Message,
         message: &'static Message,
         properties: &mut Map<String, Value>,
         required: &mut Vec<&'static str>,
@@ -150,37 +148,61 @@ impl Writer {
         for field in &message.fields {
             if field.json.is_empty() {
                 if let Some(embedded) = field.message() {
-                    self.fields(embedded, properties, required);
+                    self.fields(whole, embedded, properties, required);
                 }
                 continue;
             }
-            let (text, needed) = match self.descriptions.of(message) {
-                Some(known) => (known.field(field.json), known.requires(field.json)),
-                None => (String::new(), false),
-            };
-            if needed {
+            let known = self.descriptions.of(whole).map(|known| known.field(field.json)).unwrap_or_default();
+            if known.required {
                 required.push(field.json);
             }
-            properties.insert(field.json.to_owned(), self.field(field, text));
+            properties.insert(field.json.to_owned(), self.field(field, &known));
         }
     }
 
-    fn field(&mut self, field: &'static Field, text: String) -> Value {
-        let element = self.element(field);
-        let mut value = match field.shape {
-            Shape::One => match (element.get("$ref").cloned(), self.flavour) {
-                (Some(reference), Flavour::V3) => json!({"allOf": [{"$ref": reference}]}),
-                (Some(_) | None, _) => element,
-            },
-            Shape::List => json!({"type": "array", "items": element}),
-            Shape::Map => json!({"type": "object", "additionalProperties": element}),
-        };
-        if let Some(fields) = value.as_object_mut() {
-            if !text.is_empty() {
-                fields.insert("description".into(), text.into());
-            }
-            fields.extend(merging(field).into_iter().map(|(key, value)| (key.to_owned(), value)));
+    fn field(&mut self, field: &'static Field, known: &FieldDescription) -> Value {
+        let mut element = self.element(field);
+        let possible: Vec<&str> = self.descriptions.possible(known).iter().map(|one| one.value).collect();
+        if let (Some(element), false) = (element.as_object_mut(), possible.is_empty()) {
+            element.insert("enum".into(), possible.into());
         }
+        let mut value = match field.shape {
+            Shape::One => self.with_default(element, terms::default(field, known)),
+            Shape::List | Shape::Map => {
+                let element = self.with_default(element, terms::default_of_element(field));
+                match field.shape {
+                    Shape::Map => json!({"type": "object", "additionalProperties": element}),
+                    Shape::One | Shape::List => json!({"type": "array", "items": element}),
+                }
+            }
+        };
+        let text = match field.shape {
+            Shape::One => terms::meaning(known.text(), self.descriptions.possible(known)),
+            Shape::List | Shape::Map => known.text(),
+        };
+        if !text.is_empty() {
+            value = self.beside(value, "description", text.into());
+        }
+        if let Some(fields) = value.as_object_mut() {
+            fields.extend(terms::merging(field).into_iter().map(|(key, value)| (key.to_owned(), value)));
+        }
+        value
+    }
+
+    /// What a value is by default; Kubernetes leaves that out of version 2.
+    fn with_default(&self, value: Value, default: Option<Value>) -> Value {
+        match (default, self.flavour) {
+            (Some(default), Flavour::V3) => self.beside(value, "default", default),
+            (Some(_) | None, _) => value,
+        }
+    }
+
+    /// Says something else of a value. In version 3 nothing may stand beside a reference.
+    fn beside(&self, mut value: Value, key: &str, said: Value) -> Value {
+        if let (Some(reference), Flavour::V3) = (value.get("$ref"), self.flavour) {
+            value = json!({"allOf": [{"$ref": reference}]});
+        }
+        crate::fields::set(&mut value, key, said);
         value
     }
 
@@ -210,7 +232,10 @@ impl Writer {
             }
             Type::Raw => self.special("runtime.RawExtension", json!({"type": "object"})),
             Type::Json => self.special("apiextensions.v1.JSON", json!({})),
-            Type::Strings => json!({"type": "array", "items": {"type": "string"}}),
+            Type::Strings => {
+                let text = self.with_default(json!({"type": "string"}), Some(json!("")));
+                json!({"type": "array", "items": text})
+            }
             Type::Message(_) => match field.message() {
                 Some(message) => {
                     let name = name_of(message);
@@ -239,7 +264,7 @@ impl Writer {
             _ => format!("io.k8s.apimachinery.pkg.{name}"),
         };
         if !self.done.contains_key(&full) {
-            let text = self.descriptions.named(name).map(schema::Description::text);
+            let text = self.descriptions.named(name).map(Description::text);
             if let (Some(text), Some(fields)) = (text, definition.as_object_mut()) {
                 fields.insert("description".into(), text.into());
             }
@@ -277,12 +302,16 @@ impl Writer {
         }
         let metadata = self.reference(&format!("{META}ListMeta"), LIST_META);
         let mut properties: Map<String, Value> = type_meta().collect();
-        let items = json!({"$ref": self.flavour.reference(item)});
+        let item_reference = json!({"$ref": self.flavour.reference(item)});
+        let items = match kind.custom {
+            true => item_reference,
+            false => self.with_default(item_reference, Some(json!({}))),
+        };
         properties.insert(
             "items".into(),
             json!({"type": "array", "items": items, "description": format!("The {}s.", kind.name)}),
         );
-        properties.insert("metadata".into(), metadata);
+        properties.insert("metadata".into(), self.with_default(metadata, (!kind.custom).then(|| json!({}))));
         let mut kind_of_list = group_version_kind(kind);
         crate::fields::set(&mut kind_of_list, "kind", json!(list_kind));
         let definition = json!({
@@ -294,11 +323,8 @@ impl Writer {
 
     /// A field that is a definition, described in its own words.
     fn reference(&self, definition: &str, description: &str) -> Value {
-        let reference = self.flavour.reference(definition);
-        match self.flavour {
-            Flavour::V2 => json!({"$ref": reference, "description": description}),
-            Flavour::V3 => json!({"allOf": [{"$ref": reference}], "description": description}),
-        }
+        let reference = json!({"$ref": self.flavour.reference(definition)});
+        self.beside(reference, "description", description.into())
     }
 }
 
@@ -307,30 +333,4 @@ fn type_meta() -> impl Iterator<Item = (String, Value)> {
     [("apiVersion", API_VERSION), ("kind", KIND)]
         .into_iter()
         .map(|(name, text)| (name.to_owned(), json!({"type": "string", "description": text})))
-}
-
-/// How patches and server-side apply treat a field.
-fn merging(field: &Field) -> Vec<(&'static str, Value)> {
-    let mut found = Vec::new();
-    let strategies = [(field.merge.is_some(), "merge"), (field.retain_keys, "retainKeys")];
-    let strategies: Vec<&str> =
-        strategies.iter().filter(|(there, _)| *there).map(|(_, name)| *name).collect();
-    if !strategies.is_empty() {
-        found.push(("x-kubernetes-patch-strategy", json!(strategies.join(","))));
-    }
-    if let Some(Merge::By(key)) = field.merge {
-        found.push(("x-kubernetes-patch-merge-key", json!(key)));
-    }
-    match (field.shape, &field.list) {
-        (Shape::List, ListType::Map(keys)) => {
-            let keys: Vec<&str> = keys.iter().map(|key| key.name).collect();
-            found.push(("x-kubernetes-list-type", json!("map")));
-            found.push(("x-kubernetes-list-map-keys", json!(keys)));
-        }
-        (Shape::List, ListType::Set) => found.push(("x-kubernetes-list-type", json!("set"))),
-        (Shape::List, ListType::Atomic) => found.push(("x-kubernetes-list-type", json!("atomic"))),
-        (Shape::Map, ListType::Atomic) => found.push(("x-kubernetes-map-type", json!("atomic"))),
-        (Shape::One | Shape::Map, _) => {}
-    }
-    found
 }

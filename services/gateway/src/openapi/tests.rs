@@ -38,12 +38,55 @@ fn fields_say_how_they_merge() {
     let schemas = &document["components"]["schemas"];
     let mut containers = schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["containers"].clone();
     containers["description"] = Value::Null;
-    expect![[r##"{"description":null,"items":{"$ref":"#/components/schemas/io.k8s.api.core.v1.Container"},"type":"array","x-kubernetes-list-map-keys":["name"],"x-kubernetes-list-type":"map","x-kubernetes-patch-merge-key":"name","x-kubernetes-patch-strategy":"merge"}"##]]
+    expect![[r##"{"description":null,"items":{"allOf":[{"$ref":"#/components/schemas/io.k8s.api.core.v1.Container"}],"default":{}},"type":"array","x-kubernetes-list-map-keys":["name"],"x-kubernetes-list-type":"map","x-kubernetes-patch-merge-key":"name","x-kubernetes-patch-strategy":"merge"}"##]]
         .assert_eq(&containers.to_string());
     let volumes = &schemas["io.k8s.api.core.v1.PodSpec"]["properties"]["volumes"];
     assert_eq!(volumes["x-kubernetes-patch-strategy"], "merge,retainKeys");
     assert_eq!(schemas["io.k8s.api.core.v1.PodSpec"]["required"], json!(["containers"]));
     assert!(schemas["io.k8s.api.core.v1.Probe"]["properties"]["httpGet"]["allOf"].is_array());
+}
+
+#[test]
+fn fields_say_what_they_may_be_and_are_by_default() {
+    let (third, second) = (version_3(api::kinds(), CORE), version_2(api::kinds()));
+    let third = |message: &str, field: &str| {
+        third["components"]["schemas"][format!("io.k8s.api.core.v1.{message}")]["properties"][field].clone()
+    };
+    let second = |message: &str, field: &str| {
+        second["definitions"][format!("io.k8s.api.core.v1.{message}")]["properties"][field].clone()
+    };
+    let policy = third("Container", "imagePullPolicy");
+    assert_eq!(policy["enum"], json!(["Always", "IfNotPresent", "Never"]));
+    assert!(policy["default"].is_null());
+    let text = policy["description"].as_str().unwrap();
+    let meanings =
+        text.split_once("\n\nPossible enum values:\n - `\"Always\"` means that kubelet always").unwrap().1;
+    assert!(meanings.contains("\n - `\"Never\"` means that kubelet never"), "{text}");
+    assert_eq!(second("Container", "imagePullPolicy")["enum"], policy["enum"]);
+    let modes = third("PersistentVolumeClaimSpec", "accessModes");
+    assert_eq!(modes["items"]["enum"].as_array().unwrap().len(), 4);
+    assert_eq!(modes["items"]["default"], "");
+    let defaults = [
+        ("ServicePort", "protocol", json!("TCP")),
+        ("ServicePort", "port", json!(0)),
+        ("Container", "name", json!("")),
+        ("Container", "resources", json!({})),
+        ("Pod", "spec", json!({})),
+        ("LocalObjectReference", "name", json!("")),
+        ("ReplicationControllerSpec", "replicas", json!(1)),
+        ("Container", "image", json!(null)),
+        ("Container", "securityContext", json!(null)),
+        ("ServicePort", "targetPort", json!(null)),
+        ("PodCondition", "lastProbeTime", json!(null)),
+        ("PodSpec", "hostNetwork", json!(null)),
+    ];
+    for (message, field, default) in defaults {
+        assert_eq!(third(message, field)["default"], default, "{message}.{field}");
+        assert!(second(message, field)["default"].is_null(), "{message}.{field}");
+    }
+    assert!(
+        third("Volume", "configMap")["description"].as_str().unwrap().starts_with("configMap represents")
+    );
 }
 
 #[test]

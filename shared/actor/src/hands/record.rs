@@ -76,6 +76,7 @@ impl Record<'_> {
             targets: self.written.to_vec(),
             outcome: error.map_or_else(|| "done".to_owned(), |error| telemetry::chain(error)),
             event: None,
+            written: None,
         }
     }
 

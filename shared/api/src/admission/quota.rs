@@ -22,6 +22,8 @@ pub fn usage(resource: ResourceId, object: &Value) -> Amounts {
     let one = Quantity::units(1);
     let mut used = Amounts::from([(format!("count/{resource}"), one)]);
     match resource.as_str() {
+        // No quota limits them.
+        "events" => used.clear(),
         "pods" if matches!(text(object, "/status/phase"), "Succeeded" | "Failed") => {}
         "pods" => {
             used.insert("pods".into(), one);

@@ -6,7 +6,7 @@ mod table;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
-pub use descriptions::{Description, Descriptions};
+pub use descriptions::{Description, Descriptions, FieldDescription, Possible};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| table::parse(include_str!("../../data/schema.txt")));
 
@@ -173,6 +173,11 @@ impl Message {
 }
 
 impl Field {
+    /// Go writes it even when it has its zero.
+    pub fn written(&self) -> bool {
+        (self.always || self.required) && !self.pointer
+    }
+
     /// The message that its values are, if they are one.
     pub fn message(&self) -> Option<&'static Message> {
         match self.kind {

@@ -55,7 +55,7 @@ pub use classes::{pod_template, priority_class, resource_quota, runtime_class};
 pub use config::{config_map, lease, namespace, secret, service_account};
 pub use endpoints::{endpoint_slice, endpoints};
 pub use ephemeral::ephemeral_containers;
-pub use event::event;
+pub use event::{event, new_event};
 pub use extension::{
     converted_metadata, custom_resource, custom_resource_definition, custom_resource_definition_status,
 };

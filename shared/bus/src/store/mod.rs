@@ -4,7 +4,7 @@ mod attempt;
 mod queue;
 mod turns;
 mod unit;
-mod verdict;
+pub(crate) mod verdict;
 mod writer;
 
 use std::sync::Arc;

@@ -15,7 +15,7 @@ const BATCH_BROKEN: [u16; 4] = [10_175, 10_176, 10_203, 10_210];
 
 /// What became of one message or one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     /// Durable; this is the sequence of the last message.
     Written(u64),
     /// Not applied: an expectation does not hold. The actual sequence of the first such subject, if the server says it.
@@ -50,7 +50,7 @@ struct AckError {
 
 impl Verdict {
     /// Reads an acknowledgement.
-    pub(super) fn read(answer: &[u8], size: usize) -> Self {
+    pub(crate) fn read(answer: &[u8], size: usize) -> Self {
         let error = match serde_json::from_slice::<Ack>(answer) {
             Ok(Ack { seq, error: None }) if seq > 0 => return Self::Written(seq),
             Ok(Ack { error: Some(error), .. }) => error,
