@@ -62,6 +62,7 @@ mod usage;
 mod watch;
 pub mod why;
 mod write;
+mod yaml;
 
 pub use config::{Config, PortRange, RangeError, ServiceRange};
 pub use pki::{Pki, PkiError};

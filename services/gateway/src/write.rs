@@ -1,5 +1,7 @@
 //! The write pipeline: decode, default, allocate, validate, admit, compare-and-set, explain, and wait until it can be read.
 
+use std::sync::Arc;
+
 use api::hooks::Operation;
 use api::kinds::FieldError;
 use api::lifecycle::{self, Refusal};
@@ -45,11 +47,8 @@ pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure>
         let event = events::create(context, call, checked.object)?;
         return Ok(respond::value(201, &shape.value(&event, telemetry::clock::now())));
     }
-    let warnings = checked.warnings.clone();
     let object = create_object(context, call, checked).await?;
-    let mut response = respond::value(201, &shape.value(&object, telemetry::clock::now()));
-    respond::warn(&mut response, &warnings);
-    Ok(response)
+    Ok(respond::value(201, &shape.value(&object, telemetry::clock::now())))
 }
 
 /// `PUT` of an object or its status.
@@ -61,10 +60,8 @@ pub async fn update(context: &Context, call: &Call) -> Result<Response, Failure>
 pub async fn replace(context: &Context, call: &Call, part: Part) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
-    let (object, warnings) = modify(context, call, part, "update", |_| Ok(checked.clone())).await?;
-    let mut response = respond::value(200, &shape.value(&object, telemetry::clock::now()));
-    respond::warn(&mut response, &warnings);
-    Ok(response)
+    let object = modify(context, call, part, "update", |_| Ok(checked.clone())).await?;
+    Ok(respond::value(200, &shape.value(&object, telemetry::clock::now())))
 }
 
 /// Creates an object; returns it as stored.
@@ -72,7 +69,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
     let dry_run = call.query.dry_run()?;
     admission::creation(context, call, &checked.object)?;
     let checked = hooks::mutate(context, call, Part::Object, checked, None, dry_run).await?;
-    let Checked { object: decoded, owners, .. } = checked;
+    let Checked { object: decoded, owners } = checked;
     let generated = json::text(&decoded, "/metadata/name").is_empty();
     if generated && json::text(&decoded, "/metadata/generateName").is_empty() {
         let message = "Required value: name or generateName is required".to_owned();
@@ -90,7 +87,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
         admit(context, call, &object, None, dry_run).await?;
         if dry_run {
             return match context.view.get(&key) {
-                Some(_) if !generated => Err(Failure::already_exists(&call.kind, &name)),
+                Some(there) if !generated => Err(Failure::is_there(&call.kind, &name, &there)),
                 _ => Ok(object),
             };
         }
@@ -101,9 +98,11 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
             }
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
-                let taken = context.view.get(&key).is_some();
-                last = Some(Failure::already_exists(&call.kind, &name));
-                if taken && !generated {
+                let there = context.view.get(&key);
+                let is_there = |there: &Arc<Stored>| Failure::is_there(&call.kind, &name, there);
+                last =
+                    there.as_ref().map(is_there).or_else(|| Some(Failure::already_exists(&call.kind, &name)));
+                if there.is_some() && !generated {
                     break;
                 }
             }
@@ -117,7 +116,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
 pub async fn admit_new(context: &Context, call: &Call, checked: Checked) -> Result<Value, Failure> {
     let name = json::text(&checked.object, "/metadata/name").to_owned();
     admission::creation(context, call, &checked.object)?;
-    let Checked { mut object, owners, .. } =
+    let Checked { mut object, owners } =
         hooks::mutate(context, call, Part::Object, checked, None, false).await?;
     if let Some(metadata) = json::child(&mut object, "metadata") {
         metadata.insert("name".into(), name.into());
@@ -153,14 +152,14 @@ fn prepare_creation(
 }
 
 /// Changes an object that exists: `edit` turns what is stored into what is wanted. Tried again while others write, unless the edited
-/// object insists on a `resourceVersion`. Returns what is stored then, and warnings.
+/// object insists on a `resourceVersion`. Returns what is stored then.
 pub async fn modify(
     context: &Context,
     call: &Call,
     part: Part,
     verb: &'static str,
     edit: impl Fn(&Value) -> Result<Checked, Failure>,
-) -> Result<(Value, Vec<String>), Failure> {
+) -> Result<Value, Failure> {
     let dry_run = call.query.dry_run()?;
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
@@ -180,17 +179,17 @@ pub async fn modify(
             Some("scale") => checked,
             _ => hooks::mutate(context, call, part, checked, Some(&old), dry_run).await?,
         };
-        let Checked { object: mut new, owners, warnings } = checked;
+        let Checked { object: mut new, owners } = checked;
         let reservations = prepare_modification(context, call, part, &mut new, &owners, &old)?;
         admit(context, call, &new, Some(&old), dry_run).await?;
         if is_unchanged(&new, &old) {
-            return Ok((old, warnings));
+            return Ok(old);
         }
         if dry_run {
-            return Ok((with_revision(new, stored.revision), warnings));
+            return Ok(with_revision(new, stored.revision));
         }
         if let Some(object) = store_modification(context, call, &stored, new, reservations, verb).await? {
-            return Ok((object, warnings));
+            return Ok(object);
         }
     }
     Err(Failure::modified(&call.kind, call.name()))

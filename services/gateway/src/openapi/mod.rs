@@ -24,7 +24,7 @@ use schemas::Flavour;
 /// Clients ask for `…v2@v1.0+protobuf`, which is no media type by the RFC, so answers are named like this.
 const PROTOBUF: &str = "application/com.github.proto-openapi.spec.v2.v1.0+protobuf";
 /// To be raised when documents change although neither the tables nor the version do.
-const EDITION: &str = "1";
+const EDITION: &str = "2";
 
 /// The newest edition of each document, by its hash: one serves the whole process.
 static RENDERED: LazyLock<Mutex<HashMap<Document, (String, Bytes)>>> = LazyLock::new(Mutex::default);
