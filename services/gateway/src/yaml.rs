@@ -20,7 +20,7 @@ pub fn is_wanted(accept: &str) -> bool {
 
 /// The same answer in YAML. What is no JSON stays as it is.
 pub async fn translate(response: Response) -> Response {
-    if !response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json") {
+    if response.headers().get(CONTENT_TYPE).is_none_or(|kind| kind != "application/json") {
         return response;
     }
     let code = response.status().as_u16();
