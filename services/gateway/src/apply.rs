@@ -11,6 +11,7 @@ use crate::call::Call;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::owners::{self, Owners};
+use crate::patch;
 use crate::read::view_of;
 use crate::respond::{self, Response};
 use crate::table::Shape;
@@ -22,11 +23,9 @@ const ATTEMPTS: usize = 3;
 /// `PATCH` with `application/apply-patch+yaml`.
 pub async fn answer(context: &Context, call: &Call, part: Part, wanted: Value) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
-    let Checked { object: config, warnings, .. } = config(call, part, wanted)?;
+    let config = config(call, part, wanted)?.object;
     let (code, object) = apply(context, call, part, &config).await?;
-    let mut response = respond::value(code, &shape.value(&object, telemetry::clock::now()));
-    respond::warn(&mut response, &warnings);
-    Ok(response)
+    Ok(respond::value(code, &shape.value(&object, telemetry::clock::now())))
 }
 
 /// Applies what is wanted to the object, or creates it; returns the status code and what is stored then.
@@ -42,7 +41,7 @@ pub async fn apply(
         let applied = match exists {
             true => write::modify(context, call, part, "apply", |old| merged(call, Some(old), config))
                 .await
-                .map(|(object, _)| (200, object)),
+                .map(|object| (200, object)),
             false if part == Part::Object && call.path.subresource.is_none() => {
                 // Who may patch may not create by it.
                 let creation = Wish::Resource(ResourceWish::of("POST", &call.path, &call.query));
@@ -70,7 +69,10 @@ fn merged(call: &Call, old: Option<&Value>, config: &Value) -> Result<Checked, F
         let kind = TypeRef::of(&call.kind);
         managed::apply(old.as_ref(), config, kind, owners::unowned(&call.kind), writer, force)
     })
-    .map_err(|error| refusal(call, &error))?;
+    .map_err(|error| refusal(call, config, &error))?;
+    if let Some(old) = &old {
+        patch::fit_identity(call, old, &new)?;
+    }
     let owners = Owners::Settled(managed::detach(&mut new));
     let mut checked = body::check(call, new)?;
     body::fit_namespace(call, &mut checked.object)?;
@@ -145,11 +147,11 @@ fn keep_part(kind: &KindInfo, part: Part, config: &mut Value) {
     }
 }
 
-fn refusal(call: &Call, error: &ApplyError) -> Failure {
+fn refusal(call: &Call, config: &Value, error: &ApplyError) -> Failure {
     match error {
         ApplyError::Conflicts(conflicts) => conflict(conflicts),
         ApplyError::Unmergeable(error) => {
-            untyped(call, call.path.namespace.as_deref().unwrap_or_default(), &error.to_string())
+            untyped(call, json::text(config, "/metadata/namespace"), &error.to_string())
         }
         ApplyError::Entries(_) => Failure::new(500, "", error.to_string()),
     }

@@ -29,8 +29,6 @@ pub struct Checked {
     pub object: Value,
     /// Who owns its fields, so far as is known.
     pub owners: Owners,
-    /// For `Warning` headers.
-    pub warnings: Vec<String>,
 }
 
 /// Receives a body whole.
@@ -169,17 +167,17 @@ fn check_closely(
     let decoded = kind.decode(value).map_err(&refuse)?;
     let unknown = decoded.unknown.iter().map(|path| format!("unknown field \"{path}\""));
     let told: Vec<String> = repeated.into_iter().chain(unknown).collect();
-    let warnings = match call.query.text("fieldValidation") {
-        "Ignore" => Vec::new(),
+    match call.query.text("fieldValidation") {
+        "Ignore" => {}
         "Strict" if !told.is_empty() => {
             let converting = format!("strict decoding error: {}", told.join(", "));
             return Err(refuse(SchemaError { message: format!("{title}: {converting}"), converting }));
         }
-        _ => told,
-    };
+        _ => call.warn(told),
+    }
     let mut object = decoded.object;
     call.warn(lifecycle::without_repeated_owners(&mut object));
-    Ok(Checked { object, owners, warnings })
+    Ok(Checked { object, owners })
 }
 
 /// JSON; a failure that names the place.

@@ -95,7 +95,7 @@ async fn admit(
     match asked.object {
         Some(object) => {
             // As everything that Odeon writes itself, it is nobody's.
-            let checked = Checked { object, owners: Owners::Settled(None), warnings: Vec::new() };
+            let checked = Checked { object, owners: Owners::Settled(None) };
             write::admit_new(context, &call, checked).await.map(Some)
         }
         None => {

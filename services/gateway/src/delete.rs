@@ -55,6 +55,8 @@ pub async fn collection(context: &Context, call: &Call) -> Result<Response, Fail
     }
     let (options, dry_run) = options_of(call)?;
     let selection = Selection::of(call)?;
+    // A list that makes no sense deletes nothing.
+    call.query.version()?;
     let snapshot = selection.of_stored(&call.kind).now(view_of(context, call));
     let snapshot = selection.shown(&context.converter, &call.kind, snapshot).await?;
     let mut items = Vec::new();
@@ -92,7 +94,7 @@ pub async fn delete(
             view_of(context, call).get(key).ok_or_else(|| Failure::not_found(&call.kind, &key.name))?;
         let current = stored.value();
         let deletion = request_deletion(&current, &call.kind, options, telemetry::clock::now())
-            .map_err(|refusal| Failure::conflict(&call.kind, &key.name, &refusal.to_string()))?;
+            .map_err(|refusal| Failure::not_as_demanded(&call.kind, &key.name, &refusal))?;
         let (object, change, reservations) = match deletion {
             Deletion::Already => return Ok(Outcome::Ending(current)),
             Deletion::Mark(marked) => (marked.clone(), ChangeTo::Put(marked), Vec::new()),
@@ -133,19 +135,36 @@ pub async fn delete(
 fn options_of(call: &Call) -> Result<(DeleteOptions, bool), Failure> {
     let body = body::read(call)?;
     options::check_deletion(&body)?;
+    let from_query = query_options(call);
+    if body.is_null() {
+        options::check_deletion(&from_query)?;
+    }
+    let from_query = DeleteOptions::from_value(&from_query);
     let mut options = DeleteOptions::from_value(&body);
     options.grace = match options.grace {
         None => call.query.number("gracePeriodSeconds")?,
         some => some,
     };
-    if options.propagation.is_none() {
-        let wanted = Some(call.query.text("propagationPolicy")).filter(|policy| !policy.is_empty());
-        let from_query = json!({"propagationPolicy": wanted});
-        options::check_deletion(&from_query)?;
-        options.propagation = DeleteOptions::from_value(&from_query).propagation;
+    options.propagation = options.propagation.or(from_query.propagation);
+    options.uid = options.uid.or(from_query.uid);
+    if call.path.name.is_some() {
+        options.resource_version = options.resource_version.or(from_query.resource_version);
     }
     let dry_run = call.query.dry_run()? || body.get("dryRun").is_some_and(|all| *all == json!(["All"]));
     Ok((options, dry_run))
+}
+
+/// The same options where they are given in the query.
+fn query_options(call: &Call) -> Value {
+    let given = |key: &str| Some(call.query.text(key).to_owned()).filter(|text| !text.is_empty());
+    let mut options = json!({
+        "propagationPolicy": given("propagationPolicy"),
+        "preconditions": {"uid": given("uid"), "resourceVersion": given("resourceVersion")},
+    });
+    if !call.query.all("orphanDependents").is_empty() {
+        set(&mut options, "orphanDependents", call.query.flag("orphanDependents"));
+    }
+    options
 }
 
 fn gone(call: &Call, last: &Value) -> Response {

@@ -2,9 +2,10 @@
 
 use api::KindInfo;
 use api::kinds::FieldError;
+use api::lifecycle::Refusal;
 use api::selector::SelectorError;
 use api::status::{self, Status};
-use bus::WriteError;
+use bus::{Stored, WriteError};
 use serde_json::{Map, Value, json};
 
 /// Formats of objects that requests may have.
@@ -89,6 +90,15 @@ impl Failure {
         status::already_exists(kind.id, name).into()
     }
 
+    /// An object of this name exists; it may be about to go.
+    pub fn is_there(kind: &KindInfo, name: &str, there: &Stored) -> Self {
+        let mut failure = Self::already_exists(kind, name);
+        if there.value().pointer("/metadata/deletionTimestamp").is_some() {
+            failure.status.message.insert_str(0, "object is being deleted: ");
+        }
+        failure
+    }
+
     /// The object is not what the client thinks it is.
     pub fn conflict(kind: &KindInfo, name: &str, why: &str) -> Self {
         status::conflict_because(kind.id, name, why).into()
@@ -97,6 +107,28 @@ impl Failure {
     /// The object has changed since the client read it.
     pub fn modified(kind: &KindInfo, name: &str) -> Self {
         status::conflict(kind.id, name).into()
+    }
+
+    /// The object is not the one, or not as, whoever deletes it demands.
+    pub fn not_as_demanded(kind: &KindInfo, name: &str, refusal: &Refusal) -> Self {
+        let why = match refusal {
+            Refusal::Uid { wanted, found } => format!(
+                "the UID in the precondition ({wanted}) does not match the UID in record ({found}). The object might have been deleted and then recreated"
+            ),
+            Refusal::ResourceVersion { wanted, found } => format!(
+                "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({found}). The object might have been modified"
+            ),
+        };
+        let mut failure = Self::conflict(kind, name, &why);
+        // Kubernetes names the kind here rather than the resource.
+        let full = if kind.group.is_empty() {
+            kind.kind.to_owned()
+        } else {
+            format!("{}.{}", kind.kind, kind.group)
+        };
+        failure.status.message = format!("Operation cannot be fulfilled on {full} \"{name}\": {why}");
+        failure.status.details.insert("kind".into(), kind.kind.into());
+        failure
     }
 
     /// An object of this kind is not replaced without saying which version of it.

@@ -66,6 +66,7 @@ mod watch;
 mod webhook;
 pub mod why;
 mod write;
+mod yaml;
 
 pub use config::{Config, PortRange, RangeError, ServiceRange};
 pub use pki::{Pki, PkiError};

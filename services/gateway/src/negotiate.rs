@@ -61,6 +61,11 @@ impl MediaRange {
         self.kind == "application/vnd.kubernetes.protobuf" && self.form != "Table"
     }
 
+    /// YAML satisfies it, which is JSON until it goes out.
+    fn takes_yaml(&self) -> bool {
+        self.kind == "application/yaml"
+    }
+
     /// JSON satisfies it.
     pub fn takes_json(&self) -> bool {
         matches!(self.kind.as_str(), "*/*" | "application/*" | "application/json")
@@ -76,10 +81,21 @@ pub fn form(accept: &str) -> Result<Form, Failure> {
         _ => None,
     };
     let ranges = media_ranges(accept);
-    let json = ranges.iter().filter(|range| range.takes_json()).find_map(known);
+    let json = ranges.iter().filter(|range| range.takes_json() || range.takes_yaml()).find_map(known);
     // Whoever takes JSON gets it; `protobuf` translates for the others.
     let protobuf = || ranges.iter().filter(|range| range.takes_protobuf()).find_map(known);
     json.or_else(protobuf).ok_or_else(Failure::not_acceptable)
+}
+
+/// A watch is sent as JSON or, of what has such a form, as protobuf.
+pub fn can_stream(accept: &str, as_protobuf: bool) -> Result<(), Failure> {
+    const STREAMS: [&str; 2] =
+        ["application/json;stream=watch", "application/vnd.kubernetes.protobuf;stream=watch"];
+    let fits = |range: &MediaRange| range.takes_json() || as_protobuf && range.takes_protobuf();
+    match media_ranges(accept).iter().any(fits) {
+        true => Ok(()),
+        false => Err(api::status::not_acceptable(&STREAMS).into()),
+    }
 }
 
 #[cfg(test)]
@@ -100,6 +116,10 @@ mod tests {
         assert_eq!(form(""), Ok(Form::Whole));
         assert_eq!(form("application/json;as=Chair;v=v1,*/*;q=0.1"), Ok(Form::Whole));
         assert_eq!(form("application/vnd.kubernetes.protobuf"), Ok(Form::Whole));
+        assert_eq!(form("application/yaml"), Ok(Form::Whole));
+        assert!(can_stream("application/yaml", true).is_err());
+        assert!(can_stream("application/vnd.kubernetes.protobuf;stream=watch", true).is_ok());
+        assert!(can_stream("application/vnd.kubernetes.protobuf", false).is_err());
         assert_eq!(form("text/html").map_err(|failure| failure.code()), Err(406));
     }
 }

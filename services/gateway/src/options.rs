@@ -22,7 +22,7 @@ pub fn check(call: &Call, method: &Method) -> Result<(), Failure> {
         "PUT" => "UpdateOptions",
         "PATCH" => "PatchOptions",
         "DELETE" => "DeleteOptions",
-        "GET" if call.query.flag("watch") && call.path.subresource.is_none() => return watch(call),
+        "GET" if call.path.name.is_none() && call.query.flag("watch") => return watch(call),
         "GET" if call.path.name.is_none() => return list(call),
         _ => return Ok(()),
     };
@@ -45,6 +45,14 @@ pub fn check(call: &Call, method: &Method) -> Result<(), Failure> {
 
 /// Checks the body of a deletion.
 pub fn check_deletion(options: &Value) -> Result<(), Failure> {
+    let kind = api::json::text(options, "/kind");
+    if !options.is_null() && !options.is_object() {
+        return Err(Failure::bad_request("couldn't get version/kind; the body is not an object"));
+    }
+    if !matches!(kind, "" | "DeleteOptions") {
+        let version = api::json::text(options, "/apiVersion");
+        return Err(Failure::bad_request(format!("no kind {kind:?} is registered for version {version:?}")));
+    }
     let mut errors = Vec::new();
     let given = |key: &str| options.get(key).filter(|value| !value.is_null());
     if let Some(policy) = given("propagationPolicy") {

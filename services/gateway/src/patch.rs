@@ -109,10 +109,8 @@ pub async fn part(context: &Context, call: &Call, part: Part) -> Result<Response
         return apply::answer(context, call, part, wanted).await;
     }
     let edit = |old: &Value| edited(call, &patch, old);
-    let (object, warnings) = write::modify(context, call, part, "patch", edit).await?;
-    let mut response = respond::value(200, &shape.value(&object, telemetry::clock::now()));
-    respond::warn(&mut response, &warnings);
-    Ok(response)
+    let object = write::modify(context, call, part, "patch", edit).await?;
+    Ok(respond::value(200, &shape.value(&object, telemetry::clock::now())))
 }
 
 fn edited(call: &Call, patch: &Patch, old: &Value) -> Result<Checked, Failure> {
@@ -120,14 +118,26 @@ fn edited(call: &Call, patch: &Patch, old: &Value) -> Result<Checked, Failure> {
     patch.apply_to(&mut new, &call.kind.api_version(), call.kind.kind)?;
     fit_identity(call, old, &new)?;
     let checked = match patch {
-        Patch::Strategic(patch) => body::check_or(call, new, |error| unfit(patch, &error.converting)),
-        Patch::Json(_) | Patch::Merge(_) | Patch::Apply(_) => body::check(call, new),
+        Patch::Strategic(patch) => body::check_or(call, new, |error| {
+            unfit(&format!("{:?}", json::as_go_prints(patch)), &error.converting)
+        }),
+        Patch::Json(_) | Patch::Merge(_) | Patch::Apply(_) => {
+            // Only what is refused is written down, so it is made once more.
+            let patched = || {
+                let mut new = call.kind.shown(old.clone());
+                patch.apply_to(&mut new, &call.kind.api_version(), call.kind.kind).map(|()| new.to_string())
+            };
+            body::check_or(call, new, |error| {
+                let shown = Value::from(patched().unwrap_or_default()).to_string();
+                unfit(&shown, error.reading())
+            })
+        }
     }?;
     Ok(checked)
 }
 
 /// A patch leaves an object its name, its namespace and its identity.
-fn fit_identity(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
+pub fn fit_identity(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
     let (name, namespace) = (json::text(new, "/metadata/name"), json::text(new, "/metadata/namespace"));
     body::named_as(call, name)?;
     if namespace != json::text(old, "/metadata/namespace") {
@@ -152,9 +162,9 @@ fn fit_identity(call: &Call, old: &Value, new: &Value) -> Result<(), Failure> {
     }
 }
 
-/// What Kubernetes says when a strategic merge patch makes of an object what is none.
-fn unfit(patch: &Value, why: &str) -> Failure {
-    let message = format!("Invalid value: {:?}: {why}", json::as_go_prints(patch));
+/// What Kubernetes says when a patch makes of an object what is none. It shows a strategic merge patch, of others what they lead to.
+fn unfit(shown: &str, why: &str) -> Failure {
+    let message = format!("Invalid value: {shown}: {why}");
     let error = FieldError { field: "patch".to_owned(), reason: "FieldValueInvalid", message };
     api::status::invalid_options("", "", "", &[error]).into()
 }

@@ -23,7 +23,7 @@ use crate::unstored::{self, Question};
 use crate::upgrade::Upgrade;
 use crate::{
     aggregate, api_services, body, compress, delete, discovery, health, identify, openapi, options, overload,
-    patch, protobuf, read, subresources, watch, why, write,
+    patch, protobuf, read, subresources, watch, why, write, yaml,
 };
 
 /// What a request turned out to be, for its metrics.
@@ -39,6 +39,7 @@ pub async fn answer(context: &Arc<Context>, user: Option<User>, request: Request
     let gzip = compress::accepts(header(request.headers(), &ACCEPT_ENCODING));
     let mut seen = Seen { verb: verb_of(request.method()), resource: "" };
     let in_protobuf = protobuf::is_wanted(header(request.headers(), &ACCEPT));
+    let in_yaml = yaml::is_wanted(header(request.headers(), &ACCEPT));
     let mut response = match route(context, user, request, &mut seen).await {
         Ok(response) => response,
         Err(failure) => respond::failure(&failure),
@@ -46,6 +47,8 @@ pub async fn answer(context: &Arc<Context>, user: Option<User>, request: Request
     // What another server answers is passed on as it is.
     if in_protobuf && seen.verb != "CONNECT" {
         response = protobuf::translate(response, seen.verb == "WATCH").await;
+    } else if in_yaml && !matches!(seen.verb, "CONNECT" | "WATCH") {
+        response = yaml::translate(response).await;
     }
     context.metrics.request(seen.verb, seen.resource, response.status().as_u16(), started.elapsed());
     if gzip { compress::compressed(response) } else { response }
@@ -176,7 +179,9 @@ async fn dispatch(context: &Arc<Context>, call: Call, method: &Method) -> Result
     let kind = &call.kind;
     call.warn(api::warnings::deprecation(kind.group, kind.version, kind.kind).map(str::to_owned));
     call.warn(kind.custom().and_then(CustomResource::deprecation).map(str::to_owned));
-    let mut response = answered(context, call, method).await?;
+    // Who is refused is warned, too.
+    let mut response =
+        answered(context, call, method).await.unwrap_or_else(|failure| respond::failure(&failure));
     respond::warn(&mut response, &warnings.take());
     Ok(response)
 }
@@ -188,7 +193,8 @@ async fn answered(context: &Arc<Context>, call: Call, method: &Method) -> Result
         return subresources::answer(context, call, method).await;
     }
     match (method.as_str(), call.path.name.is_some()) {
-        ("GET", _) if call.query.flag("watch") => watch::start(context, &call),
+        // One object is read, whatever the query says.
+        ("GET", false) if call.query.flag("watch") => watch::start(context, &call),
         ("GET" | "HEAD", true) => read::get(context, &call).await,
         ("GET" | "HEAD", false) => read::list(context, &call).await,
         ("POST", false) => write::create(context, &call).await,
@@ -238,7 +244,7 @@ fn precise_verb(method: &Method, path: &ObjectPath, query: &Query) -> &'static s
         ("GET" | "POST", true, Some("exec" | "attach" | "portforward")) | (_, true, Some("proxy")) => {
             "CONNECT"
         }
-        ("GET", _, None) if query.flag("watch") => "WATCH",
+        ("GET", false, None) if query.flag("watch") => "WATCH",
         ("GET", false, None) => "LIST",
         ("DELETE", false, None) => "DELETECOLLECTION",
         (verb, _, _) => verb,

@@ -37,7 +37,10 @@ impl Shape {
             "None" => Include::Nothing,
             "Object" => Include::Object,
             other => {
-                return Err(Failure::bad_request(format!("unrecognized includeObject value: \"{other}\"")));
+                return Err(Failure::bad_request(format!(
+                    "Unable to convert to Table as requested: includeObject: Invalid value: {other:?}: must be 'Metadata', 'Object', \
+                     'None', or empty"
+                )));
             }
         };
         Ok(Self { kind: Arc::clone(kind), form, include })
@@ -80,7 +83,12 @@ impl Shape {
 
     /// What stands before the elements of a list, ending with `[`; a list ends with `]}`.
     pub fn list_head(&self, metadata: &Map<String, Value>) -> String {
-        let metadata = Value::Object(metadata.clone());
+        let mut metadata = metadata.clone();
+        if self.form == Form::Whole && self.kind.custom().is_some() {
+            // Kubernetes writes it of kinds without a type of its own even when there is no more.
+            metadata.entry("continue").or_insert_with(|| json!(""));
+        }
+        let metadata = Value::Object(metadata);
         match self.form {
             Form::Whole => format!(
                 r#"{{"kind":"{}","apiVersion":"{}","metadata":{metadata},"items":["#,

@@ -1,6 +1,7 @@
 //! Watches: what a selection holds, then every change of it, as a stream of JSON events composed from encoded bytes.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use api::Revision;
@@ -17,7 +18,7 @@ use crate::context::Context;
 use crate::failure::Failure;
 use crate::fields::set;
 use crate::metrics::WatchGuard;
-use crate::negotiate::Form;
+use crate::negotiate::{self, Form};
 use crate::read::view_of;
 use crate::respond::{self, Response, StreamError};
 use crate::selection::Selection;
@@ -27,6 +28,8 @@ use crate::table::Shape;
 const LASTS: Duration = Duration::from_secs(45 * 60);
 /// How often an idle watch says how far it is.
 const BOOKMARK_EVERY: Duration = Duration::from_secs(60);
+/// How long a watch that is over may take to say how far it came.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Pieces under way to a client that is slow.
 const UNDER_WAY: usize = 4;
 /// The annotation of the bookmark that ends the initial events.
@@ -34,13 +37,16 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 
 /// `GET …?watch=true`.
 pub fn start(context: &Arc<Context>, call: &Call) -> Result<Response, Failure> {
+    let form = call.form()?;
+    negotiate::can_stream(&call.accept, call.kind.custom().is_none() || form != Form::Whole)?;
     let watch = Watch {
         context: Arc::clone(context),
         view: Arc::clone(view_of(context, call)),
         selection: Selection::of(call)?,
-        shape: Shape::of(&call.kind, call.form()?, &call.query)?,
+        shape: Shape::of(&call.kind, form, &call.query)?,
         beginning: Beginning::of(call)?,
         bookmarks: call.query.flag("allowWatchBookmarks"),
+        told_columns: AtomicBool::new(false),
         lasts: call
             .query
             .number::<u64>("timeoutSeconds")?
@@ -58,6 +64,8 @@ pub fn start(context: &Arc<Context>, call: &Call) -> Result<Response, Failure> {
 enum Beginning {
     /// With what there is, as ADDED events; `bookmarked` says when they are all sent.
     Present { bookmarked: bool },
+    /// With the next change.
+    Next,
     /// After a revision that the client has seen.
     After(Revision),
 }
@@ -66,10 +74,13 @@ impl Beginning {
     /// The options fit together: that is checked before.
     fn of(call: &Call) -> Result<Self, Failure> {
         let version = call.query.version()?;
-        Ok(match (call.query.flag("sendInitialEvents"), version) {
-            (true, _) => Self::Present { bookmarked: true },
-            (false, None) => Self::Present { bookmarked: false },
-            (false, Some(version)) => Self::After(version),
+        let initial =
+            (!call.query.all("sendInitialEvents").is_empty()).then(|| call.query.flag("sendInitialEvents"));
+        Ok(match (initial, version) {
+            (Some(true), _) => Self::Present { bookmarked: true },
+            (Some(false), None) => Self::Next,
+            (None, None) => Self::Present { bookmarked: false },
+            (_, Some(version)) => Self::After(version),
         })
     }
 }
@@ -82,6 +93,8 @@ struct Watch {
     beginning: Beginning,
     bookmarks: bool,
     lasts: Duration,
+    /// A table's columns are told once.
+    told_columns: AtomicBool,
     _open: WatchGuard,
 }
 
@@ -97,7 +110,7 @@ impl Watch {
             () = self.follow(&sender) => {}
             () = client.closed() => {}
             () = stopping.cancelled() => {}
-            () = tokio::time::sleep(lasts) => {}
+            () = tokio::time::sleep(lasts + FAREWELL) => {}
         }
     }
 
@@ -131,6 +144,10 @@ impl Watch {
                 }
                 Ok((snapshot.revision, piece.freeze(), changes))
             }
+            Beginning::Next => {
+                let now = self.view.revision();
+                Ok((now, Bytes::new(), self.view.changes(now)?))
+            }
             Beginning::After(revision) => {
                 let (history, changes) = self.view.resume(revision).await?;
                 self.write_changes(&mut piece, &history).await?;
@@ -141,7 +158,7 @@ impl Watch {
     }
 
     async fn go_on(&self, sender: &Sender, mut changes: Changes, mut position: Revision) -> Result<(), End> {
-        let mut bookmark_at = Instant::now() + BOOKMARK_EVERY;
+        let (mut bookmark_at, ends) = (Instant::now() + BOOKMARK_EVERY, Instant::now() + self.lasts);
         loop {
             let mut piece = BytesMut::new();
             tokio::select! {
@@ -153,6 +170,13 @@ impl Watch {
                         let _ = sender.send(Ok(piece.freeze())).await;
                         return Ok(());
                     }
+                }
+                () = tokio::time::sleep_until(ends) => {
+                    if self.bookmarks {
+                        self.write_bookmark(&mut piece, position, false);
+                        let _ = sender.send(Ok(piece.freeze())).await;
+                    }
+                    return Ok(());
                 }
                 () = tokio::time::sleep_until(bookmark_at), if self.bookmarks => {
                     self.write_bookmark(&mut piece, position, false);
@@ -218,11 +242,18 @@ impl Watch {
     /// Whoever saw an object go out of the selection is shown what it was like before, at the version of the change.
     fn write_deleted(&self, piece: &mut BytesMut, change: &Change) {
         match last_seen(change) {
-            Some(before) => {
-                self.write_object(piece, "DELETED", &self.shape.value(&before, telemetry::clock::now()))
-            }
+            Some(before) => self.write_object(piece, "DELETED", &self.shown(&before)),
             None => self.write_event(piece, "DELETED", &change.object),
         }
+    }
+
+    /// One object in the form that the client wants.
+    fn shown(&self, object: &Value) -> Value {
+        let mut shown = self.shape.value(object, telemetry::clock::now());
+        if self.shape.form == Form::Table && self.told_columns.swap(true, Ordering::Relaxed) {
+            set(&mut shown, "columnDefinitions", Value::Null);
+        }
+        shown
     }
 
     fn write_object(&self, piece: &mut BytesMut, kind: &str, object: &Value) {
@@ -230,6 +261,9 @@ impl Watch {
     }
 
     fn write_event(&self, piece: &mut BytesMut, kind: &str, object: &Stored) {
+        if self.shape.form == Form::Table {
+            return self.write_object(piece, kind, &self.shown(&object.value()));
+        }
         let shown = self.shape.one(object, telemetry::clock::now());
         piece.reserve(shown.len() + 40);
         piece.extend_from_slice(b"{\"type\":\"");
@@ -251,7 +285,7 @@ impl Watch {
         let object = json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata});
         let shown: Value = match self.shape.form {
             Form::Whole => object,
-            Form::Table | Form::Metadata => self.shape.value(&object, telemetry::clock::now()),
+            Form::Table | Form::Metadata => self.shown(&object),
         };
         self.write_object(piece, "BOOKMARK", &shown);
     }

@@ -43,11 +43,8 @@ pub enum Part {
 pub async fn create(context: &Context, call: &Call) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
-    let warnings = checked.warnings.clone();
     let object = create_object(context, call, checked).await?;
-    let mut response = respond::value(201, &shape.value(&object, telemetry::clock::now()));
-    respond::warn(&mut response, &warnings);
-    Ok(response)
+    Ok(respond::value(201, &shape.value(&object, telemetry::clock::now())))
 }
 
 /// `PUT` of an object or its status.
@@ -59,10 +56,8 @@ pub async fn update(context: &Context, call: &Call) -> Result<Response, Failure>
 pub async fn replace(context: &Context, call: &Call, part: Part) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
-    let (object, warnings) = modify(context, call, part, "update", |_| Ok(checked.clone())).await?;
-    let mut response = respond::value(200, &shape.value(&object, telemetry::clock::now()));
-    respond::warn(&mut response, &warnings);
-    Ok(response)
+    let object = modify(context, call, part, "update", |_| Ok(checked.clone())).await?;
+    Ok(respond::value(200, &shape.value(&object, telemetry::clock::now())))
 }
 
 /// Creates an object; returns it as stored.
@@ -70,7 +65,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
     let dry_run = call.query.dry_run()?;
     admission::creation(context, call, &checked.object)?;
     let checked = hooks::mutate(context, call, Part::Object, checked, None, dry_run).await?;
-    let Checked { object: decoded, owners, .. } = checked;
+    let Checked { object: decoded, owners } = checked;
     let generated = json::text(&decoded, "/metadata/name").is_empty();
     if generated && json::text(&decoded, "/metadata/generateName").is_empty() {
         let message = "Required value: name or generateName is required".to_owned();
@@ -89,7 +84,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
         if dry_run {
             quota::check(context, call, &object, None)?;
             return match view_of(context, call).get(&key) {
-                Some(_) if !generated => Err(Failure::already_exists(&call.kind, &name)),
+                Some(there) if !generated => Err(Failure::is_there(&call.kind, &name, &there)),
                 _ => Ok(object),
             };
         }
@@ -103,8 +98,9 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
             }
             Err(WriteError::Conflict { current }) => {
                 catch_up_after_conflict(context, current).await;
-                if view_of(context, call).get(&key).is_some() {
-                    last = Some(Failure::already_exists(&call.kind, &name));
+                let there = view_of(context, call).get(&key);
+                if let Some(there) = &there {
+                    last = Some(Failure::is_there(&call.kind, &name, there));
                     if !generated {
                         break;
                     }
@@ -120,7 +116,7 @@ pub async fn create_object(context: &Context, call: &Call, checked: Checked) -> 
 pub async fn admit_new(context: &Context, call: &Call, checked: Checked) -> Result<Value, Failure> {
     let name = json::text(&checked.object, "/metadata/name").to_owned();
     admission::creation(context, call, &checked.object)?;
-    let Checked { mut object, owners, .. } =
+    let Checked { mut object, owners } =
         hooks::mutate(context, call, Part::Object, checked, None, false).await?;
     if let Some(metadata) = json::child(&mut object, "metadata") {
         metadata.insert("name".into(), name.into());
@@ -131,14 +127,14 @@ pub async fn admit_new(context: &Context, call: &Call, checked: Checked) -> Resu
 }
 
 /// Changes an object that exists: `edit` turns what is stored into what is wanted. Tried again while others write, unless the edited
-/// object insists on a `resourceVersion`. Returns what is stored then, and warnings.
+/// object insists on a `resourceVersion`. Returns what is stored then.
 pub async fn modify(
     context: &Context,
     call: &Call,
     part: Part,
     verb: &'static str,
     edit: impl Fn(&Value) -> Result<Checked, Failure>,
-) -> Result<(Value, Vec<String>), Failure> {
+) -> Result<Value, Failure> {
     let dry_run = call.query.dry_run()?;
     for _ in 0..ATTEMPTS {
         let stored = crate::read::find(context, call)?;
@@ -159,17 +155,17 @@ pub async fn modify(
             Some("scale") => checked,
             _ => hooks::mutate(context, call, part, checked, Some(&old), dry_run).await?,
         };
-        let Checked { object: mut new, owners, warnings } = checked;
+        let Checked { object: mut new, owners } = checked;
         let reservations = prepare::modification(context, call, part, &mut new, &owners, &old)?;
         let insists_on_owners = verb == "apply" && !call.query.flag("force");
         owners::settle_elsewhere(context, call, &mut new, &stored, insists_on_owners).await?;
         admit(context, call, &new, Some(&old), dry_run).await?;
         if is_unchanged(&new, &old) && is_stored_as_now(&call.kind, &stored) {
-            return Ok((old, warnings));
+            return Ok(old);
         }
         if dry_run {
             quota::check(context, call, &new, Some(&old))?;
-            return Ok((with_revision(new, stored.revision), warnings));
+            return Ok(with_revision(new, stored.revision));
         }
         let ready = Ready {
             key: &stored.key,
@@ -180,7 +176,7 @@ pub async fn modify(
             reservations,
         };
         if let Some(object) = store_modification(context, call, ready, verb).await? {
-            return Ok((object, warnings));
+            return Ok(object);
         }
     }
     Err(Failure::modified(&call.kind, call.name()))

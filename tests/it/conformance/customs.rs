@@ -7,7 +7,7 @@ use super::{Answer, Api, items, names, owner, text};
 const DEFINITIONS: &str = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
 
 /// A definition of `Foo`s with these versions, of which the first is stored.
-fn definition(group: &str, versions: &[&str]) -> Value {
+pub(super) fn definition(group: &str, versions: &[&str]) -> Value {
     let schema = json!({"openAPIV3Schema": {"type": "object", "description": "Foo CRD", "properties": {
         "spec": {"type": "object", "description": "Specification of Foo", "properties": {
             "size": {"type": "integer", "minimum": 1},
@@ -31,7 +31,7 @@ fn definition(group: &str, versions: &[&str]) -> Value {
 }
 
 /// Makes a definition and waits until its kind is served.
-async fn establish(api: &Api, definition: &Value) -> String {
+pub(super) async fn establish(api: &Api, definition: &Value) -> String {
     let name = text(definition, "/metadata/name").to_owned();
     api.post(DEFINITIONS, definition).await.ok();
     let path = format!("{DEFINITIONS}/{name}");
@@ -45,7 +45,7 @@ fn condition<'a>(object: &'a Value, kind: &str) -> &'a str {
     found.map(|condition| text(condition, "/status")).unwrap_or_default()
 }
 
-fn foo(group: &str, name: &str) -> Value {
+pub(super) fn foo(group: &str, name: &str) -> Value {
     json!({"apiVersion": format!("{group}/v1"), "kind": "Foo", "metadata": {"name": name}, "spec": {"size": 1}})
 }
 

@@ -1,5 +1,6 @@
 //! What Kubernetes' conformance suite says of API machinery (`test/e2e/apimachinery`), against a whole cluster over TLS.
 
+mod answers;
 mod collecting;
 mod customs;
 mod events;
@@ -63,11 +64,15 @@ impl Api {
     }
 
     async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
+        self.send(method, path, headers, body.map(Value::to_string).unwrap_or_default().into_bytes()).await
+    }
+
+    /// A request whose body need not be JSON.
+    async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], bytes: Vec<u8>) -> Answer {
         let mut request = Request::builder().method(method).uri(path);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let bytes = body.map(Value::to_string).unwrap_or_default().into_bytes();
         let answer = self.client.send(request.body(Body::from(bytes)).unwrap()).await.unwrap();
         let (head, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

@@ -79,8 +79,8 @@ fn verb(method: &str, path: &ObjectPath, query: &Query) -> &'static str {
     match (method, path.name.is_some()) {
         // Opened with GET by WebSocket clients, and yet no reading.
         (_, true) if streams => "create",
-        ("GET" | "HEAD", _) if path.subresource.is_none() && query.flag("watch") => "watch",
         ("GET" | "HEAD", true) => "get",
+        ("GET" | "HEAD", false) if query.flag("watch") => "watch",
         ("GET" | "HEAD", false) => "list",
         ("POST", _) => "create",
         ("PUT", _) => "update",

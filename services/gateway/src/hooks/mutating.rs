@@ -41,7 +41,7 @@ pub async fn mutate(
         return Ok(checked);
     }
     let owners = Owners::Settled(managed::detach(&mut draft));
-    Ok(Checked { object: draft, owners, warnings: checked.warnings })
+    Ok(Checked { object: draft, owners })
 }
 
 /// The object as it would be stored, so far as that can be told now.

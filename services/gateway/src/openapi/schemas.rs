@@ -280,23 +280,35 @@ impl Writer {
             self.message(meta, None);
         }
         let metadata = self.reference(&format!("{META}ObjectMeta"), OBJECT_META);
-        let common = type_meta().chain([("metadata".to_owned(), metadata)]);
-        let mut definition = custom::definition(custom.schema(), common, self.flavour);
+        let common: Map<String, Value> = type_meta().chain([("metadata".to_owned(), metadata)]).collect();
+        let mut definition = custom::definition(custom.schema(), &common, self.flavour);
         if let Some(fields) = definition.as_object_mut() {
             fields.insert(GROUP_VERSION_KIND.into(), json!([group_version_kind(kind)]));
         }
         let name = custom::name(kind);
         self.done.insert(name.clone(), definition);
-        self.list_of(kind, &name, &info.list_kind());
+        let words = ListWords {
+            list: format!("{} is a list of {}", info.list_kind(), kind.name),
+            items: format!(
+                "List of {}. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md",
+                info.id.plural()
+            ),
+        };
+        self.list_of(kind, &name, &info.list_kind(), words);
     }
 
     /// The list of a kind.
     fn list(&mut self, kind: &Kind) {
         let Some(item) = schema::root(&kind.version.api_version(), kind.name) else { return };
-        self.list_of(kind, &name_of(item), &format!("{}List", kind.name));
+        let list_kind = format!("{}List", kind.name);
+        let words = ListWords {
+            list: format!("{list_kind} is a list of {}s.", kind.name),
+            items: format!("The {}s.", kind.name),
+        };
+        self.list_of(kind, &name_of(item), &list_kind, words);
     }
 
-    fn list_of(&mut self, kind: &Kind, item: &str, list_kind: &str) {
+    fn list_of(&mut self, kind: &Kind, item: &str, list_kind: &str, words: ListWords) {
         if let Some(meta) = schema::message("meta.v1.ListMeta") {
             self.message(meta, None);
         }
@@ -307,15 +319,13 @@ impl Writer {
             true => item_reference,
             false => self.with_default(item_reference, Some(json!({}))),
         };
-        properties.insert(
-            "items".into(),
-            json!({"type": "array", "items": items, "description": format!("The {}s.", kind.name)}),
-        );
+        properties
+            .insert("items".into(), json!({"type": "array", "items": items, "description": words.items}));
         properties.insert("metadata".into(), self.with_default(metadata, (!kind.custom).then(|| json!({}))));
         let mut kind_of_list = group_version_kind(kind);
         crate::fields::set(&mut kind_of_list, "kind", json!(list_kind));
         let definition = json!({
-            "description": format!("{list_kind} is a list of {}s.", kind.name), "type": "object",
+            "description": words.list, "type": "object",
             "properties": properties, "required": ["items"], GROUP_VERSION_KIND: [kind_of_list],
         });
         self.done.insert(format!("{item}List"), definition);
@@ -326,6 +336,12 @@ impl Writer {
         let reference = json!({"$ref": self.flavour.reference(definition)});
         self.beside(reference, "description", description.into())
     }
+}
+
+/// What is said of a list and of what is in it.
+struct ListWords {
+    list: String,
+    items: String,
 }
 
 /// The fields that every kind has and the table leaves out.

@@ -33,7 +33,7 @@ pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<R
         "GET" => context.converter.one(&call.kind, read::find(context, call)?).await?.value(),
         "PUT" => {
             let wanted = body::read(call)?;
-            write::modify(context, call, Part::Object, "scale", |old| rescaled(call, old, &wanted)).await?.0
+            write::modify(context, call, Part::Object, "scale", |old| rescaled(call, old, &wanted)).await?
         }
         _ => {
             let patch = match Patch::read(call)? {
@@ -45,7 +45,7 @@ pub async fn answer(context: &Context, call: &Call, method: &Method) -> Result<R
                 patch.apply_to(&mut scale, "autoscaling/v1", "Scale")?;
                 rescaled(call, old, &scale)
             };
-            write::modify(context, call, Part::Object, "scale", edit).await?.0
+            write::modify(context, call, Part::Object, "scale", edit).await?
         }
     };
     Ok(respond::value(200, &shown(call, scale_of(&call.kind, &object))?))

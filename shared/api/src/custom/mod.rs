@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::json::{child, flag, items, text};
+use crate::json::{child, flag, int, items, text};
 use crate::kinds::{
     Column, Decoded, FieldError, KindInfo, Rules, ScalePaths, SchemaError, decode_metadata, set_api_version,
 };
@@ -188,7 +188,9 @@ impl CustomResource {
     }
 
     pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        self.schema.validate(object, old, validation::custom_resource(object, old))
+        let metadata = validation::custom_resource(object, old);
+        let scale = self.scale.as_ref().map_or_else(Vec::new, |paths| scale_errors(paths, object));
+        self.schema.validate(object, old, (metadata, scale))
     }
 
     /// Schemas change under the objects that are stored, and so does the version that they are stored in.
@@ -268,6 +270,21 @@ impl CustomResource {
     pub fn is_terminating(&self) -> bool {
         self.terminating
     }
+}
+
+/// Numbers of replicas fit into 32 bits and are not negative, whatever the schema says.
+fn scale_errors(paths: &ScalePaths, object: &Value) -> Vec<FieldError> {
+    let wrong = |pointer: &str| {
+        let replicas = int(object, pointer)?;
+        let detail = match replicas {
+            ..0 => "should be a non-negative integer",
+            0..=0x7fff_ffff => return None,
+            _ => "should be less than or equal to 2147483647",
+        };
+        let message = format!("Invalid value: {replicas}: {detail}");
+        Some(FieldError { field: pointer.replace('/', "."), reason: "FieldValueInvalid", message })
+    };
+    [&paths.replicas, &paths.current].into_iter().filter_map(|pointer| wrong(pointer)).collect()
 }
 
 /// What is said of a deprecated version whose definition says nothing itself: also which newer one to use.

@@ -150,7 +150,7 @@ fn objects_are_read_stored_and_shown() {
     expect![[r#"CronTab in version "v1" cannot be handled as a CronTab: json: cannot unmarshal number into Go struct field ObjectMeta.labels of type string"#]].assert_eq(&v1.decode(strict).unwrap_err().to_string());
     assert_eq!(
         beta.custom().unwrap().deprecation(),
-        Some("stable.example.com/v1beta1 CronTab is deprecated")
+        Some("stable.example.com/v1beta1 CronTab is deprecated; use stable.example.com/v1 CronTab")
     );
 }
 

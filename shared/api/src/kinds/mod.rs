@@ -233,6 +233,15 @@ pub struct SchemaError {
     pub converting: String,
 }
 
+impl SchemaError {
+    /// What is wrong, without whose version cannot be handled.
+    pub fn reading(&self) -> &str {
+        let rest =
+            self.message.split_once(" cannot be handled as a ").and_then(|(_, rest)| rest.split_once(": "));
+        rest.map_or(&self.message, |(_, why)| why)
+    }
+}
+
 /// One violated rule (Kubernetes' `field.Error`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldError {

@@ -171,7 +171,7 @@ fn fields_given_twice_are_named() {
     let yaml =
         super::read(serde_yaml_ng::Deserializer::from_slice(b"a: {b: 1, b: 2}\nc: [~, 1.5, -1, x, true]"))
             .unwrap();
-    assert_eq!(yaml.value, json!({"a": {"b": 2}, "c": [null, 1.5, -1, "x", true]}));
+    assert_eq!(yaml.value, serde_json::json!({"a": {"b": 2}, "c": [null, 1.5, -1, "x", true]}));
     assert_eq!(yaml.repeated, [super::Repeated { path: "a.b".into(), key: "b".into() }]);
     assert!(super::read(&mut serde_json::Deserializer::from_slice(b"{\"a\": ")).is_err());
 }

@@ -53,6 +53,8 @@ fn entries(
 }
 
 fn elements(kind: TypeRef<'_>, items: &[Value], path: &mut String, found: &mut Vec<String>) {
+    // What is no element of a set is told when the elements are told apart.
+    let items = if kind.is_set() { &[] } else { items };
     for (index, item) in items.iter().enumerate() {
         let end = path.len();
         let step = kind.step_to(item).ok().filter(|step| step.starts_with("k:"));

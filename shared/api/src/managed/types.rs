@@ -54,9 +54,9 @@ pub(super) enum Shape {
 /// Two values that cannot be told apart, or one that cannot be told from others.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ItemError {
-    /// An element lacks a key.
+    /// An element has none of the keys.
     #[error(
-        "associative list with keys has an element that omits key field {0:?} (and doesn't have default value)"
+        "associative list with keys has an element that omits all key fields [{0}] (and doesn't have default values for any key fields)"
     )]
     NoKey(String),
     /// An element is no object.
@@ -113,6 +113,15 @@ impl<'s> TypeRef<'s> {
             },
             Self::Custom(schema) | Self::Structural(schema) => shape_by(schema),
             Self::Unknown => Shape::Anything,
+        }
+    }
+
+    /// A list whose elements are scalars and told apart by their values.
+    pub(super) fn is_set(self) -> bool {
+        match self {
+            Self::Field(field) => field.list == ListType::Set,
+            Self::Structural(schema) => text(schema, "x-kubernetes-list-type") == "set",
+            _ => false,
         }
     }
 
@@ -268,12 +277,18 @@ fn step_by<'k>(
     keys: impl Iterator<Item = (&'k str, Option<Value>)>,
 ) -> Result<String, ItemError> {
     let Value::Object(fields) = item else { return Err(ItemError::NoObject) };
-    let mut key = Map::new();
+    // Those that have a key and those that go without it are told apart.
+    let (mut key, mut names) = (Map::new(), Vec::new());
     for (name, default) in keys {
-        let value = fields.get(name).filter(|value| !value.is_null()).cloned().or(default);
-        key.insert(name.to_owned(), value.ok_or_else(|| ItemError::NoKey(name.to_owned()))?);
+        key.extend(fields.get(name).cloned().or(default).map(|value| (name.to_owned(), value)));
+        names.push(name);
     }
-    Ok(format!("k:{}", Value::Object(key)))
+    match key.is_empty() {
+        true => {
+            Err(ItemError::NoKey(names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(" ")))
+        }
+        false => Ok(format!("k:{}", Value::Object(key))),
+    }
 }
 
 fn text<'v>(schema: &'v Value, key: &str) -> &'v str {

@@ -82,6 +82,7 @@ impl FieldSelector {
         for text in split_terms(selector).iter().filter(|text| !text.is_empty()) {
             let wrong =
                 || SelectorError(format!("invalid selector: '{selector}'; can't understand '{text}'"));
+            escapes(text)?;
             let mut term = term(text).ok_or_else(wrong)?;
             term.field = stored_name(kind, &term.field)?.to_owned();
             terms.push(term);
@@ -122,12 +123,16 @@ impl FieldSelector {
 /// The name of a field that the kind may be selected by, in the version that is stored.
 fn stored_name<'a>(kind: &KindInfo, field: &'a str) -> Result<&'a str, SelectorError> {
     let unknown = || SelectorError(format!("field label not supported: {field}"));
-    if COMMON.contains(&field) {
-        return Ok(field);
-    }
-    if let Some(custom) = kind.custom() {
+    if let Some(custom) = kind.custom().filter(|_| field == "metadata.namespace" || !COMMON.contains(&field))
+    {
+        if field == "metadata.namespace" && kind.namespaced {
+            return Ok(field);
+        }
         let known = custom.selectable().iter().any(|selectable| selectable == field);
         return known.then_some(field).ok_or_else(unknown);
+    }
+    if COMMON.contains(&field) {
+        return Ok(field);
     }
     if kind.group == "events.k8s.io" {
         let known = EVENT_FIELDS.iter().find(|(served, _)| *served == field);
@@ -162,6 +167,25 @@ fn read(object: &Value, field: &str) -> String {
         None | Some(Value::Null) => String::new(),
         Some(other) => other.to_string(),
     }
+}
+
+/// Only backslashes, commas and equality signs are escaped.
+fn escapes(text: &str) -> Result<(), SelectorError> {
+    let mut letters = text.chars();
+    while let Some(letter) = letters.next() {
+        if letter == '\\' {
+            match letters.next() {
+                Some('\\' | ',' | '=') => {}
+                other => {
+                    let sequence: String = ['\\'].into_iter().chain(other).collect();
+                    return Err(SelectorError(format!(
+                        "invalid field selector: invalid escape sequence: {sequence}"
+                    )));
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Splits at commas that are not escaped.

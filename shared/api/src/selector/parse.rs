@@ -26,7 +26,10 @@ pub(super) fn requirements(selector: &str) -> Result<Vec<Requirement>, SelectorE
         match tokens.peek() {
             None if after_comma => return Err(found("", "identifier after ','")),
             None => return Ok(requirements),
-            Some(_) => requirements.push(requirement(&mut tokens).map_err(in_requirement)?),
+            Some(Token::Word(_) | Token::Mark("!")) => {
+                requirements.push(requirement(&mut tokens).map_err(in_requirement)?);
+            }
+            Some(token) => return Err(found(token.text(), "!, identifier, or 'end of string'")),
         }
         match tokens.next() {
             None => return Ok(requirements),
@@ -43,7 +46,7 @@ fn requirement(tokens: &mut Tokens) -> Result<Requirement, SelectorError> {
     }
     let key = match tokens.next() {
         Some(Token::Word(key)) => key.to_owned(),
-        token => return Err(found(token.map_or("", Token::text), "!, identifier, or 'end of string'")),
+        token => return Err(found(token.map_or("", Token::text), "identifier")),
     };
     valid("", &key, qualified_name(&key))?;
     let ends = matches!(tokens.peek(), None | Some(Token::Mark(",")));
@@ -85,7 +88,7 @@ fn bound(tokens: &mut Tokens, key: &str) -> Result<i64, SelectorError> {
     let word = value(tokens, key)?;
     let wrong = || {
         SelectorError(format!(
-            "values[0][{key}]: Invalid value: {word:?}: for 'Gt', 'Lt' operators, the value must be an integer"
+            "values[0]: Invalid value: {word:?}: for 'Gt', 'Lt' operators, the value must be an integer"
         ))
     };
     word.parse().map_err(|_| wrong())
@@ -95,7 +98,13 @@ fn bound(tokens: &mut Tokens, key: &str) -> Result<i64, SelectorError> {
 fn values(tokens: &mut Tokens, key: &str) -> Result<Vec<String>, SelectorError> {
     match tokens.next() {
         Some(Token::Mark("(")) => {}
-        token => return Err(found(token.map_or("", Token::text), "'('")),
+        token => {
+            let found = token.map_or("", Token::text);
+            return Err(SelectorError(format!("found '{found}' expected: '('")));
+        }
+    }
+    if tokens.peek().is_none() {
+        return Err(found("", "',', ')' or identifier"));
     }
     let mut values = Vec::new();
     loop {

@@ -60,9 +60,9 @@ fn labels() {
             size>2  ->  db
             size<2  ->  
             tier=  ->  
-            app in web  ->  error: unable to parse requirement: found 'web', expected: '('
+            app in web  ->  error: unable to parse requirement: found 'web' expected: '('
             app=web tier  ->  error: found 'tier', expected: ',' or 'end of string'
-            =a  ->  error: unable to parse requirement: found '=', expected: !, identifier, or 'end of string'
+            =a  ->  error: found '=', expected: !, identifier, or 'end of string'
             a b  ->  error: unable to parse requirement: found 'b', expected: in, notin, =, ==, !=, gt, lt
             app=web,  ->  error: found '', expected: identifier after ','
             -x=y  ->  error: unable to parse requirement: <nil>: Invalid value: "-x": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')

@@ -278,7 +278,7 @@ impl Compiler {
             self.errors.invalid(&field, default.clone(), "must not have unspecified fields");
         }
         compiled.fill_in(&mut pruned);
-        for error in compiled.validate(&pruned, None, Vec::new()) {
+        for error in compiled.validate(&pruned, None, (Vec::new(), Vec::new())) {
             let place =
                 if error.field == "<nil>" { field.clone() } else { format!("{field}.{}", error.field) };
             self.errors.0.push(FieldError { field: place, ..error });

@@ -38,6 +38,14 @@ pub(super) struct Rule {
     optional_old_self: bool,
 }
 
+/// How a rule is violated.
+enum Violation {
+    /// The value is not as it says.
+    Failed(String),
+    /// It could not be evaluated.
+    Faulty(String),
+}
+
 impl fmt::Debug for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.expression, f)
@@ -144,8 +152,8 @@ fn own(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'
             continue;
         }
         rule.name_old(&mut scope, old.as_ref());
-        if let Some(message) = rule.violation(&scope, budget) {
-            errors.0.push(rule.error(value, path, &message));
+        if let Some(violation) = rule.violation(&scope, budget) {
+            errors.0.push(rule.error(schema, value, path, violation));
         }
         if budget.is_closed() {
             return;
@@ -167,27 +175,35 @@ impl Rule {
     }
 
     /// What is wrong, if anything is.
-    fn violation(&self, scope: &Scope, budget: &mut Budget) -> Option<String> {
-        let this = || self.message.as_deref().unwrap_or(self.expression.written()).trim();
+    fn violation(&self, scope: &Scope, budget: &mut Budget) -> Option<Violation> {
         match self.expression.evaluate(scope, budget) {
             Ok(cel::Value::Bool(true)) => None,
-            Ok(cel::Value::Bool(false)) => Some(self.said(scope, budget)),
-            Ok(_) => Some(format!("no such overload evaluating rule: {}", this())),
-            Err(Fault::Failed(why)) if why == "no such overload" => Some(format!(
-                "'{why}': call arguments did not match a supported operator, function or macro signature for rule: {}",
-                this()
-            )),
-            Err(Fault::Failed(why)) => Some(format!("{why} evaluating rule: {}", this())),
-            Err(Fault::TooCostly) => {
+            Ok(cel::Value::Bool(false)) => Some(Violation::Failed(self.said(scope, budget))),
+            Ok(_) => Some(Violation::Faulty(format!("no such overload evaluating rule: {}", self.name()))),
+            Err(fault) => Some(Violation::Faulty(self.explained(fault, budget))),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.message.as_deref().unwrap_or(self.expression.written()).trim()
+    }
+
+    fn explained(&self, fault: Fault, budget: &mut Budget) -> String {
+        let this = self.name();
+        match fault {
+            Fault::Failed(why) if why == "no such overload" => format!(
+                "'{why}': call arguments did not match a supported operator, function or macro signature for rule: {this}"
+            ),
+            Fault::Failed(why) => format!("{why} evaluating rule: {this}"),
+            Fault::TooCostly => {
                 budget.close();
-                Some(format!(
-                    "'{TOO_COSTLY}': no further validation rules will be run due to call cost exceeds limit for rule: {}",
-                    this()
-                ))
+                format!(
+                    "'{TOO_COSTLY}': no further validation rules will be run due to call cost exceeds limit for rule: {this}"
+                )
             }
-            Err(Fault::OutOfBudget) => {
+            Fault::OutOfBudget => {
                 budget.close();
-                Some(OUT_OF_BUDGET.to_owned())
+                OUT_OF_BUDGET.to_owned()
             }
         }
     }
@@ -212,10 +228,19 @@ impl Rule {
         self.message.as_deref().map_or_else(written, |message| message.trim().to_owned())
     }
 
-    /// Lists and objects are not printed.
-    fn error(&self, value: &Value, path: &str, message: &str) -> FieldError {
+    /// Lists and objects are not printed; of what could not be evaluated the type is.
+    fn error(&self, schema: &Schema, value: &Value, path: &str, violation: Violation) -> FieldError {
         let field = format!("{path}{}", self.field_path);
         let field = field.trim_start_matches('.');
+        let field = if field.is_empty() { "<nil>" } else { field }.to_owned();
+        let message = match violation {
+            Violation::Faulty(message) => {
+                let kind = schema.kind.map_or("", Kind::name);
+                let message = format!("Invalid value: {kind:?}: {message}");
+                return FieldError { field, reason: "FieldValueInvalid", message };
+            }
+            Violation::Failed(message) => message,
+        };
         let shown = if value.is_object() || value.is_array() { String::new() } else { format!(": {value}") };
         let message = match self.reason {
             "FieldValueForbidden" => format!("Forbidden: {message}"),
@@ -223,8 +248,7 @@ impl Rule {
             "FieldValueDuplicate" => format!("Duplicate value{shown}"),
             _ => format!("Invalid value{shown}: {message}"),
         };
-        let field = if field.is_empty() { "<nil>" } else { field };
-        FieldError { field: field.to_owned(), reason: self.reason, message }
+        FieldError { field, reason: self.reason, message }
     }
 }
 

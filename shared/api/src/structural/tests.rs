@@ -24,9 +24,9 @@ fn refuses(schema: &str, expected: Expect) {
 fn check(schema: &str, object: &str, expected: Expect) {
     let schema = Schema::compile(&yaml(schema), "schema").unwrap();
     let mut object = yaml(object);
-    let unknown = schema.prune(&mut object);
+    let unknown = schema.prune(&mut object).unknown;
     schema.fill_in(&mut object);
-    let wrong = errors(&schema.validate(&object, None));
+    let wrong = errors(&schema.validate(&object, None, Default::default()));
     let unknown =
         if unknown.is_empty() { String::new() } else { format!("unknown: {}\n", unknown.join(", ")) };
     expected.assert_eq(&format!("{object}\n{unknown}{wrong}"));
@@ -244,7 +244,7 @@ fn what_did_not_change_is_not_held_against_an_update() {
     new["spec"]["steps"].as_array_mut().unwrap().push(json!({"name": "b", "run": 2}));
     expect![[r#"
         spec.steps[1].run: Invalid value: "integer": spec.steps[1].run in body must be of type string: "integer"
-    "#]].assert_eq(&errors(&schema.validate(&new, Some(&old))));
+    "#]].assert_eq(&errors(&schema.validate(&new, Some(&old), Default::default())));
 }
 
 const RULES: &str = "
@@ -302,11 +302,11 @@ fn rules_are_evaluated() {
         schema.fill_in(&mut object);
         object
     };
-    assert!(schema.validate(&state("a"), None).is_empty());
+    assert!(schema.validate(&state("a"), None, Default::default()).is_empty());
     expect![[r#"
         spec: Invalid value: "object": fixed is immutable
     "#]]
-    .assert_eq(&errors(&schema.validate(&state("b"), Some(&state("a")))));
+    .assert_eq(&errors(&schema.validate(&state("b"), Some(&state("a")), Default::default())));
 }
 
 #[test]
@@ -428,11 +428,11 @@ proptest! {
         schema.prune(&mut object);
         schema.fill_in(&mut object);
         let mut again = object.clone();
-        prop_assert!(schema.prune(&mut again).is_empty());
+        prop_assert!(schema.prune(&mut again).unknown.is_empty());
         schema.fill_in(&mut again);
         prop_assert_eq!(&again, &object);
-        schema.validate(&object, None);
-        prop_assert!(schema.validate(&object, Some(&object)).is_empty());
+        schema.validate(&object, None, Default::default());
+        prop_assert!(schema.validate(&object, Some(&object), Default::default()).is_empty());
     }
 
     #[test]
@@ -441,7 +441,7 @@ proptest! {
             let mut object = object;
             schema.prune(&mut object);
             schema.fill_in(&mut object);
-            schema.validate(&object, None);
+            schema.validate(&object, None, Default::default());
         }
     }
 }

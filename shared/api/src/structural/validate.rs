@@ -20,11 +20,18 @@ const NOT_CHECKED: &str = "some validation rules were not checked because the ob
     errors to complete validation";
 
 impl Schema {
-    /// What is wrong with an object. What it has in common with `old` is not held against it. `sofar` was found by others.
-    pub fn validate(&self, object: &Value, old: Option<&Value>, sofar: Vec<FieldError>) -> Vec<FieldError> {
-        let mut errors = Errors(sofar);
+    /// What is wrong with an object. What it has in common with `old` is not held against it. What others found stands before and
+    /// after what types and bounds have to say.
+    pub fn validate(
+        &self,
+        object: &Value,
+        old: Option<&Value>,
+        (before, after): (Vec<FieldError>, Vec<FieldError>),
+    ) -> Vec<FieldError> {
+        let mut errors = Errors(before);
         let place = Place { value: object, old, path: "" };
         check(&mut errors, self, place);
+        errors.0.extend(after);
         embedded::check(&mut errors, self, object, "");
         if old.is_none_or(|old| lists::are_distinct(self, old)) {
             lists::check(&mut errors, self, object, "");
@@ -214,7 +221,7 @@ fn string(errors: &mut Errors, limits: &Limits, text: &str, path: &str) {
     }
     if let Some(format) = limits.format.filter(|format| !(format.matches)(text)) {
         let detail = format!("{path} in body must be of type {}: {text:?}", format.name);
-        errors.invalid(shown(path), text, &detail);
+        errors.wrong_format(shown(path), text, &detail);
     }
 }
 

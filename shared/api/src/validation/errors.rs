@@ -82,6 +82,11 @@ impl Errors {
         self.add(field, "FieldValueTypeInvalid", format!("Invalid value: {found:?}: {detail}"));
     }
 
+    /// A text that is not of the format of its schema.
+    pub(crate) fn wrong_format(&mut self, field: impl Into<String>, value: &str, detail: &str) {
+        self.add(field, "FieldValueTypeInvalid", format!("Invalid value: {}: {detail}", Value::from(value)));
+    }
+
     /// One error per violated rule of a format.
     pub(crate) fn format(&mut self, field: &str, value: &str, violations: Vec<String>) {
         for violation in violations {
