@@ -28,7 +28,10 @@ fn definition() -> Value {
                         "specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size", "labelSelectorPath": ".spec.selector"}},
                     "selectableFields": [{"jsonPath": ".spec.color"}],
                 },
-                {"name": "v2beta1", "served": true, "storage": false, "schema": {"openAPIV3Schema": schema}},
+                {
+                    "name": "v2beta1", "served": true, "storage": false, "schema": {"openAPIV3Schema": schema},
+                    "selectableFields": [{"jsonPath": ".spec.color"}],
+                },
             ],
         },
     })

@@ -1,5 +1,7 @@
 //! Webhook conversion: what the webhook of a definition is asked, and how its answer is checked.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::Uid;
@@ -118,6 +120,14 @@ pub fn unanswered(objects: &[Value], why: &str) -> String {
     failed(&objects.first().map(kind_of).unwrap_or_default(), why)
 }
 
+/// Whether a `caBundle` (in base64) is one: certificates in PEM, or nothing.
+pub fn is_bundle(written: &str) -> bool {
+    let Ok(bytes) = STANDARD.decode(written) else { return false };
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim().is_empty()
+        || text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----")
+}
+
 /// An object that is to be converted, as complaints name it: `stable.example.com/v1, Kind=CronTab`.
 fn kind_of(object: &Value) -> String {
     format!("{}, Kind={}", text(object, "/apiVersion"), text(object, "/kind"))
@@ -200,7 +210,7 @@ fn metadata(converted: &Value, original: &Value) -> Result<Map<String, Value>, S
 }
 
 /// What Go calls the type of a value that it has read.
-fn go_type(value: &Value) -> &'static str {
+pub(crate) fn go_type(value: &Value) -> &'static str {
     match value {
         Value::Null => "<nil>",
         Value::Bool(_) => "bool",

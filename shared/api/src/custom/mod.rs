@@ -1,11 +1,14 @@
 //! Custom resources: the kinds that a CustomResourceDefinition adds to those that are built in.
 
+mod approval;
 mod columns;
 mod conversion;
 mod json_path;
 mod names;
 
-pub use conversion::{ConversionWebhook, unanswered};
+pub use approval::{APPROVAL, Approval, is_protected};
+pub(crate) use conversion::go_type;
+pub use conversion::{ConversionWebhook, is_bundle, unanswered};
 pub use json_path::{JsonPath, PathError};
 pub use names::{Acceptance, Names, accept};
 
@@ -184,9 +187,9 @@ impl CustomResource {
     }
 
     pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let mut errors = validation::custom_resource(object, old);
-        errors.extend(self.schema.validate(object, old));
-        errors
+        let metadata = validation::custom_resource(object, old);
+        let scale = self.scale.as_ref().map(|paths| validation::scale_of_custom_resource(object, paths));
+        self.schema.validate_after(metadata, object, old, scale.unwrap_or_default())
     }
 
     /// Schemas change under the objects that are stored, and so does the version that they are stored in.

@@ -388,7 +388,9 @@ fn owners_in_another_version_lose_what_changes_there() {
         {"metadata":{"name":"a"},"spec":{"host":"a","kept":1,"port":2}}
         first Update 00Z: .spec .spec.kept
         second Update 00Z: .spec.port
-    "#]].assert_eq(&shown(updated));
+    "#]]
+    .assert_eq(&shown(updated));
     let conflicts = settle_elsewhere(&mut new, change, writer("x/v2", "second"), true).unwrap_err();
-    expect![[r#"Apply failed with 1 conflict: conflict with "first" using x/v1: .spec.place"#]].assert_eq(&conflicts.to_string());
+    expect![[r#"Apply failed with 1 conflict: conflict with "first" using x/v1: .spec.place"#]]
+        .assert_eq(&conflicts.to_string());
 }

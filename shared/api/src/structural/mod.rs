@@ -5,6 +5,7 @@ mod coerce;
 mod compile;
 pub(crate) mod formats;
 mod keywords;
+mod parts;
 mod rules;
 mod validate;
 

@@ -1,38 +1,73 @@
 //! Checks values against their schema, in Kubernetes' words.
 
-use std::collections::HashSet;
-
 use serde_json::{Map, Value};
 
-use super::{Bound, Kind, Limits, List, Range, Schema, below, rules};
+use super::{Bound, Kind, Limits, Range, Schema, below, parts};
 use crate::cel::{Budget, PER_OBJECT};
 use crate::kinds::FieldError;
 use crate::validation::errors::Errors;
 
+/// What keeps expressions from being looked at: they need objects of the right shape.
+const BLOCKING: [&str; 5] = [
+    "FieldValueNotSupported",
+    "FieldValueRequired",
+    "FieldValueTooLong",
+    "FieldValueTooMany",
+    "FieldValueTypeInvalid",
+];
+
 impl Schema {
     /// What is wrong with an object. What it has in common with `old` is not held against it.
     pub fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-        let (mut errors, mut budget) = (Errors::default(), Budget::of(PER_OBJECT));
-        check(&mut errors, &mut budget, self, Place { value: object, old, path: "" });
+        self.validate_after(Vec::new(), object, old, Vec::new())
+    }
+
+    /// The same, after what others found `before`; what they found `beside` follows what is wrong with the shape.
+    pub fn validate_after(
+        &self,
+        before: Vec<FieldError>,
+        object: &Value,
+        old: Option<&Value>,
+        beside: Vec<FieldError>,
+    ) -> Vec<FieldError> {
+        let mut errors = Errors(before);
+        let place = Place { value: object, old, path: "" };
+        check(&mut errors, self, place);
+        errors.0.extend(beside);
+        parts::resources(&mut errors, self, place);
+        let repeated = parts::repeated(self, object);
+        // What was there twice before may stay so.
+        if !repeated.is_empty() && old.is_none_or(|old| parts::repeated(self, old).is_empty()) {
+            errors.0.extend(repeated);
+        }
+        if !parts::have_rules(self) {
+            return errors.0;
+        }
+        if errors.0.iter().any(|error| BLOCKING.contains(&error.reason)) {
+            let why = "some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+            errors.invalid("<nil>", Value::Null, why);
+        } else {
+            parts::rules(&mut errors, &mut Budget::of(PER_OBJECT), self, place);
+        }
         errors.0
     }
 
-    fn admits(&self, budget: &mut Budget, place: Place<'_>) -> bool {
+    fn admits(&self, place: Place<'_>) -> bool {
         let mut errors = Errors::default();
-        check(&mut errors, budget, self, Place { old: None, ..place });
+        check(&mut errors, self, Place { old: None, ..place });
         errors.0.is_empty()
     }
 }
 
 /// A value, where it stands, and what stood there before.
 #[derive(Clone, Copy)]
-struct Place<'a> {
-    value: &'a Value,
-    old: Option<&'a Value>,
-    path: &'a str,
+pub(super) struct Place<'a> {
+    pub value: &'a Value,
+    pub old: Option<&'a Value>,
+    pub path: &'a str,
 }
 
-fn check(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'_>) {
+fn check(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     let Place { value, old, path } = place;
     if old == Some(value) || value.is_null() && schema.nullable {
         return;
@@ -49,21 +84,17 @@ fn check(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place
             &format!("{path} in body must be of type {wanted}: \"{found}\""),
         );
     }
-    let before = errors.0.len();
     allowed(errors, schema, place);
     match value {
-        Value::Object(fields) => object(errors, budget, schema, fields, place),
-        Value::Array(items) => list(errors, budget, schema, items, place),
+        Value::Object(fields) => object(errors, schema, fields, place),
+        Value::Array(items) => list(errors, schema, items, place),
         Value::String(text) => string(errors, &schema.limits, text, path),
         Value::Number(number) => {
             numeric(errors, &schema.limits, number.as_f64().unwrap_or_default(), place);
         }
         Value::Null | Value::Bool(_) => {}
     }
-    junctors(errors, budget, schema, place);
-    if errors.0.len() == before {
-        rules::check(errors, budget, schema, (value, old), path);
-    }
+    junctors(errors, schema, place);
 }
 
 fn is_of_type(schema: &Schema, value: &Value) -> bool {
@@ -106,14 +137,8 @@ fn allowed(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     }
 }
 
-fn object(
-    errors: &mut Errors,
-    budget: &mut Budget,
-    schema: &Schema,
-    fields: &Map<String, Value>,
-    place: Place<'_>,
-) {
-    let Place { value, old, path } = place;
+fn object(errors: &mut Errors, schema: &Schema, fields: &Map<String, Value>, place: Place<'_>) {
+    let Place { value, path, .. } = place;
     for name in schema.limits.required.iter().filter(|name| !fields.contains_key(*name)) {
         errors.required(below(path, name), "");
     }
@@ -125,15 +150,11 @@ fn object(
     if let Some(max) = max.filter(|max| fields.len() > *max) {
         errors.too_many(shown(path), fields.len(), max);
     }
-    for (key, value) in fields {
-        let Some(schema) = schema.field(key) else { continue };
-        let old = old.and_then(|old| old.get(key));
-        check(errors, budget, schema, Place { value, old, path: &below(path, key) });
-    }
+    parts::each(schema, place, &mut |schema, place| check(errors, schema, place));
 }
 
-fn list(errors: &mut Errors, budget: &mut Budget, schema: &Schema, items: &[Value], place: Place<'_>) {
-    let Place { value, old, path } = place;
+fn list(errors: &mut Errors, schema: &Schema, items: &[Value], place: Place<'_>) {
+    let Place { value, path, .. } = place;
     let Range { min, max } = schema.limits.items;
     if let Some(min) = min.filter(|min| items.len() < *min) {
         errors.invalid(
@@ -145,41 +166,7 @@ fn list(errors: &mut Errors, budget: &mut Budget, schema: &Schema, items: &[Valu
     if let Some(max) = max.filter(|max| items.len() > *max) {
         errors.too_many(shown(path), items.len(), max);
     }
-    distinct(errors, &schema.list, items, path);
-    let Some(of_items) = &schema.items else { return };
-    let before = old.and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
-    for (index, value) in items.iter().enumerate() {
-        let old = twin(&schema.list, value, before);
-        check(errors, budget, of_items, Place { value, old, path: &format!("{path}[{index}]") });
-    }
-}
-
-/// The element of a list before that an element continues: in an atomic list none does.
-fn twin<'a>(list: &List, value: &Value, before: &'a [Value]) -> Option<&'a Value> {
-    match list {
-        List::Atomic => None,
-        List::Set => before.iter().find(|old| *old == value),
-        List::Map(keys) => before.iter().find(|old| keys.iter().all(|key| old.get(key) == value.get(key))),
-    }
-}
-
-fn distinct(errors: &mut Errors, list: &List, items: &[Value], path: &str) {
-    let identity = |item: &Value| match list {
-        List::Atomic => None,
-        List::Set => Some(item.clone()),
-        List::Map(keys) => {
-            let pairs = keys.iter().filter_map(|key| Some((key.clone(), item.get(key)?.clone())));
-            Some(Value::Object(pairs.collect()))
-        }
-    };
-    let mut seen = HashSet::new();
-    for (index, identity) in
-        items.iter().enumerate().filter_map(|(index, item)| Some((index, identity(item)?)))
-    {
-        if !seen.insert(identity.to_string()) {
-            errors.duplicate(format!("{path}[{index}]"), identity);
-        }
-    }
+    parts::each(schema, place, &mut |schema, place| check(errors, schema, place));
 }
 
 fn string(errors: &mut Errors, limits: &Limits, text: &str, path: &str) {
@@ -220,19 +207,19 @@ fn numeric(errors: &mut Errors, limits: &Limits, number: f64, place: Place<'_>) 
     }
 }
 
-fn junctors(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Place<'_>) {
+fn junctors(errors: &mut Errors, schema: &Schema, place: Place<'_>) {
     let Place { value, old, path } = place;
     let junctors = &schema.junctors;
     for one in &junctors.all_of {
-        check(errors, budget, one, Place { value, old, path });
+        check(errors, one, Place { value, old, path });
     }
     let mut wrong =
         |detail: &str| errors.invalid(shown(path), value.clone(), &format!("{path:?} must {detail}"));
-    if !junctors.any_of.is_empty() && !junctors.any_of.iter().any(|one| one.admits(budget, place)) {
+    if !junctors.any_of.is_empty() && !junctors.any_of.iter().any(|one| one.admits(place)) {
         wrong("validate at least one schema (anyOf)");
     }
     if !junctors.one_of.is_empty() {
-        match junctors.one_of.iter().filter(|one| one.admits(budget, place)).count() {
+        match junctors.one_of.iter().filter(|one| one.admits(place)).count() {
             1 => {}
             0 => wrong("validate one and only one schema (oneOf). Found none valid"),
             found => {
@@ -240,7 +227,7 @@ fn junctors(errors: &mut Errors, budget: &mut Budget, schema: &Schema, place: Pl
             }
         }
     }
-    if junctors.not.as_ref().is_some_and(|not| not.admits(budget, place)) {
+    if junctors.not.as_ref().is_some_and(|not| not.admits(place)) {
         wrong("not validate the schema (not)");
     }
 }
