@@ -7,6 +7,7 @@ pub(crate) mod formats;
 mod keywords;
 mod parts;
 mod rules;
+mod structure;
 mod validate;
 
 use std::collections::BTreeMap;
