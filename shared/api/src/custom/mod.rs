@@ -309,4 +309,6 @@ pub(crate) fn hold(definition: &mut Value) {
 }
 
 #[cfg(test)]
+mod change_tests;
+#[cfg(test)]
 mod tests;

@@ -158,4 +158,6 @@ fn below(path: &str, key: &str) -> String {
 }
 
 #[cfg(test)]
+mod shape_tests;
+#[cfg(test)]
 mod tests;
