@@ -88,6 +88,17 @@ async fn objects_follow_the_schema() {
         cluster.get(&format!("{WIDGETS}?fieldSelector=spec.color%3Dblue")).await.ok()["items"],
         json!([])
     );
+    let blind = cluster.put(&format!("{WIDGETS}/a"), &widget("a", &json!({"size": 3}))).await;
+    assert_eq!(
+        blind.failure(),
+        "422 Invalid: widgets.example.com \"a\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+    );
+    let finalizers = json!({"metadata": {"finalizers": ["mine", "example.com/mine"]}});
+    let held = cluster.patch(&format!("{WIDGETS}/a"), "merge-patch+json", &finalizers).await;
+    assert_eq!(
+        held.headers["warning"],
+        "299 - \"metadata.finalizers: \\\"mine\\\": prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers\""
+    );
     let protobuf = [("content-type", "application/vnd.kubernetes.protobuf")];
     assert_eq!(cluster.ask("POST", WIDGETS, &protobuf, Bytes::from_static(b"k8s\0")).await.code, 415);
     let strategic = cluster.patch(&format!("{WIDGETS}/a"), "strategic-merge-patch+json", &json!({})).await;
