@@ -1,13 +1,16 @@
 //! The CustomResourceDefinition actor: grants names, and empties a definition that is being deleted before it lets it go.
 
 use actor::{Decision, Propagation, ResourceActor, Wake, World, Write};
-use api::custom::{self, CLEANUP, DEFINITIONS};
+use api::custom::{self, APPROVAL, Approval, CLEANUP, DEFINITIONS};
 use api::views::{Condition, CustomResourceDefinition, CustomResourceDefinitionStatus};
 use api::{Object, ObjectKey, Resource, ResourceId, Timestamp};
 use bus::{Change, ChangeKind, Reader};
 use serde_json::json;
 
 use super::condition;
+
+/// The condition that tells of the approval by Kubernetes' community.
+const CONFORMANT: &str = "KubernetesAPIApprovalPolicyConformant";
 
 /// Keeps CustomResourceDefinitions.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ impl ResourceActor for CustomResourceDefinitionActor {
 
     fn decide(me: &Me, world: &World<'_>, now: Timestamp) -> Decision<Self> {
         let (commands, status) = match me.metadata.is_terminating() {
-            true => (clean_up(me, world), terminating(me, now)),
+            true => (clean_up(me, world), terminating(me, world, now)),
             false => (Vec::new(), established(me, world, now)),
         };
         Decision { commands, status: (status != me.status).then_some(status), wake_after: None }
@@ -50,21 +53,27 @@ fn established(me: &Me, world: &World<'_>, now: Timestamp) -> CustomResourceDefi
         CustomResourceDefinitionStatus { accepted_names: acceptance.accepted, ..me.status.clone() };
     let was_established =
         condition(&status.conditions, "Established").is_some_and(|known| known.status == "True");
-    let (names, established) = match &acceptance.conflict {
-        None => (
-            ("True", "NoConflicts", "no conflicts found"),
-            ("True", "InitialNamesAccepted", "the initial names have been accepted"),
-        ),
-        Some((reason, message)) => (
-            ("False", *reason, message.as_str()),
-            match was_established {
-                true => ("True", "InitialNamesAccepted", "the initial names have been accepted"),
-                false => ("False", "NotAccepted", "not all names are accepted"),
-            },
-        ),
+    let names = match &acceptance.conflict {
+        None => ("True", "NoConflicts", "no conflicts found"),
+        Some((reason, message)) => ("False", *reason, message.as_str()),
+    };
+    let has_bundle = custom::is_bundle(&me.spec.conversion.webhook.client_config.ca_bundle);
+    let established = match (was_established, acceptance.conflict.is_none(), has_bundle) {
+        (true, _, _) | (false, true, true) => {
+            ("True", "InitialNamesAccepted", "the initial names have been accepted")
+        }
+        (false, true, false) => ("False", "InvalidCABundle", "The conversion webhook CABundle is invalid"),
+        (false, false, _) => ("False", "NotAccepted", "not all names are accepted"),
     };
     set(&mut status.conditions, "NamesAccepted", names, now);
     set(&mut status.conditions, "Established", established, now);
+    if custom::is_protected(&me.spec.group) {
+        let annotation = me.metadata.annotations.get(APPROVAL).map(|words| &**words).unwrap_or_default();
+        let approval = Approval::of(annotation);
+        let (conforms, reason) = approval.condition();
+        let words = approval.words(annotation);
+        set(&mut status.conditions, CONFORMANT, (conforms, reason, &words), now);
+    }
     status
 }
 
@@ -74,9 +83,17 @@ fn goes_first(other: &Me, me: &Me) -> bool {
     other.status.conditions.is_empty() && age(other) < age(me)
 }
 
-fn terminating(me: &Me, now: Timestamp) -> CustomResourceDefinitionStatus {
+fn terminating(me: &Me, world: &World<'_>, now: Timestamp) -> CustomResourceDefinitionStatus {
+    let reader: &Reader<'_> = world;
     let mut status = me.status.clone();
-    let stated = ("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress");
+    let is_empty = reader.list(ResourceId::intern(&me.key.name), None).next().is_none();
+    let was_established =
+        condition(&status.conditions, "Established").is_some_and(|known| known.status == "True");
+    let stated = match (is_empty, was_established) {
+        (false, _) => ("True", "InstanceDeletionInProgress", "CustomResource deletion is in progress"),
+        (true, true) => ("False", "InstanceDeletionCompleted", "removed all instances"),
+        (true, false) => ("False", "NeverEstablished", "resource was never established"),
+    };
     set(&mut status.conditions, "Terminating", stated, now);
     status
 }

@@ -154,3 +154,54 @@ impl Drop for Mine {
 fn lock(cache: &Mutex<Halves>) -> MutexGuard<'_, Halves> {
     cache.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use api::ResourceId;
+    use serde_json::json;
+
+    use super::*;
+
+    fn slot(name: &str) -> (usize, Slot) {
+        let key = ObjectKey::namespaced(ResourceId::new("widgets.example.com"), "default", name);
+        (0, Slot { key, revision: Revision(1), group_version: ("example.com", "v1"), generation: 1 })
+    }
+
+    fn state(name: &str) -> Arc<Stored> {
+        Stored::test_at(slot(name).1.key, json!({"metadata": {"name": name}}), 1)
+    }
+
+    #[tokio::test]
+    async fn one_converts_and_the_others_wait() {
+        let cache = Cache::default();
+        let first = cache.claim(&[slot("a"), slot("b")]);
+        assert_eq!(first.mine.as_ref().unwrap().slots().len(), 2);
+        let second = cache.claim(&[slot("b"), slot("c")]);
+        assert_eq!(second.mine.as_ref().unwrap().slots(), [slot("c").1]);
+        let waiting = tokio::spawn(second.others.unwrap().wait());
+        first.mine.unwrap().settle(Ok(vec![state("a"), state("b")])).unwrap();
+        waiting.await.unwrap().unwrap();
+        let known = cache.claim(&[slot("a"), slot("b")]);
+        assert_eq!((known.known.len(), known.mine.is_none(), known.others.is_none()), (2, true, true));
+    }
+
+    #[tokio::test]
+    async fn a_failure_is_everybodys_and_is_not_remembered() {
+        let cache = Cache::default();
+        let first = cache.claim(&[slot("a")]);
+        let others = cache.claim(&[slot("a")]).others.unwrap();
+        assert!(first.mine.unwrap().settle(Err("no idea".to_owned())).is_err());
+        assert_eq!(others.wait().await.unwrap_err().status.message, "no idea");
+        assert!(cache.claim(&[slot("a")]).mine.is_some());
+    }
+
+    #[tokio::test]
+    async fn who_gives_up_leaves_it_to_the_next() {
+        let cache = Cache::default();
+        let first = cache.claim(&[slot("a")]);
+        let others = cache.claim(&[slot("a")]).others.unwrap();
+        drop(first);
+        others.wait().await.unwrap();
+        assert!(cache.claim(&[slot("a")]).mine.is_some());
+    }
+}

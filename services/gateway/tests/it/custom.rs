@@ -28,7 +28,10 @@ fn definition() -> Value {
                         "specReplicasPath": ".spec.size", "statusReplicasPath": ".status.size", "labelSelectorPath": ".spec.selector"}},
                     "selectableFields": [{"jsonPath": ".spec.color"}],
                 },
-                {"name": "v2beta1", "served": true, "storage": false, "schema": {"openAPIV3Schema": schema}},
+                {
+                    "name": "v2beta1", "served": true, "storage": false, "schema": {"openAPIV3Schema": schema},
+                    "selectableFields": [{"jsonPath": ".spec.color"}],
+                },
             ],
         },
     })
@@ -84,6 +87,17 @@ async fn objects_follow_the_schema() {
     assert_eq!(
         cluster.get(&format!("{WIDGETS}?fieldSelector=spec.color%3Dblue")).await.ok()["items"],
         json!([])
+    );
+    let blind = cluster.put(&format!("{WIDGETS}/a"), &widget("a", &json!({"size": 3}))).await;
+    assert_eq!(
+        blind.failure(),
+        "422 Invalid: widgets.example.com \"a\" is invalid: metadata.resourceVersion: Invalid value: 0: must be specified for an update"
+    );
+    let finalizers = json!({"metadata": {"finalizers": ["mine", "example.com/mine"]}});
+    let held = cluster.patch(&format!("{WIDGETS}/a"), "merge-patch+json", &finalizers).await;
+    assert_eq!(
+        held.headers["warning"],
+        "299 - \"metadata.finalizers: \\\"mine\\\": prefer a domain-qualified finalizer name to avoid accidental conflicts with other finalizer writers\""
     );
     let protobuf = [("content-type", "application/vnd.kubernetes.protobuf")];
     assert_eq!(cluster.ask("POST", WIDGETS, &protobuf, Bytes::from_static(b"k8s\0")).await.code, 415);

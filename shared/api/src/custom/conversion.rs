@@ -1,10 +1,12 @@
 //! Webhook conversion: what the webhook of a definition is asked, and how its answer is checked.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
 use crate::Uid;
 use crate::hooks::Client;
-use crate::json::{int, items, text};
+use crate::json::{go_type, int, items, text};
 use crate::validation;
 
 /// Reviews that can be written, and read.
@@ -118,6 +120,14 @@ pub fn unanswered(objects: &[Value], why: &str) -> String {
     failed(&objects.first().map(kind_of).unwrap_or_default(), why)
 }
 
+/// Whether a `caBundle` (in base64) is one: certificates in PEM, or nothing.
+pub fn is_bundle(written: &str) -> bool {
+    let Ok(bytes) = STANDARD.decode(written) else { return false };
+    let text = String::from_utf8_lossy(&bytes);
+    text.trim().is_empty()
+        || text.contains("-----BEGIN CERTIFICATE-----") && text.contains("-----END CERTIFICATE-----")
+}
+
 /// An object that is to be converted, as complaints name it: `stable.example.com/v1, Kind=CronTab`.
 fn kind_of(object: &Value) -> String {
     format!("{}, Kind={}", text(object, "/apiVersion"), text(object, "/kind"))
@@ -197,19 +207,6 @@ fn metadata(converted: &Value, original: &Value) -> Result<Map<String, Value>, S
         metadata.insert(field.to_owned(), texts.clone());
     }
     Ok(metadata)
-}
-
-/// What Go calls the type of a value that it has read.
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
 }
 
 #[cfg(test)]

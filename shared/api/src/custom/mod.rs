@@ -1,11 +1,13 @@
 //! Custom resources: the kinds that a CustomResourceDefinition adds to those that are built in.
 
+mod approval;
 mod columns;
 mod conversion;
 mod json_path;
 mod names;
 
-pub use conversion::{ConversionWebhook, unanswered};
+pub use approval::{APPROVAL, Approval, is_protected};
+pub use conversion::{ConversionWebhook, is_bundle, unanswered};
 pub use json_path::{JsonPath, PathError};
 pub use names::{Acceptance, Names, accept};
 
@@ -15,7 +17,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::json::{child, flag, int, items, text};
+use crate::json::{child, flag, items, text};
 use crate::kinds::{
     Column, Decoded, FieldError, KindInfo, Rules, ScalePaths, SchemaError, decode_metadata, set_api_version,
 };
@@ -189,8 +191,8 @@ impl CustomResource {
 
     pub(crate) fn validate(&self, object: &Value, old: Option<&Value>) -> Vec<FieldError> {
         let metadata = validation::custom_resource(object, old);
-        let scale = self.scale.as_ref().map_or_else(Vec::new, |paths| scale_errors(paths, object));
-        self.schema.validate(object, old, (metadata, scale))
+        let scale = self.scale.as_ref().map(|paths| validation::scale_of_custom_resource(object, paths));
+        self.schema.validate(object, old, (metadata, scale.unwrap_or_default()))
     }
 
     /// Schemas change under the objects that are stored, and so does the version that they are stored in.
@@ -272,21 +274,6 @@ impl CustomResource {
     }
 }
 
-/// Numbers of replicas fit into 32 bits and are not negative, whatever the schema says.
-fn scale_errors(paths: &ScalePaths, object: &Value) -> Vec<FieldError> {
-    let wrong = |pointer: &str| {
-        let replicas = int(object, pointer)?;
-        let detail = match replicas {
-            ..0 => "should be a non-negative integer",
-            0..=0x7fff_ffff => return None,
-            _ => "should be less than or equal to 2147483647",
-        };
-        let message = format!("Invalid value: {replicas}: {detail}");
-        Some(FieldError { field: pointer.replace('/', "."), reason: "FieldValueInvalid", message })
-    };
-    [&paths.replicas, &paths.current].into_iter().filter_map(|pointer| wrong(pointer)).collect()
-}
-
 /// What is said of a deprecated version whose definition says nothing itself: also which newer one to use.
 fn deprecated(definition: &Value, (group, name, kind): (&str, &str, &str)) -> String {
     let served = items(definition, "/spec/versions").iter();
@@ -335,5 +322,7 @@ pub(crate) fn hold(definition: &mut Value) {
     }
 }
 
+#[cfg(test)]
+mod change_tests;
 #[cfg(test)]
 mod tests;

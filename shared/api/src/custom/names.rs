@@ -31,7 +31,7 @@ pub struct Names {
 pub struct Acceptance {
     /// The names that it has from now on.
     pub accepted: Names,
-    /// The first conflict: a reason and a message. `None`: it has all that it asked for.
+    /// A conflict: a reason and a message. `None`: it has all that it asked for.
     pub conflict: Option<(&'static str, String)>,
 }
 
@@ -43,28 +43,35 @@ pub fn accept<'a>(wanted: &Names, before: &Names, others: impl Iterator<Item = &
         resources.extend(other.short_names.iter().map(String::as_str));
         kinds.extend([other.kind.as_str(), other.list_kind.as_str()]);
     }
-    let mut conflict = None;
-    let mut may_have = |taken: &BTreeSet<&str>, name: &str, reason: &'static str| {
-        let free = name.is_empty() || !taken.contains(name);
-        if !free && conflict.is_none() {
-            conflict = Some((reason, format!("{name:?} is already in use")));
-        }
-        free
-    };
     let mut accepted = Names { categories: wanted.categories.clone(), ..before.clone() };
-    let singles = [
-        (&mut accepted.plural, &wanted.plural, &resources, "PluralConflict"),
-        (&mut accepted.singular, &wanted.singular, &resources, "SingularConflict"),
-        (&mut accepted.kind, &wanted.kind, &kinds, "KindConflict"),
-        (&mut accepted.list_kind, &wanted.list_kind, &kinds, "ListKindConflict"),
-    ];
-    for (slot, name, taken, reason) in singles {
-        if may_have(taken, name, reason) {
-            slot.clone_from(name);
-        }
+    let is_free = |taken: &BTreeSet<&str>, name: &str| name.is_empty() || !taken.contains(name);
+    let in_use = |name: &str| format!("{name:?} is already in use");
+    let mut conflict = None;
+    let mut one =
+        |slot: &mut String, name: &String, taken: &BTreeSet<&str>, reason| match is_free(taken, name)
+            || slot == name
+        {
+            true => slot.clone_from(name),
+            // As in Kubernetes, the last conflict is told.
+            false => conflict = Some((reason, in_use(name))),
+        };
+    one(&mut accepted.plural, &wanted.plural, &resources, "PluralConflict");
+    one(&mut accepted.singular, &wanted.singular, &resources, "SingularConflict");
+    let short = wanted.short_names.iter().filter(|name| !before.short_names.contains(name));
+    let short: Vec<String> =
+        short.filter(|name| !is_free(&resources, name)).map(|name| in_use(name)).collect();
+    let mut later = None;
+    match short.as_slice() {
+        [] => accepted.short_names.clone_from(&wanted.short_names),
+        [only] => later = Some(("ShortNamesConflict", only.clone())),
+        many => later = Some(("ShortNamesConflict", format!("[{}]", many.join(", ")))),
     }
-    if wanted.short_names.iter().all(|name| may_have(&resources, name, "ShortNamesConflict")) {
-        accepted.short_names.clone_from(&wanted.short_names);
-    }
+    conflict = later.or(conflict);
+    let mut one = |slot: &mut String, name: &String, reason| match is_free(&kinds, name) || slot == name {
+        true => slot.clone_from(name),
+        false => conflict = Some((reason, in_use(name))),
+    };
+    one(&mut accepted.kind, &wanted.kind, "KindConflict");
+    one(&mut accepted.list_kind, &wanted.list_kind, "ListKindConflict");
     Acceptance { accepted, conflict }
 }

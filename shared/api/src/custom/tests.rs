@@ -65,7 +65,7 @@ fn established() -> Vec<std::sync::Arc<KindInfo>> {
 }
 
 /// The same definition, whose versions a webhook converts.
-fn converted_by_webhook() -> Value {
+pub(super) fn converted_by_webhook() -> Value {
     let mut definition = definition();
     let names = definition["spec"]["names"].clone();
     definition["metadata"]["generation"] = json!(3);
@@ -297,4 +297,42 @@ fn names_belong_to_one_definition() {
     assert_eq!(accept(&wanted, &nothing, [names("gadgets", "Gadget", "g")].iter()).conflict, None);
     let taken = accept(&wanted, &nothing, [names("gadgets", "Gadget", "w")].iter());
     expect![[r#"Acceptance { accepted: Names { plural: "widgets", singular: "", short_names: [], kind: "Widget", list_kind: "", categories: [] }, conflict: Some(("ShortNamesConflict", "\"w\" is already in use")) }"#]].assert_eq(&format!("{taken:?}"));
+}
+
+#[test]
+fn scales_are_numbers() {
+    let kinds = established();
+    let wrong = |object: Value, expected: Expect| {
+        let errors = kinds[0].validate(&object, None);
+        expected.assert_eq(
+            &errors.iter().map(|error| format!("{}: {}\n", error.field, error.message)).collect::<String>(),
+        );
+    };
+    let object = |spec: Value, status: Value| {
+        json!({
+        "apiVersion": "stable.example.com/v1", "kind": "CronTab", "metadata": {"name": "a", "namespace": "b"}, "spec": spec, "status": status})
+    };
+    wrong(
+        object(json!({"replicas": -1}), json!({"replicas": 3_000_000_000_i64})),
+        expect![[r#"
+        .spec.replicas: Invalid value: -1: should be a non-negative integer
+        .status.replicas: Invalid value: 3000000000: should be less than or equal to 2147483647
+    "#]],
+    );
+    wrong(
+        object(json!({"replicas": "2"}), json!({"selector": 7})),
+        expect![[r#"
+        spec.replicas: Invalid value: "string": spec.replicas in body must be of type integer: "string"
+        status.selector: Invalid value: "integer": status.selector in body must be of type string: "integer"
+        .spec.replicas: Invalid value: 0: .spec.replicas accessor error: 2 is of the type string, expected int64
+        .status.selector: Invalid value: "": .status.selector accessor error: 7 is of the type int64, expected string
+    "#]],
+    );
+    wrong(
+        object(json!("none"), json!({})),
+        expect![[r#"
+        spec: Invalid value: "string": spec in body must be of type object: "string"
+        .spec.replicas: Invalid value: 0: .spec accessor error: none is of the type string, expected map[string]interface{}
+    "#]],
+    );
 }

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::set::{field_step, show};
 use super::types::{Shape, TypeRef};
-use crate::json::as_go_prints;
+use crate::json::{as_go_prints, go_type};
 
 /// What does not fit, one sentence each: `.spec.colour: field not declared in schema`.
 pub fn misfits(kind: TypeRef<'_>, object: &Value) -> Vec<String> {
@@ -61,19 +61,6 @@ fn elements(kind: TypeRef<'_>, items: &[Value], path: &mut String, found: &mut V
         show(&step.unwrap_or_else(|| format!("i:{index}")), path);
         walk(kind.element(), item, path, found);
         path.truncate(end);
-    }
-}
-
-/// The type in Go that holds a value of JSON.
-fn go_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
     }
 }
 

@@ -5,37 +5,26 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::check::places_within;
-use super::{Additional, Junctors, Kind, List, Schema, keywords, rules};
-use crate::json::{entries, flag, items, text};
+use super::{Additional, Junctors, Kind, List, Schema, keywords, rules, structure};
+use crate::json::{entries, flag, given, items, text};
 use crate::kinds::FieldError;
 use crate::validation::errors::Errors;
 
 /// Keywords that Kubernetes never supports in schemas.
 const UNSUPPORTED: [&str; 6] =
     ["$ref", "id", "definitions", "dependencies", "patternProperties", "additionalItems"];
-/// Keywords that say what values are rather than bound them: they have no place within `allOf` and the like.
-const STRUCTURE: [(&str, &str); 11] = [
-    ("type", "must be empty to be structural"),
-    ("additionalProperties", "must be undefined to be structural"),
-    ("default", "must be undefined to be structural"),
-    ("title", "must be empty to be structural"),
-    ("description", "must be empty to be structural"),
-    ("nullable", "must be false to be structural"),
-    ("x-kubernetes-preserve-unknown-fields", "must be false to be structural"),
-    ("x-kubernetes-embedded-resource", "must be false to be structural"),
-    ("x-kubernetes-int-or-string", "must be false to be structural"),
-    ("x-kubernetes-list-type", "must be undefined to be structural"),
-    ("x-kubernetes-validations", "must be empty to be structural"),
-];
-
 /// Compiles the schema of a whole object.
 pub(super) fn root(schema: &Value, path: &str) -> Result<Schema, Vec<FieldError>> {
-    let mut compiler = Compiler { errors: Errors::default() };
+    let errors = Errors(structure::check(schema, path));
+    let mut compiler =
+        Compiler { is_structural: errors.0.is_empty(), errors, expressions: Errors::default() };
     let compiled = compiler.node(schema, path, Place::Root, 1);
-    match compiler.errors.0.is_empty() {
-        true => Ok(compiled),
-        false => Err(compiler.errors.0),
+    let Compiler { errors: Errors(mut errors), expressions, .. } = compiler;
+    // Expressions make sense of schemas that do.
+    if errors.is_empty() {
+        errors = expressions.0;
     }
+    if errors.is_empty() { Ok(compiled) } else { Err(errors) }
 }
 
 /// Where in a schema a schema stands.
@@ -43,16 +32,17 @@ pub(super) fn root(schema: &Value, path: &str) -> Result<Schema, Vec<FieldError>
 enum Place {
     Root,
     /// A property, the elements of a list, the values of a map.
-    Part(&'static str),
-    /// Within `allOf`, `anyOf`, `oneOf` or `not`: it bounds what is described elsewhere. The pattern of
-    /// `x-kubernetes-int-or-string` may name types there.
-    Junctor {
-        names_types: bool,
-    },
+    Part,
+    /// Within `allOf`, `anyOf`, `oneOf` or `not`: it bounds what is described elsewhere.
+    Junctor,
 }
 
 struct Compiler {
     errors: Errors,
+    /// What is wrong with rules.
+    expressions: Errors,
+    /// Defaults can be looked at.
+    is_structural: bool,
 }
 
 impl Compiler {
@@ -72,37 +62,30 @@ impl Compiler {
             default: schema.get("default").cloned(),
             list: List::default(),
             limits: keywords::limits(&mut self.errors, schema, path),
-            junctors: self.junctors(schema, path, int_or_string, places),
+            junctors: self.junctors(schema, path, places),
             rules: Vec::new(),
         };
-        let part = match place {
-            Place::Junctor { .. } => place,
-            Place::Root | Place::Part(_) => Place::Part("must not be empty for specified object fields"),
-        };
+        let part = if place == Place::Junctor { place } else { Place::Part };
         for (name, value) in entries(schema, "/properties") {
             let property = self.node(value, &format!("{path}.properties[{name}]"), part, places);
             compiled.properties.insert(name.to_owned(), property);
         }
         compiled.additional = self.additional(schema, path, part, places, compiled.limits.properties.max);
         compiled.items = schema.get("items").map(|of_items| {
-            let part = match part {
-                Place::Part(_) => Place::Part("must not be empty for specified array items"),
-                other => other,
-            };
             let places = places_within(compiled.limits.items.max, places, of_items);
             Box::new(self.node(of_items, &format!("{path}.items"), part, places))
         });
-        match place {
-            Place::Junctor { names_types } => self.check_junctor(schema, path, names_types),
-            Place::Root | Place::Part(_) => self.check_structure(schema, &mut compiled, path, place),
+        if place != Place::Junctor {
+            self.check_list(schema, &mut compiled, path);
+            self.check_default(&mut compiled, path);
         }
-        let known = (!matches!(place, Place::Junctor { .. })).then_some(&compiled);
-        compiled.rules = rules::compile(&mut self.errors, schema, (known, places), path);
+        let known = (place != Place::Junctor).then_some(&compiled);
+        compiled.rules = rules::compile(&mut self.expressions, schema, (known, places), path);
         compiled
     }
 
-    fn junctors(&mut self, schema: &Value, path: &str, int_or_string: bool, places: u64) -> Junctors {
-        let place = Place::Junctor { names_types: int_or_string };
+    fn junctors(&mut self, schema: &Value, path: &str, places: u64) -> Junctors {
+        let place = Place::Junctor;
         let mut all = |key: &str| -> Vec<Schema> {
             let schemas = items(schema, &format!("/{key}")).iter().enumerate();
             schemas
@@ -126,10 +109,7 @@ impl Compiler {
         let path = format!("{path}.additionalProperties");
         match schema.get("additionalProperties")? {
             Value::Bool(true) => Some(Additional::Anything),
-            Value::Bool(false) => {
-                self.errors.forbidden(path, "additionalProperties cannot be set to false");
-                None
-            }
+            Value::Bool(false) | Value::Null => None,
             of_values => {
                 let places = places_within(max, places, of_values);
                 Some(Additional::Of(Box::new(self.node(of_values, &path, part, places))))
@@ -138,6 +118,19 @@ impl Compiler {
     }
 
     fn refuse_unsupported(&mut self, schema: &Value, path: &str) {
+        let kind = text(schema, "/type");
+        if !kind.is_empty() && Kind::parse(kind).is_none() {
+            let known = ["array", "boolean", "integer", "number", "object", "string"];
+            self.errors.unsupported(format!("{path}.type"), kind, &known);
+        }
+        if kind == "null" {
+            let why = "type cannot be set to null, use nullable as an alternative";
+            self.errors.forbidden(format!("{path}.type"), why);
+        }
+        const PRESERVE: &str = "x-kubernetes-preserve-unknown-fields";
+        if schema.get(PRESERVE) == Some(&Value::Bool(false)) {
+            self.errors.invalid(format!("{path}.{PRESERVE}"), false, "must be true or undefined");
+        }
         for key in UNSUPPORTED.iter().filter(|key| schema.get(**key).is_some()) {
             self.errors.forbidden(format!("{path}.{key}"), &format!("{key} is not supported"));
         }
@@ -145,7 +138,9 @@ impl Compiler {
             let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
             self.errors.forbidden(format!("{path}.uniqueItems"), why);
         }
-        if schema.get("additionalProperties").is_some() && schema.get("properties").is_some() {
+        let is_open =
+            given(schema, "/additionalProperties").is_none_or(|additional| additional == &Value::Bool(true));
+        if !is_open && entries(schema, "/properties").next().is_some() {
             let why = "additionalProperties and properties are mutual exclusive";
             self.errors.forbidden(format!("{path}.additionalProperties"), why);
         }
@@ -155,127 +150,136 @@ impl Compiler {
         }
     }
 
-    fn check_junctor(&mut self, schema: &Value, path: &str, names_types: bool) {
-        let exempt = |key: &str| names_types && key == "type";
-        for (key, why) in STRUCTURE.iter().filter(|(key, _)| schema.get(*key).is_some() && !exempt(key)) {
-            self.errors.forbidden(format!("{path}.{key}"), why);
-        }
-    }
-
-    fn check_structure(&mut self, schema: &Value, compiled: &mut Schema, path: &str, place: Place) {
-        self.check_type(schema, compiled, path, place);
-        self.check_list(schema, compiled, path);
-        if compiled.is_resource && place != Place::Root {
-            if compiled.kind != Some(Kind::Object) {
-                let why = "must be object if x-kubernetes-embedded-resource is true";
-                self.errors.invalid(format!("{path}.type"), text(schema, "/type"), why);
-            }
-            if compiled.properties.is_empty() && !compiled.preserves_unknown {
-                let why = "must not be empty if x-kubernetes-embedded-resource is true without x-kubernetes-preserve-unknown-fields";
-                self.errors.required(format!("{path}.properties"), why);
-            }
-        }
-        let metadata =
-            compiled.properties.get("metadata").filter(|_| place == Place::Root || compiled.is_resource);
-        if metadata.is_some_and(|metadata| {
-            metadata.properties.keys().any(|key| key != "name" && key != "generateName")
-        }) {
-            let why = "must not specify anything other than name and generateName, but metadata is implicitly specified";
-            self.errors.forbidden(format!("{path}.properties[metadata]"), why);
-        }
-        self.check_default(compiled, path);
-    }
-
-    fn check_type(&mut self, schema: &Value, compiled: &Schema, path: &str, place: Place) {
-        let field = || format!("{path}.type");
-        let name = text(schema, "/type");
-        match (place, name) {
-            (_, "") if compiled.int_or_string || compiled.preserves_unknown && place != Place::Root => {}
-            (Place::Root, "") => self.errors.required(field(), "must not be empty at the root"),
-            (Place::Part(why), "") => self.errors.required(field(), why),
-            (Place::Root, name) if name != "object" => {
-                self.errors.invalid(field(), name, "must be object at the root");
-            }
-            (_, name) if compiled.int_or_string => {
-                let why = "must be empty if x-kubernetes-int-or-string is true";
-                self.errors.invalid(field(), name, why);
-            }
-            (_, name) if compiled.kind.is_none() => {
-                let known = ["array", "boolean", "integer", "number", "object", "string"];
-                self.errors.unsupported(field(), name, &known);
-            }
-            _ => {}
-        }
-        if compiled.kind == Some(Kind::Array) && compiled.items.is_none() {
-            self.errors.required(format!("{path}.items"), "must be specified");
-        }
-    }
-
     fn check_list(&mut self, schema: &Value, compiled: &mut Schema, path: &str) {
-        let list_type = text(schema, "/x-kubernetes-list-type");
+        let (list_type, map_type) =
+            (text(schema, "/x-kubernetes-list-type"), text(schema, "/x-kubernetes-map-type"));
+        for (given, wanted, what) in [(map_type, "object", "map"), (list_type, "array", "list")] {
+            self.check_type_of(schema, path, given, wanted, what);
+        }
+        self.check_set(schema, list_type, path);
         let keys: Vec<String> = items(schema, "/x-kubernetes-list-map-keys")
             .iter()
             .filter_map(|key| key.as_str().map(str::to_owned))
             .collect();
-        let field = format!("{path}.x-kubernetes-list-type");
-        if !list_type.is_empty() && compiled.kind != Some(Kind::Array) {
-            self.errors.invalid(
-                format!("{path}.type"),
-                text(schema, "/type"),
-                "must be array if x-kubernetes-list-type is specified",
+        if !keys.is_empty() && list_type != "map" {
+            let (field, why) = (
+                format!("{path}.x-kubernetes-list-type"),
+                "must be map if x-kubernetes-list-map-keys is non-empty",
             );
+            match list_type {
+                "" => self.errors.required(field, why),
+                other => self.errors.invalid(field, other, why),
+            }
         }
         compiled.list = match list_type {
-            "" | "atomic" => List::Atomic,
             "set" => List::Set,
             "map" => {
-                self.check_keys(compiled, &keys, path);
+                self.check_keys(compiled, schema, &keys, path);
                 List::Map(keys)
             }
-            other => {
-                self.errors.unsupported(field, other, &["atomic", "set", "map"]);
-                List::Atomic
-            }
+            _ => List::Atomic,
         };
-        let map_type = text(schema, "/x-kubernetes-map-type");
-        if !["", "atomic", "granular"].contains(&map_type) {
-            self.errors.unsupported(
-                format!("{path}.x-kubernetes-map-type"),
-                map_type,
-                &["atomic", "granular"],
-            );
+        let of_items = compiled.items.as_ref();
+        if ["set", "map"].contains(&list_type) && of_items.is_some_and(|of_items| of_items.nullable) {
+            let why = format!("cannot be nullable when x-kubernetes-list-type is {list_type}");
+            self.errors.forbidden(format!("{path}.items.nullable"), &why);
+        }
+        if let List::Map(keys) = &compiled.list {
+            let of_items = compiled.items.as_deref();
+            keys.iter().for_each(|key| self.check_key(of_items, key, path));
         }
     }
 
-    fn check_keys(&mut self, compiled: &Schema, keys: &[String], path: &str) {
+    /// `x-kubernetes-map-type` and `x-kubernetes-list-type` are known words, and speak of what they should.
+    fn check_type_of(&mut self, schema: &Value, path: &str, given: &str, wanted: &str, what: &str) {
+        if given.is_empty() {
+            return;
+        }
+        let (kind, field) = (text(schema, "/type"), format!("{path}.type"));
+        let why = format!("must be {wanted} if x-kubernetes-{what}-type is specified");
+        match kind {
+            "" => self.errors.required(field, &why),
+            kind if kind != wanted => self.errors.invalid(field, kind, &why),
+            _ => {}
+        }
+        let known: &[&str] = if what == "map" { &["atomic", "granular"] } else { &["atomic", "set", "map"] };
+        if !known.contains(&given) {
+            self.errors.unsupported(format!("{path}.x-kubernetes-{what}-type"), given, known);
+        }
+    }
+
+    /// Elements of sets are whole.
+    fn check_set(&mut self, schema: &Value, list_type: &str, path: &str) {
+        let Some(of_items) = schema.get("items").filter(|_| list_type == "set") else { return };
+        let why = "must be atomic as item of a list with x-kubernetes-list-type=set";
+        let inner = |key: &str| text(of_items, &format!("/{key}")).to_owned();
+        let (of_list, of_map) = (inner("x-kubernetes-list-type"), inner("x-kubernetes-map-type"));
+        match text(of_items, "/type") {
+            "array" if !["", "atomic"].contains(&of_list.as_str()) => {
+                self.errors.invalid(format!("{path}.items.x-kubernetes-list-type"), of_list, why);
+            }
+            "object" if of_map != "atomic" => {
+                // Kubernetes shows the other keyword, which is not there.
+                self.errors.invalid(format!("{path}.items.x-kubernetes-map-type"), Value::Null, why);
+            }
+            _ => {}
+        }
+    }
+
+    fn check_keys(&mut self, compiled: &Schema, schema: &Value, keys: &[String], path: &str) {
         let field = format!("{path}.x-kubernetes-list-map-keys");
         if keys.is_empty() {
             self.errors.required(&field, "must not be empty if x-kubernetes-list-type is map");
         }
-        let Some(of_items) = &compiled.items else { return };
-        for key in keys {
-            let Some(property) = of_items.properties.get(key) else {
-                self.errors.invalid(&field, key.as_str(), "entries must all be names of item properties");
-                continue;
-            };
-            if matches!(property.kind, Some(Kind::Object | Kind::Array)) {
-                let field = format!("{path}.items.properties[{key}].type");
-                let why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
-                self.errors.invalid(field, property.kind.map_or("", Kind::name), why);
+        let Some(of_items) = &compiled.items else {
+            let why = "must have a schema if x-kubernetes-list-type is map";
+            return self.errors.required(format!("{path}.items"), why);
+        };
+        if of_items.kind != Some(Kind::Object) {
+            let kind = text(schema, "/items/type");
+            let why = "must be object if parent array's x-kubernetes-list-type is map";
+            return self.errors.invalid(format!("{path}.items.type"), kind, why);
+        }
+        for (index, key) in keys.iter().enumerate() {
+            match of_items.properties.get(key) {
+                None => {
+                    let why = "entries must all be names of item properties";
+                    self.errors.invalid(&field, keys.to_vec(), why);
+                }
+                Some(property) if matches!(property.kind, Some(Kind::Object | Kind::Array)) => {
+                    let why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
+                    // Kubernetes shows the type of the element.
+                    self.errors.invalid(format!("{path}.items.properties[{key}].type"), "object", why);
+                }
+                Some(_) => {}
             }
-            if property.default.is_none() && !of_items.limits.required.contains(key) {
-                let why = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
-                self.errors.required(format!("{path}.items.properties[{key}].default"), why);
+            if keys.get(..index).is_some_and(|before| before.contains(key)) {
+                self.errors.invalid(&field, keys.to_vec(), "must not contain duplicate entries");
             }
         }
     }
 
+    /// Every element has each key.
+    fn check_key(&mut self, of_items: Option<&Schema>, key: &str, path: &str) {
+        let Some(of_items) = of_items else { return };
+        let Some(property) = of_items.properties.get(key) else { return };
+        let place = format!("{path}.items.properties[{key}]");
+        if property.default.is_none() && !of_items.limits.required.iter().any(|name| name == key) {
+            let why = "this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property";
+            self.errors.required(format!("{place}.default"), why);
+        }
+        if property.nullable {
+            let why = "this property is in x-kubernetes-list-map-keys, so it cannot be nullable";
+            self.errors.forbidden(format!("{place}.nullable"), why);
+        }
+    }
+
     fn check_default(&mut self, compiled: &mut Schema, path: &str) {
-        let Some(default) = &compiled.default else { return };
+        let Some(default) = compiled.default.as_ref().filter(|_| self.is_structural) else { return };
         let field = format!("{path}.default");
         let mut pruned = default.clone();
         if !compiled.prune(&mut pruned).unknown.is_empty() {
-            self.errors.invalid(&field, default.clone(), "must not have unspecified fields");
+            self.errors.invalid(&field, default.clone(), "must not have unknown fields");
         }
         compiled.fill_in(&mut pruned);
         for error in compiled.validate(&pruned, None, (Vec::new(), Vec::new())) {

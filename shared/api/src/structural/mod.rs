@@ -8,6 +8,7 @@ pub(crate) mod formats;
 mod keywords;
 mod lists;
 mod rules;
+mod structure;
 mod validate;
 
 use std::collections::BTreeMap;
@@ -160,5 +161,7 @@ fn below(path: &str, key: &str) -> String {
     if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
+#[cfg(test)]
+mod shape_tests;
 #[cfg(test)]
 mod tests;

@@ -113,8 +113,8 @@ spec:
             spec.policy: Unsupported value: "Maybe": supported values: "Allow", "Forbid"
             spec.port: Invalid value: "boolean": spec.port in body must be of type integer,string: "boolean"
             spec.replicas: Invalid value: 11: spec.replicas in body should be less than or equal to 10
-            spec.steps[1]: Duplicate value: {"name":"a"}
             spec.steps[2].name: Required value
+            spec.steps[1]: Duplicate value: {"name":"a"}
             spec.tags[2]: Duplicate value: "a"
         "#]],
     );
@@ -214,18 +214,16 @@ allOf: [{type: object, properties: {a: {description: x}}}]
             schema.allOf[0].type: Forbidden: must be empty to be structural
             schema.properties[a].type: Required value: must not be empty for specified object fields
             schema.properties[c].items: Required value: must be specified
-            schema.properties[d].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic
             schema.properties[d].items.type: Required value: must not be empty for specified array items
+            schema.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified
+            schema.type: Required value: must not be empty at the root
+            schema.properties[d].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic
             schema.properties[e].additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive
             schema.properties[f].pattern: Invalid value: "[": must be a valid regular expression, but isn't: error: unclosed character class
             schema.properties[g].type: Unsupported value: "text": supported values: "array", "boolean", "integer", "number", "object", "string"
-            schema.properties[h].default: Invalid value: {"x":1}: must not have unspecified fields
-            schema.properties[i].default: Invalid value: "string":  in body must be of type integer: "string"
             schema.properties[j].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map
             schema.properties[k].items.properties[n].default: Required value: this property is in x-kubernetes-list-map-keys, so it must have a default or be a required property
             schema.properties[l].$ref: Forbidden: $ref is not supported
-            schema.type: Required value: must not be empty at the root
-            schema.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified
         "#]],
     );
     refuses(

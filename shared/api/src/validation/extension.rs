@@ -2,7 +2,10 @@
 
 mod conversion;
 mod names;
+mod resource;
 mod version;
+
+pub use self::resource::{converted_metadata, custom_resource, embedded_resource, scale_of_custom_resource};
 
 use std::collections::BTreeSet;
 
@@ -12,28 +15,9 @@ use self::version::{Alike, Version};
 use super::errors::{same, spelled};
 use super::format::{dns_1035_label, dns_subdomain};
 use super::{Errors, meta};
+use crate::custom::{APPROVAL, Approval, is_protected};
 use crate::json::{flag, items, text};
 use crate::kinds::FieldError;
-
-const APPROVAL: &str = "api-approved.kubernetes.io";
-
-/// Checks a custom resource, as far as every object is alike.
-pub fn custom_resource(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    meta::loose(&mut errors, object, old);
-    errors.0
-}
-
-/// Checks the `labels` or `annotations` that a conversion webhook has changed.
-pub fn converted_metadata(field: &str, texts: &Value) -> Vec<FieldError> {
-    let mut errors = Errors::default();
-    match field {
-        "labels" => meta::labels(&mut errors, texts, "", "metadata.labels"),
-        // Kubernetes' own path.
-        _ => meta::annotations(&mut errors, texts, "", "metadata.annotation"),
-    }
-    errors.0
-}
 
 /// Checks a CustomResourceDefinition.
 pub fn custom_resource_definition(object: &Value, old: Option<&Value>) -> Vec<FieldError> {
@@ -193,63 +177,25 @@ fn stored_versions(errors: &mut Errors, object: &Value) {
     }
 }
 
-/// How a definition says that Kubernetes' community has approved it.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Approval {
-    Missing,
-    Bypassed,
-    Approved,
-    Invalid,
-}
-
-impl Approval {
-    fn of(annotation: &str) -> Self {
-        let is_url = annotation
-            .split_once("://")
-            .is_some_and(|(scheme, rest)| !scheme.is_empty() && !rest.is_empty() && !rest.starts_with('/'));
-        match annotation {
-            "" => Self::Missing,
-            written if written.starts_with("unapproved") => Self::Bypassed,
-            _ if is_url => Self::Approved,
-            _ => Self::Invalid,
-        }
-    }
-}
-
 /// Groups of Kubernetes' community are for what it has approved.
 fn approval(errors: &mut Errors, object: &Value, old: Option<&Value>) {
-    let group = text(object, "/spec/group");
-    let is_protected = ["k8s.io", "kubernetes.io"]
-        .iter()
-        .any(|domain| group == *domain || group.ends_with(&format!(".{domain}")));
-    if !is_protected {
+    if !is_protected(text(object, "/spec/group")) {
         return;
     }
     let annotation = |object: &Value| {
-        object
-            .pointer("/metadata/annotations")
-            .and_then(|all| all.get(APPROVAL)?.as_str().map(str::to_owned))
-            .unwrap_or_default()
+        let annotations = object.pointer("/metadata/annotations");
+        annotations.and_then(|all| all.get(APPROVAL)?.as_str().map(str::to_owned)).unwrap_or_default()
     };
     let written = annotation(object);
     let state = Approval::of(&written);
     if old.is_some_and(|old| Approval::of(&annotation(old)) == state) {
         return;
     }
-    const SEE: &str = "see https://github.com/kubernetes/enhancements/pull/1111";
     let path = format!("metadata.annotations[{APPROVAL}]");
+    let words = state.words(&written);
     match state {
         Approval::Approved | Approval::Bypassed => {}
-        Approval::Missing => errors.required(
-            path,
-            &format!("protected groups must have approval annotation \"{APPROVAL}\", {SEE}"),
-        ),
-        Approval::Invalid => errors.invalid(
-            path,
-            written,
-            &format!(
-                "protected groups must have approval annotation \"{APPROVAL}\" with either a URL or a reason starting with \"unapproved\", {SEE}"
-            ),
-        ),
+        Approval::Missing => errors.required(path, &words),
+        Approval::Invalid => errors.invalid(path, written, &words),
     }
 }

@@ -58,6 +58,7 @@ pub use ephemeral::ephemeral_containers;
 pub use event::{event, new_event};
 pub use extension::{
     converted_metadata, custom_resource, custom_resource_definition, custom_resource_definition_status,
+    embedded_resource, scale_of_custom_resource,
 };
 pub use format::{dns_1035_label, dns_label, dns_subdomain, label_value, qualified_name};
 pub use ingress::{ingress, ingress_class};

@@ -28,13 +28,39 @@ pub struct CustomResourceDefinitionSpec {
     pub group: String,
     /// The names that it asks for.
     pub names: Names,
+    /// How its objects are converted.
+    pub conversion: DefinitionConversion,
+}
+
+/// `spec.conversion` of a definition.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct DefinitionConversion {
+    /// Of the strategy `Webhook`.
+    pub webhook: DefinitionWebhook,
+}
+
+/// `spec.conversion.webhook` of a definition.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct DefinitionWebhook {
+    /// Where it is.
+    pub client_config: DefinitionClient,
+}
+
+/// `spec.conversion.webhook.clientConfig` of a definition.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct DefinitionClient {
+    /// Who vouches for the webhook, in PEM and base64.
+    pub ca_bundle: String,
 }
 
 /// `status` of a definition.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub struct CustomResourceDefinitionStatus {
-    /// `NamesAccepted`, `Established`, `Terminating`.
+    /// `NamesAccepted`, `Established`, `KubernetesAPIApprovalPolicyConformant`, `Terminating`.
     pub conditions: Vec<Condition>,
     /// The names that it has.
     pub accepted_names: Names,

@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::json::{entries, int, items, text};
 use crate::kinds::KindInfo;
-use crate::validation::dns_label;
+use crate::validation::{dns_label, qualified_name};
 
 /// What is said of names that end up in the names of pods.
 const IN_NAMES: &str = "this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended";
@@ -57,28 +57,31 @@ pub fn of(kind: &KindInfo, object: &Value, old: Option<&Value>) -> Vec<String> {
                 "deprecated in v1.32+; prefer separate namespaces to isolate access to mounted secrets";
             annotation(object, key, advice)
         }
+        _ if kind.custom().is_some() => finalizers(object, old),
         _ => Vec::new(),
     }
 }
 
-/// Custom resources may have finalizers of any name; those without a domain are advised against where they are new.
+/// Finalizers of custom resources should say whose they are.
 fn finalizers(object: &Value, old: Option<&Value>) -> Vec<String> {
-    const STANDARD: [&str; 3] = ["kubernetes", "orphan", "foregroundDeletion"];
+    const PATH: &str = "metadata.finalizers";
+    const STANDARD: [&str; 3] = ["orphan", "foregroundDeletion", "kubernetes"];
     let known = old.map(|old| items(old, "/metadata/finalizers")).unwrap_or_default();
-    let new = items(object, "/metadata/finalizers").iter().filter(|name| !known.contains(name));
-    let mut names: Vec<&str> = new.filter_map(Value::as_str).collect();
-    names.sort_unstable();
-    names.dedup();
-    let plain = names.into_iter().filter(|name| !name.contains('/') && !STANDARD.contains(name));
-    plain
-        .map(|name| {
-            let path = if name.contains('.') { " including a path (/)" } else { "" };
-            format!(
-                "metadata.finalizers: {name:?}: prefer a domain-qualified finalizer name{path} to avoid accidental conflicts with other \
-                 finalizer writers"
-            )
-        })
-        .collect()
+    let added = items(object, "/metadata/finalizers").iter().filter(|name| !known.contains(name));
+    let mut added: Vec<&str> = added.filter_map(Value::as_str).collect();
+    added.sort_unstable();
+    added.dedup();
+    let mut warnings = Vec::new();
+    for name in added {
+        warnings.extend(qualified_name(name).into_iter().map(|why| format!("{PATH}: {name:?}: {why}")));
+        let how = if name.contains('.') { " including a path (/)" } else { "" };
+        if !name.contains('/') && !STANDARD.contains(&name) {
+            warnings.push(format!(
+                "{PATH}: {name:?}: prefer a domain-qualified finalizer name{how} to avoid accidental conflicts with other finalizer writers"
+            ));
+        }
+    }
+    warnings
 }
 
 /// Where a kind has what its pods are like.

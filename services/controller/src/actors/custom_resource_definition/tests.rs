@@ -48,7 +48,25 @@ fn a_definition_goes_after_its_objects() {
         "customresourcedefinition widgets.example.com deleted finalizers=customresourcecleanup.apiextensions.k8s.io WIDGETS",
         expect![[r#"
             patch customresourcedefinitions/widgets.example.com {"metadata":{"finalizers":[]}}: all objects of its kind are gone
-            status acceptedNames={"kind":"","plural":""} Terminating=True(InstanceDeletionInProgress) storedVersions=[]
+            status acceptedNames={"kind":"","plural":""} Terminating=False(NeverEstablished) storedVersions=[]
         "#]],
     );
+}
+
+#[test]
+fn the_last_conflict_is_told() {
+    check(
+        r#"customresourcedefinition widgets.example.com {"spec": {"group": "example.com", "names": {"plural": "widgets", "singular": "widget", "shortNames": ["w", "x"], "kind": "Widget", "listKind": "WidgetList"}}}
+           customresourcedefinition gadgets.example.com {"spec": {"group": "example.com"}, "status": {"acceptedNames": {"plural": "gadgets", "singular": "widget", "shortNames": ["w", "x"], "kind": "Gadget"}}}"#,
+        expect![[""]],
+    );
+}
+
+#[test]
+fn a_bundle_that_is_none_keeps_a_definition_from_being_served() {
+    let definition = WIDGETS.replace(
+        "\"group\"",
+        "\"conversion\": {\"webhook\": {\"clientConfig\": {\"caBundle\": \"bm9uZQ==\"}}}, \"group\"",
+    );
+    check(&format!("customresourcedefinition widgets.example.com {definition}"), expect![[""]]);
 }
