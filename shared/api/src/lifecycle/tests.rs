@@ -297,3 +297,20 @@ fn services_lose_what_only_their_old_type_had() {
     "#]]
     .assert_eq(&lines.concat());
 }
+
+#[test]
+fn a_daemon_set_counts_its_templates() {
+    let kind = kind("daemonsets.apps");
+    let counted = |object: &Value| object["metadata"]["annotations"][TEMPLATE_GENERATION].clone();
+    let mut first = json!({"metadata": {"name": "d", "annotations": {"a": "b"}}, "spec": {"template": {"spec": {"hostPID": true}}}});
+    prepare_create(&mut first, kind, "", &Uid::from("u"), Timestamp(0));
+    assert_eq!(counted(&first), "1");
+    let mut relabelled = first.clone();
+    relabelled["metadata"] = json!({"name": "d"});
+    prepare_update(&mut relabelled, &first, kind).unwrap();
+    assert_eq!(counted(&relabelled), "1");
+    let mut changed = relabelled.clone();
+    changed["spec"]["template"]["spec"]["hostPID"] = json!(false);
+    prepare_update(&mut changed, &relabelled, kind).unwrap();
+    assert_eq!(counted(&changed), "2");
+}
