@@ -57,6 +57,11 @@ async fn answer(
                 {"kind": "Order", "apiVersion": "shop.example.com/v1", "metadata": {"name": "tea", "namespace": "default"}},
             ]}),
         ),
+        "/openapi/v3" => (
+            200,
+            json!({"paths": {"apis/shop.example.com/v1": {"serverRelativeURL": "/openapi/v3/apis/shop.example.com/v1?hash=A"}}}),
+        ),
+        "/openapi/v3/apis/shop.example.com/v1" => (200, described()),
         _ => (
             404,
             json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 404, "reason": "NotFound", "message": "no such order"}),
@@ -64,6 +69,21 @@ async fn answer(
     };
     let response = Response::builder().status(code).header("content-type", "application/json");
     Ok(response.body(Full::new(Bytes::from(body.to_string()))).unwrap())
+}
+
+/// The server's own document.
+fn described() -> Value {
+    let kind = json!([{"group": "shop.example.com", "version": "v1", "kind": "Order"}]);
+    let order = json!({
+        "type": "object", "description": "Order is what somebody wants.", "x-kubernetes-group-version-kind": kind,
+        "properties": {"size": {"type": "string", "enum": ["small", "large"], "description": "How much of it."}},
+    });
+    let read = json!({"get": {"x-kubernetes-group-version-kind": kind[0], "x-kubernetes-action": "list"}});
+    json!({
+        "openapi": "3.0.0", "info": {"title": "Shop", "version": "v1"},
+        "paths": {"/apis/shop.example.com/v1/namespaces/{namespace}/orders": read},
+        "components": {"schemas": {"com.example.shop.v1.Order": order}},
+    })
 }
 
 /// An address of this machine that endpoints may have.
@@ -128,6 +148,9 @@ fn requests_are_passed_on_to_the_server_of_an_api() {
     assert!(shop.asked.lock().unwrap().iter().any(|asked| asked.starts_with(&format!("GET {deep} admin "))));
     let versions = cluster.kubectl(&["api-versions"]).ok();
     assert!(versions.contains("shop.example.com/v1\n"), "{versions}");
+
+    let explained = cluster.kubectl(&["explain", "orders.size"]).ok();
+    assert!(explained.contains("ENUM:\n    small\n    large"), "{explained}");
 
     let refused = cluster.kubectl(&["get", "orders", "--as=jane"]).err();
     assert!(refused.contains("User \"jane\" cannot list resource \"orders\""), "{refused}");

@@ -44,13 +44,12 @@ const PRIORITIES: &[(&str, &str, u32, u32)] = &[
     ("coordination.k8s.io", "v1", 16_500, 15),
     ("node.k8s.io", "v1", 16_300, 15),
     ("discovery.k8s.io", "v1", 16_200, 15),
-    ("metrics.k8s.io", "v1beta1", 100, 100),
 ];
+/// Groups without APIServices, and their priorities: Kubernetes has none of who serves these, and what is measured may be served by
+/// whoever registers for it.
+const SILENT: [(&str, i64); 2] = [("apiregistration.k8s.io", 20_000), ("metrics.k8s.io", 100)];
 /// Of groups that definitions bring.
 const CUSTOM: (u32, u32) = (1_000, 100);
-/// Who serves this has no APIService, in Kubernetes neither.
-const REGISTRATION: &str = "apiregistration.k8s.io";
-
 /// What a read of APIServices shows, those that somebody has stored included; `None`: it is about something else.
 pub fn shown(context: &Context, call: &Call) -> Option<Arc<View>> {
     if call.kind.id != ID {
@@ -122,11 +121,18 @@ pub fn creation(context: &Context, call: &Call, object: &mut Value) -> Result<()
     Ok(())
 }
 
+/// How early clients look into a group that is served here.
+pub fn group_priority(group: &str) -> i64 {
+    let silent = SILENT.iter().find(|known| known.0 == group).map(|known| known.1);
+    let known = || PRIORITIES.iter().find(|known| known.0 == group).map_or(CUSTOM.0, |known| known.2);
+    silent.unwrap_or_else(|| known().into())
+}
+
 /// Every group and version that is served, and whether a definition brings it.
 fn local(kinds: &Kinds) -> BTreeMap<(&'static str, &'static str), bool> {
     let served = kinds.iter().map(|kind| ((kind.group, kind.version), kind.custom().is_some()));
     let others = unstored::all().map(|other| ((other.group, other.version), false));
-    served.chain(others).filter(|((group, _), _)| *group != REGISTRATION).collect()
+    served.chain(others).filter(|((group, _), _)| SILENT.iter().all(|silent| silent.0 != *group)).collect()
 }
 
 /// A definition's name is its plural and its group.
@@ -189,12 +195,10 @@ mod tests {
     fn every_group_and_version_has_one() {
         let names: Vec<String> =
             local(api::kinds()).into_keys().map(|(group, version)| name(group, version)).collect();
-        for expected in
-            ["v1.", "v1.apps", "v2.autoscaling", "v1.rbac.authorization.k8s.io", "v1beta1.metrics.k8s.io"]
-        {
+        for expected in ["v1.", "v1.apps", "v2.autoscaling", "v1.rbac.authorization.k8s.io"] {
             assert!(names.iter().any(|name| name == expected), "{expected}: {names:?}");
         }
-        assert!(!names.iter().any(|name| name.ends_with(REGISTRATION)), "{names:?}");
+        assert!(!names.iter().any(|name| SILENT.iter().any(|silent| name.ends_with(silent.0))), "{names:?}");
         assert!(is_local(api::kinds(), "v1.apps") && !is_local(api::kinds(), "v2.apps"));
     }
 

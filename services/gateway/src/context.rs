@@ -114,11 +114,16 @@ impl Context {
     /// Waits until the view holds `revision`; a failure if that takes too long.
     pub async fn caught_up(&self, revision: Revision) -> Result<(), Failure> {
         let waiting = tokio::time::timeout(CATCH_UP, self.view.wait_for(revision));
-        waiting.await.map_err(|_| {
-            Failure::timeout(format!(
-                "Too large resource version: {revision}, current: {}",
-                self.view.revision()
-            ))
-        })
+        waiting.await.map_err(|_| too_large(revision, self.view.revision()))
     }
+
+    /// The same of events, whose revisions are a space of their own.
+    pub async fn events_caught_up(&self, revision: Revision) -> Result<(), Failure> {
+        let waiting = tokio::time::timeout(CATCH_UP, self.events.caught_up(revision));
+        waiting.await.map_err(|_| too_large(revision, self.events.view().revision()))
+    }
+}
+
+fn too_large(wanted: Revision, current: Revision) -> Failure {
+    Failure::timeout(format!("Too large resource version: {wanted}, current: {current}"))
 }

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::aggregate::{Remote, aggregated_resources};
+use crate::api_services;
 use crate::context::Context;
 use crate::failure::Failure;
 use crate::fields::set;
@@ -26,12 +27,22 @@ const CUSTOM_VERBS: [&str; 8] =
 const NAMESPACES: ResourceId = ResourceId::new("namespaces");
 const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
+/// What a request says about the form of what it wants.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The `Accept` header.
+    pub accept: &'a str,
+    /// The `If-None-Match` header: what the client has.
+    pub known: &'a str,
+}
+
 /// `/version`. It speaks as the version of Kubernetes whose API this is.
 pub fn version() -> Response {
     respond::value(
         200,
         &json!({
-            "major": "1", "minor": "35", "gitVersion": concat!("v1.35.0+odeon.", env!("CARGO_PKG_VERSION")),
+            "major": "1", "minor": "35", "emulationMajor": "1", "emulationMinor": "35",
+            "minCompatibilityMajor": "1", "minCompatibilityMinor": "34", "gitVersion": concat!("v1.35.0+odeon.", env!("CARGO_PKG_VERSION")),
             "gitCommit": "", "gitTreeState": "clean", "buildDate": "1970-01-01T00:00:00Z",
             "goVersion": "", "compiler": "rustc", "platform": format!("{}/{}", std::env::consts::OS, go_architecture()),
         }),
@@ -67,8 +78,8 @@ pub fn paths(kinds: &Kinds, remotes: &[Remote]) -> Response {
 }
 
 /// `/api`.
-pub fn core_versions(kinds: &Kinds, accept: &str, context: &Context) -> Response {
-    aggregated(kinds, &[], accept, |group| group.is_empty()).unwrap_or_else(|| {
+pub fn core_versions(kinds: &Kinds, wanted: Wanted<'_>, context: &Context) -> Response {
+    aggregated(kinds, &[], wanted, |group| group.is_empty()).unwrap_or_else(|| {
         let address = json!([{"clientCIDR": "0.0.0.0/0", "serverAddress": context.address.to_string()}]);
         respond::value(
             200,
@@ -78,10 +89,9 @@ pub fn core_versions(kinds: &Kinds, accept: &str, context: &Context) -> Response
 }
 
 /// `/apis`.
-pub fn groups(kinds: &Kinds, remotes: &[Remote], accept: &str) -> Response {
-    aggregated(kinds, remotes, accept, |group| !group.is_empty()).unwrap_or_else(|| {
-        let named = group_versions(kinds, remotes);
-        let named = named.into_iter().filter(|(group, _)| !group.is_empty());
+pub fn groups(kinds: &Kinds, remotes: &[Remote], wanted: Wanted<'_>) -> Response {
+    aggregated(kinds, remotes, wanted, |group| !group.is_empty()).unwrap_or_else(|| {
+        let named = by_priority(kinds, remotes).into_iter().filter(|(group, _)| !group.is_empty());
         let groups: Vec<Value> = named.map(|(group, versions)| group_value(group, &versions)).collect();
         respond::value(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}))
     })
@@ -134,6 +144,18 @@ fn group_versions<'r>(kinds: &Kinds, remotes: &'r [Remote]) -> BTreeMap<&'r str,
     groups
         .values_mut()
         .for_each(|versions| versions.sort_by_key(|version| std::cmp::Reverse(maturity(version))));
+    groups
+}
+
+/// The same in the order in which clients look for a resource of which they know the name only.
+fn by_priority<'r>(kinds: &Kinds, remotes: &'r [Remote]) -> Vec<(&'r str, Vec<&'r str>)> {
+    let mut groups: Vec<_> = group_versions(kinds, remotes).into_iter().collect();
+    let priority = |group: &str| {
+        let registered = remotes.iter().filter(|remote| remote.api.group == group);
+        let highest = registered.map(|remote| remote.priority).max();
+        highest.unwrap_or_else(|| api_services::group_priority(group))
+    };
+    groups.sort_by_key(|(group, _)| std::cmp::Reverse(priority(group)));
     groups
 }
 
@@ -211,10 +233,10 @@ fn aggregated_unstored(other: &Unstored) -> Value {
 fn aggregated(
     kinds: &Kinds,
     remotes: &[Remote],
-    accept: &str,
-    wanted: impl Fn(&str) -> bool,
+    wanted: Wanted<'_>,
+    belongs: impl Fn(&str) -> bool,
 ) -> Option<Response> {
-    let ranges = media_ranges(accept);
+    let ranges = media_ranges(wanted.accept);
     let range = ranges.iter().find(|range| range.form == "APIGroupDiscoveryList" || range.takes_json())?;
     let (version, content_type) = match (range.form.as_str(), range.version.as_str()) {
         ("APIGroupDiscoveryList", "v2") => {
@@ -225,14 +247,14 @@ fn aggregated(
         }
         _ => return None,
     };
-    let groups = group_versions(kinds, remotes).into_iter().filter(|(group, _)| wanted(group));
+    let groups = by_priority(kinds, remotes).into_iter().filter(|(group, _)| belongs(group));
     let items: Vec<Value> = groups
         .map(|(group, versions)| {
             let version = |version: &&str| version_value(kinds, remotes, group, version);
             let versions = versions.iter().map(version).collect::<Vec<_>>();
             match group {
-                "" => json!({"metadata": {"creationTimestamp": null}, "versions": versions}),
-                name => json!({"metadata": {"name": name, "creationTimestamp": null}, "versions": versions}),
+                "" => json!({"metadata": {}, "versions": versions}),
+                name => json!({"metadata": {"name": name}, "versions": versions}),
             }
         })
         .collect();
@@ -240,7 +262,9 @@ fn aggregated(
         "kind": "APIGroupDiscoveryList", "apiVersion": format!("apidiscovery.k8s.io/{version}"), "metadata": {},
         "items": items,
     });
-    Some(respond::bytes(200, content_type, Bytes::from(list.to_string())))
+    let text = list.to_string();
+    let hash: String = Sha256::digest(&text).iter().map(|byte| format!("{byte:02X}")).collect();
+    Some(respond::revalidated(content_type, &hash, wanted.known, || Bytes::from(text)))
 }
 
 fn version_value(kinds: &Kinds, remotes: &[Remote], group: &str, version: &str) -> Value {

@@ -6,7 +6,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::StatusCode;
 use hyper::body::Frame;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER, WARNING};
+use hyper::header::{CONTENT_TYPE, ETAG, HeaderName, HeaderValue, RETRY_AFTER, VARY, WARNING};
 use serde_json::Value;
 
 use crate::compress::Compressible;
@@ -40,6 +40,26 @@ pub fn compressible(mut response: Response) -> Response {
 /// Anything that is complete.
 pub fn bytes(code: u16, content_type: &'static str, content: Bytes) -> Response {
     build(code, content_type, Full::new(content).map_err(|never| match never {}).boxed_unsync())
+}
+
+/// What a client may keep and ask about again: nothing but 304 if `known`, its `If-None-Match`, has this state's `hash`. What it gets
+/// depends on what it accepts.
+pub fn revalidated(
+    content_type: &'static str,
+    hash: &str,
+    known: &str,
+    content: impl FnOnce() -> Bytes,
+) -> Response {
+    let tag = format!("\"{hash}\"");
+    let mut response = match known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag) {
+        true => bytes(304, content_type, Bytes::new()),
+        false => bytes(200, content_type, content()),
+    };
+    if let Ok(tag) = HeaderValue::from_str(&tag) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response.headers_mut().insert(VARY, HeaderValue::from_static("Accept"));
+    response
 }
 
 /// Anything that comes in pieces.

@@ -82,18 +82,24 @@ async fn route(
         return Ok(respond::holding(response, open));
     }
     let (kinds, remotes) = (|| context.catalogue.kinds(), || aggregate::remotes(context));
+    let wanted = discovery::Wanted { accept: &accept, known: &known };
     match place {
         Place::Objects(path) => objects(context, user, request, path, query, seen).await,
         _ if request.method() != Method::GET && request.method() != Method::HEAD => {
             Err(Failure::method_not_allowed())
         }
-        Place::CoreVersions => Ok(discovery::core_versions(&kinds(), &accept, context)),
-        Place::Groups => Ok(discovery::groups(&kinds(), &remotes(), &accept)),
+        Place::CoreVersions => Ok(discovery::core_versions(&kinds(), wanted, context)),
+        Place::Groups => Ok(discovery::groups(&kinds(), &remotes(), wanted)),
         Place::Group(group) => discovery::group(&kinds(), &remotes(), &group),
         Place::Resources(api) => discovery::resources(&kinds(), &api),
         Place::OpenApi(rest) => {
             let hash = query.text("hash");
-            openapi::answer(&kinds(), &rest, openapi::Wanted { accept: &accept, hash, known: &known })
+            openapi::answer(
+                &kinds(),
+                remotes,
+                &rest,
+                openapi::Wanted { accept: &accept, hash, known: &known },
+            )
         }
         Place::Metrics => {
             Ok(respond::bytes(200, "text/plain; version=0.0.4", Bytes::from(telemetry::metrics::render())))

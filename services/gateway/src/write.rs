@@ -334,8 +334,7 @@ fn is_stored_as_now(kind: &KindInfo, stored: &Stored) -> bool {
 /// Waits until the next request here finds what was written, and is decided by it.
 pub async fn takes_effect(context: &Context, call: &Call, revision: Revision) -> Result<(), Failure> {
     if call.kind.id == events::ID {
-        context.events.caught_up(revision).await;
-        return Ok(());
+        return context.events_caught_up(revision).await;
     }
     context.caught_up(revision).await?;
     if call.kind.group == api::rbac::GROUP {

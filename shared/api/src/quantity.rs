@@ -127,33 +127,56 @@ impl<'de> Deserialize<'de> for Quantity {
     }
 }
 
-/// The spelling that Kubernetes stores: the largest suffix of the same family that loses nothing (`1000m` → `1`,
-/// `1024Mi` → `1Gi`, `0.5` → `500m`). `None` if it is malformed or has no exact spelling in thousandths.
+/// The spelling that Kubernetes stores: the largest suffix of the same family that loses nothing (`1000m` → `1`, `1024Mi` → `1Gi`,
+/// `0.5` → `500m`, `12e2` → `1200`), in billionths if it has to be, rounded away from zero below these. `None` if it is malformed or too
+/// large to tell.
 pub fn canonical(text: &str) -> Option<String> {
+    const BILLION: i128 = 1_000_000_000;
     let digits_end = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '+' | '-')).unwrap_or(text.len());
-    let (_, suffix) = text.split_at(digits_end);
-    let milli = Quantity::parse(text)?.milli;
-    if matches!(suffix, "n" | "u") || suffix.starts_with(['e', 'E']) && suffix.len() > 1 {
-        return None;
-    }
-    let units = milli / 1000;
-    if milli % 1000 != 0 {
-        return Some(format!("{milli}m"));
-    }
-    let binary = suffix.ends_with('i') && units.unsigned_abs() >= 1024;
-    let (base, names) = if binary {
-        (1024_i128, ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"])
-    } else {
-        (1000, ["k", "M", "G", "T", "P", "E"])
-    };
-    let mut spelled = (units, "");
-    for name in names {
-        if spelled.0 == 0 || spelled.0 % base != 0 {
-            break;
+    let (number, suffix) = text.split_at(digits_end);
+    let ((numerator, denominator), (up, down)) = (decimal(number)?, scale(suffix)?);
+    let scaled = numerator.checked_mul(up)?.checked_mul(BILLION)?;
+    let divisor = denominator.checked_mul(down)?;
+    let mut spelled = scaled / divisor + (scaled % divisor).signum();
+    if suffix.ends_with('i')
+        && spelled % BILLION == 0
+        && spelled.unsigned_abs() >= 1024 * BILLION.unsigned_abs()
+    {
+        spelled /= BILLION;
+        let mut name = "";
+        for larger in ["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"] {
+            if spelled % 1024 != 0 {
+                break;
+            }
+            (spelled, name) = (spelled / 1024, larger);
         }
-        spelled = (spelled.0 / base, name);
+        return Some(format!("{spelled}{name}"));
     }
-    Some(format!("{}{}", spelled.0, spelled.1))
+    let has_exponent = suffix.starts_with(['e', 'E']) && suffix.len() > 1;
+    let mut power = -9;
+    while spelled % 1000 == 0 && power < if spelled == 0 { 0 } else { 18 } {
+        (spelled, power) = (spelled / 1000, power + 3);
+    }
+    Some(match power {
+        0 => spelled.to_string(),
+        power if has_exponent => format!("{spelled}e{power}"),
+        power => format!("{spelled}{}", thousands(power)),
+    })
+}
+
+/// The suffix of a power of ten.
+fn thousands(power: i32) -> &'static str {
+    match power {
+        -9 => "n",
+        -6 => "u",
+        -3 => "m",
+        3 => "k",
+        6 => "M",
+        9 => "G",
+        12 => "T",
+        15 => "P",
+        _ => "E",
+    }
 }
 
 #[cfg(test)]
@@ -172,8 +195,18 @@ mod tests {
             ("100M", Some("100M")),
             ("0", Some("0")),
             ("10000.1Ti", Some("10995226228922777600m")),
-            ("1e3", None),
-            ("5n", None),
+            ("1e3", Some("1e3")),
+            ("12e2", Some("1200")),
+            ("1E-3", Some("1e-3")),
+            ("5n", Some("5n")),
+            ("0.0005", Some("500u")),
+            ("1500u", Some("1500u")),
+            ("0.1n", Some("1n")),
+            ("-0.1n", Some("-1n")),
+            ("1.5Ki", Some("1536")),
+            ("0.5Ki", Some("512")),
+            ("0.1Ki", Some("102400m")),
+            ("1000000E", Some("1000000E")),
             ("much", None),
         ] {
             assert_eq!(canonical(text).as_deref(), expected, "{text}");

@@ -1,10 +1,17 @@
 //! What a report about a pod changes in its object.
 
-use api::json::text;
+use api::json::{flag, items, text};
 use api::messages::{AGENT_CONDITIONS, PodReport};
 use api::{NodeName, Timestamp};
 use bus::Stored;
 use serde_json::{Map, Value, json};
+
+/// Where a pod has its containers, and where their statuses.
+const CONTAINERS: [(&str, &str); 3] = [
+    ("containers", "containerStatuses"),
+    ("initContainers", "initContainerStatuses"),
+    ("ephemeralContainers", "ephemeralContainerStatuses"),
+];
 
 /// What to do with one report.
 #[derive(Debug, PartialEq)]
@@ -59,7 +66,18 @@ fn put_status(pod: &mut Value, mut status: Map<String, Value>) -> bool {
     if ended(old.get("phase")) && old.get("phase") != status.get("phase") {
         return false;
     }
-    let own = status.remove("conditions").and_then(|own| own.as_array().cloned()).unwrap_or_default();
+    let mut own = match status.remove("conditions") {
+        Some(Value::Array(own)) => own,
+        Some(_) | None => Vec::new(),
+    };
+    for condition in own.iter_mut().filter_map(Value::as_object_mut) {
+        // Nobody probes conditions; Kubernetes says so.
+        condition.entry("lastProbeTime").or_insert(Value::Null);
+    }
+    for (containers, statuses) in CONTAINERS {
+        let specs = object.get("spec").and_then(|spec| spec.get(containers)).and_then(Value::as_array);
+        show_mounts(specs.map(Vec::as_slice).unwrap_or_default(), status.get_mut(statuses));
+    }
     let foreign = old.get("conditions").and_then(Value::as_array).into_iter().flatten();
     let is_agents = |known: &Value| AGENT_CONDITIONS.contains(&text(known, "/type"));
     let mut conditions: Vec<Value> = foreign
@@ -77,13 +95,34 @@ fn put_status(pod: &mut Value, mut status: Map<String, Value>) -> bool {
     changed
 }
 
+/// Tells with each container's status what is mounted into it, as kubelets do.
+fn show_mounts(specs: &[Value], statuses: Option<&mut Value>) {
+    for status in statuses.and_then(Value::as_array_mut).into_iter().flatten() {
+        let spec = specs.iter().find(|spec| spec.get("name") == status.get("name"));
+        let mounts = spec.map(|spec| items(spec, "/volumeMounts")).unwrap_or_default();
+        if let (Some(status), false) = (status.as_object_mut(), mounts.is_empty()) {
+            status.insert("volumeMounts".to_owned(), mounts.iter().map(shown_mount).collect());
+        }
+    }
+}
+
+fn shown_mount(mount: &Value) -> Value {
+    let mut shown = json!({"name": mount.get("name"), "mountPath": mount.get("mountPath")});
+    if let (Some(fields), true) = (shown.as_object_mut(), flag(mount, "/readOnly")) {
+        fields.insert("readOnly".to_owned(), true.into());
+        // The engine makes the mount read-only, not what is mounted below it.
+        fields.insert("recursiveReadOnly".to_owned(), "Disabled".into());
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn conditions_of_others_stay_and_the_agents_end_with_its_word() {
-        let conditions = |kinds: &[&str]| json!({"conditions": kinds.iter().map(|kind| json!({"type": kind})).collect::<Vec<_>>()});
+        let conditions = |kinds: &[&str]| json!({"conditions": kinds.iter().map(|kind| json!({"type": kind, "lastProbeTime": null})).collect::<Vec<_>>()});
         let mut pod = json!({"status": conditions(&["PodScheduled", "example.com/gate", "PodResizeInProgress", "Ready"])});
         let Value::Object(report) = conditions(&["Ready", "ContainersReady"]) else { unreachable!() };
         assert!(put_status(&mut pod, report));
@@ -91,5 +130,25 @@ mod tests {
             pod["status"],
             conditions(&["PodScheduled", "example.com/gate", "Ready", "ContainersReady"])
         );
+    }
+
+    #[test]
+    fn what_is_mounted_is_told() {
+        let mounts =
+            json!([{"name": "v", "mountPath": "/v"}, {"name": "t", "mountPath": "/t", "readOnly": true}]);
+        let mut pod = json!({"spec": {"containers": [{"name": "a", "volumeMounts": mounts}, {"name": "b"}]}});
+        let Value::Object(report) = json!({"containerStatuses": [{"name": "b"}, {"name": "a"}]}) else {
+            unreachable!()
+        };
+        assert!(put_status(&mut pod, report.clone()));
+        let told = json!([
+            {"name": "b"},
+            {"name": "a", "volumeMounts": [
+                {"name": "v", "mountPath": "/v"},
+                {"name": "t", "mountPath": "/t", "readOnly": true, "recursiveReadOnly": "Disabled"},
+            ]},
+        ]);
+        assert_eq!(pod["status"]["containerStatuses"], told);
+        assert!(!put_status(&mut pod, report));
     }
 }

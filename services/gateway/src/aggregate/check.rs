@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 
-use super::{ID, Registered, all, pass};
+use super::{ID, Registered, Served, all, pass};
 use crate::context::Context;
 use crate::dial::{Destination, Port};
 use crate::fields::set;
@@ -65,7 +65,8 @@ async fn look_at(context: &Context, registered: &Registered) {
         Some(standing) => standing,
         None => match discover(context, registered).await {
             Ok(resources) => {
-                context.aggregates.known().insert(registered.name.clone(), resources);
+                let served = Served { resources, document: document(context, registered).await };
+                context.aggregates.known().insert(registered.name.clone(), served);
                 Standing { available: true, reason: "Passed", message: "all checks passed".to_owned() }
             }
             Err(message) => Standing { available: false, reason: "FailedDiscoveryCheck", message },
@@ -130,9 +131,22 @@ fn lacks(
 /// What the server says it serves; else why it says nothing.
 async fn discover(context: &Context, registered: &Registered) -> Result<Arc<[Value]>, String> {
     let (group, version) = (&registered.api.group, &registered.api.version);
-    let path = format!("/apis/{group}/{version}");
+    let list = ask(context, registered, &format!("/apis/{group}/{version}")).await?;
+    Ok(items(&list, "/resources").into())
+}
+
+/// Where the server's document of OpenAPI v3 is, as its index says. Servers need not have one.
+async fn document(context: &Context, registered: &Registered) -> Option<Arc<str>> {
+    let index = ask(context, registered, "/openapi/v3").await.ok()?;
+    let path = format!("apis/{}/{}", registered.api.group, registered.api.version);
+    let place = index.get("paths")?.get(&path)?.get("serverRelativeURL")?.as_str()?;
+    place.starts_with(&format!("/openapi/v3/{path}")).then(|| place.into())
+}
+
+/// What the server has at a path.
+async fn ask(context: &Context, registered: &Registered, path: &str) -> Result<Value, String> {
     let url = format!("https://{}{path}", registered.service.server_name());
-    let request = Request::get(&path)
+    let request = Request::get(path)
         .header(ACCEPT, "application/json")
         .header(pass::USER, "system:kube-aggregator")
         .header(pass::GROUP, crate::auth::MASTERS)
@@ -145,8 +159,7 @@ async fn discover(context: &Context, registered: &Registered) -> Result<Arc<[Val
     if !answer.status().is_success() {
         return Err(failed(format!("bad status from {url}: {}", answer.status().as_u16())));
     }
-    let list: Value = serde_json::from_slice(answer.body()).map_err(|error| failed(error.to_string()))?;
-    Ok(items(&list, "/resources").into())
+    serde_json::from_slice(answer.body()).map_err(|error| failed(error.to_string()))
 }
 
 /// Writes the condition `Available`, if it is another than before. Another gateway that was faster is right too.

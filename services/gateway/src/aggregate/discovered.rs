@@ -14,8 +14,12 @@ use crate::path::GroupVersion;
 pub struct Remote {
     /// Which.
     pub api: GroupVersion,
+    /// How early clients look into its group.
+    pub priority: i64,
     /// Its `APIResource`s, as the server listed them last.
     pub resources: Arc<[Value]>,
+    /// Where its document of OpenAPI v3 is, if it has one.
+    pub document: Option<Arc<str>>,
     /// The server has said so lately.
     pub is_current: bool,
 }
@@ -76,7 +80,8 @@ mod tests {
             json!({"name": "shops", "singularName": "shop", "namespaced": false, "kind": "Shop", "verbs": []}),
         ];
         let api = GroupVersion { group: "shop.example.com".to_owned(), version: "v1".to_owned() };
-        let remote = Remote { api, resources: resources.into(), is_current: true };
+        let remote =
+            Remote { api, priority: 1_000, resources: resources.into(), document: None, is_current: true };
         let lines: String =
             aggregated_resources(&remote).iter().map(|resource| format!("{resource}\n")).collect();
         expect![[r#"

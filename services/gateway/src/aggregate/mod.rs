@@ -26,7 +26,16 @@ const ID: ResourceId = ResourceId::new("apiservices.apiregistration.k8s.io");
 
 /// What the servers of other APIs said last of what they serve, by the names of their APIServices.
 #[derive(Default)]
-pub struct Aggregates(Mutex<BTreeMap<String, Arc<[Value]>>>);
+pub struct Aggregates(Mutex<BTreeMap<String, Served>>);
+
+/// What one of them serves.
+#[derive(Clone, Debug, Default)]
+struct Served {
+    /// Its `APIResource`s.
+    resources: Arc<[Value]>,
+    /// Where its document of OpenAPI v3 is, if it has one: the path and a hash.
+    document: Option<Arc<str>>,
+}
 
 /// One group and version that another server serves.
 #[derive(Clone, Debug)]
@@ -35,6 +44,8 @@ pub struct Registered {
     pub name: String,
     /// What it serves.
     pub api: GroupVersion,
+    /// How early clients look into its group.
+    priority: i64,
     /// Where the server is.
     pub service: ServicePort,
     /// Its authorities, in PEM; empty: whom the machine trusts.
@@ -46,7 +57,7 @@ pub struct Registered {
 }
 
 impl Aggregates {
-    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<[Value]>>> {
+    fn known(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Served>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -63,6 +74,7 @@ impl Registered {
         Some(Self {
             name: text(object, "/metadata/name").to_owned(),
             api: GroupVersion { group: part("group"), version: part("version") },
+            priority: int(object, "/spec/groupPriorityMinimum").unwrap_or_default(),
             service: ServicePort {
                 namespace: part("service/namespace"),
                 name: part("service/name"),
@@ -90,15 +102,16 @@ impl Registered {
 
 /// The server that answers for a place, if it is another one.
 pub fn of(context: &Context, place: &Place) -> Option<Registered> {
-    let api = match place {
-        Place::Objects(path) => &path.api,
-        Place::Resources(api) => api,
+    let (group, version) = match place {
+        Place::Objects(path) => (path.api.group.as_str(), path.api.version.as_str()),
+        Place::Resources(api) => (api.group.as_str(), api.version.as_str()),
+        Place::OpenApi(rest) => rest.strip_prefix("v3/apis/")?.split_once('/')?,
         _ => return None,
     };
-    if api.group.is_empty() {
+    if group.is_empty() {
         return None;
     }
-    let key = ObjectKey::cluster(ID, &format!("{}.{}", api.version, api.group));
+    let key = ObjectKey::cluster(ID, &format!("{version}.{group}"));
     Registered::of(&context.view.get(&key)?.value())
 }
 
@@ -113,9 +126,10 @@ pub fn remotes(context: &Context) -> Vec<Remote> {
     let all = all(context);
     let known = context.aggregates.known();
     let remote = |registered: Registered| {
-        let resources = known.get(&registered.name).cloned();
-        let is_current = registered.is_available && resources.is_some();
-        Remote { api: registered.api, resources: resources.unwrap_or_default(), is_current }
+        let served = known.get(&registered.name).cloned();
+        let is_current = registered.is_available && served.is_some();
+        let Served { resources, document } = served.unwrap_or_default();
+        Remote { api: registered.api, priority: registered.priority, resources, document, is_current }
     };
     all.into_iter().map(remote).collect()
 }

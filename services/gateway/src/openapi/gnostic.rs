@@ -39,6 +39,9 @@ fn schema(value: &Value) -> Vec<u8> {
     for name in api::json::items(value, "/required").iter().filter_map(Value::as_str) {
         bytes.extend(text(19, name));
     }
+    for possible in api::json::items(value, "/enum") {
+        bytes.extend(field(20, &text(2, &possible.to_string())));
+    }
     if let Some(additional) = value.get("additionalProperties") {
         bytes.extend(field(21, &field(1, &schema(additional))));
     }

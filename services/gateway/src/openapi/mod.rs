@@ -12,10 +12,11 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use api::Kinds;
 use bytes::Bytes;
-use hyper::header::{CACHE_CONTROL, ETAG, HeaderValue, LOCATION, VARY};
+use hyper::header::{CACHE_CONTROL, HeaderValue, LOCATION};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::aggregate::Remote;
 use crate::failure::Failure;
 use crate::negotiate::media_ranges;
 use crate::respond::{self, Response};
@@ -55,9 +56,14 @@ pub struct Wanted<'a> {
 }
 
 /// `/openapi/…`.
-pub fn answer(kinds: &Kinds, rest: &str, wanted: Wanted<'_>) -> Result<Response, Failure> {
+pub fn answer(
+    kinds: &Kinds,
+    remotes: impl FnOnce() -> Vec<Remote>,
+    rest: &str,
+    wanted: Wanted<'_>,
+) -> Result<Response, Failure> {
     let document = match rest {
-        "v3" => return Ok(respond::value(200, &index(kinds))),
+        "v3" => return Ok(respond::value(200, &index(kinds, &remotes()))),
         "v2" if wanted.accept.contains("proto-openapi.spec.v2") => Document::V2Protobuf,
         "v2" => Document::V2Json,
         rest => {
@@ -84,30 +90,26 @@ fn deliver(kinds: &Kinds, document: Document, wanted: Wanted<'_>) -> Response {
         }
         return moved;
     }
-    let tag = format!("\"{hash}\"");
-    let mut response = match wanted.known.split(',').any(|known| known.trim().trim_start_matches("W/") == tag)
-    {
-        true => respond::bytes(304, document.media_type(), Bytes::new()),
-        false => respond::bytes(200, document.media_type(), document.rendered(kinds, &hash)),
-    };
-    let headers = response.headers_mut();
-    if let Ok(tag) = HeaderValue::from_str(&tag) {
-        headers.insert(ETAG, tag);
-    }
-    headers.insert(VARY, HeaderValue::from_static("Accept"));
+    let rendered = || document.rendered(kinds, &hash);
+    let mut response = respond::revalidated(document.media_type(), &hash, wanted.known, rendered);
     if !wanted.hash.is_empty() {
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("public, immutable"));
     }
     response
 }
 
 /// `/openapi/v3`: where the documents of the groups and versions are. Hashes tell clients when to fetch them anew.
-fn index(kinds: &Kinds) -> Value {
+fn index(kinds: &Kinds, remotes: &[Remote]) -> Value {
     let entry = |version: GroupVersion| {
         let url = version.document_url(&Document::V3(version).hash(kinds));
         (version.path(), json!({"serverRelativeURL": url}))
     };
-    let paths: Map<String, Value> = model::group_versions(kinds).into_iter().map(entry).collect();
+    let elsewhere = remotes.iter().filter_map(|remote| {
+        let url = remote.document.as_deref()?;
+        Some((format!("apis/{}/{}", remote.api.group, remote.api.version), json!({"serverRelativeURL": url})))
+    });
+    let paths: Map<String, Value> =
+        model::group_versions(kinds).into_iter().map(entry).chain(elsewhere).collect();
     json!({"paths": paths})
 }
 

@@ -105,18 +105,18 @@ fn writes_have_their_parameters() {
 
 #[test]
 fn hashes_lead_to_documents() {
-    let index = index(api::kinds());
+    let index = index(api::kinds(), &[]);
     let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap();
     let hash = url.strip_prefix("/openapi/v3/apis/apps/v1?hash=").unwrap();
     let wanted = |hash, known| Wanted { accept: "application/json", hash, known };
-    let answered = answer(api::kinds(), "v3/apis/apps/v1", wanted(hash, "")).unwrap();
+    let answered = answer(api::kinds(), Vec::new, "v3/apis/apps/v1", wanted(hash, "")).unwrap();
     assert_eq!(answered.status(), 200);
     let tag = answered.headers()["etag"].to_str().unwrap().to_owned();
-    assert_eq!(answer(api::kinds(), "v3/apis/apps/v1", wanted("", &tag)).unwrap().status(), 304);
-    let moved = answer(api::kinds(), "v3/apis/apps/v1", wanted("OLD", "")).unwrap();
+    assert_eq!(answer(api::kinds(), Vec::new, "v3/apis/apps/v1", wanted("", &tag)).unwrap().status(), 304);
+    let moved = answer(api::kinds(), Vec::new, "v3/apis/apps/v1", wanted("OLD", "")).unwrap();
     assert_eq!((moved.status().as_u16(), moved.headers()["location"].to_str().unwrap()), (301, url));
-    assert_eq!(answer(api::kinds(), "v3/apis/none/v1", wanted("", "")).unwrap_err().code(), 404);
+    assert_eq!(answer(api::kinds(), Vec::new, "v3/apis/none/v1", wanted("", "")).unwrap_err().code(), 404);
     let protobuf =
         Wanted { accept: "application/com.github.proto-openapi.spec.v3@v1.0+protobuf", hash: "", known: "" };
-    assert_eq!(answer(api::kinds(), "v3/api/v1", protobuf).unwrap_err().code(), 406);
+    assert_eq!(answer(api::kinds(), Vec::new, "v3/api/v1", protobuf).unwrap_err().code(), 406);
 }

@@ -44,8 +44,8 @@ async fn what_is_served_has_them() {
         .map(|group| group["versions"].as_array().unwrap().len())
         .sum();
     let list = cluster.get(API_SERVICES).await.ok();
-    // The core's has one, and the group of APIServices has none.
-    assert_eq!(names(&list).len(), served, "{:?}", names(&list));
+    // The core's has one; the groups of APIServices and of what is measured have none.
+    assert_eq!(names(&list).len() + 1, served, "{:?}", names(&list));
     let started = cluster
         .get(&format!(
             "{API_SERVICES}?labelSelector=kube-aggregator.kubernetes.io/automanaged=onstart&limit=2"
@@ -137,4 +137,37 @@ async fn servers_of_other_apis_are_told_whom_to_believe() {
         cluster.get(role).await.ok()["rules"][0]["resourceNames"],
         json!(["extension-apiserver-authentication"])
     );
+}
+
+#[tokio::test]
+async fn who_measures_may_be_somebody_else() {
+    let cluster = Cluster::start().await;
+    let measured = "/apis/metrics.k8s.io/v1beta1";
+    assert_eq!(cluster.get(measured).await.code, 200);
+    assert_eq!(cluster.get(&format!("{API_SERVICES}/v1beta1.metrics.k8s.io")).await.code, 404);
+    let other = json!({"apiVersion": "apiregistration.k8s.io/v1", "kind": "APIService",
+        "metadata": {"name": "v1beta1.metrics.k8s.io"},
+        "spec": {"group": "metrics.k8s.io", "version": "v1beta1", "groupPriorityMinimum": 100, "versionPriority": 100,
+            "insecureSkipTLSVerify": true, "service": {"namespace": "kube-system", "name": "metrics-server"}}});
+    cluster.post(API_SERVICES, &other).await.ok();
+    assert_eq!(cluster.get(measured).await.code, 503);
+    assert_eq!(cluster.get(&format!("{measured}/nodes")).await.code, 503);
+    cluster.delete(&format!("{API_SERVICES}/v1beta1.metrics.k8s.io"), &json!({})).await.ok();
+    assert_eq!(cluster.get(measured).await.code, 200);
+}
+
+#[tokio::test]
+async fn groups_come_by_priority() {
+    let cluster = Cluster::start().await;
+    let groups = cluster.get("/apis").await.ok();
+    let groups: Vec<&str> =
+        groups["groups"].as_array().unwrap().iter().map(|group| group["name"].as_str().unwrap()).collect();
+    assert_eq!(groups[..4], ["apiregistration.k8s.io", "apps", "events.k8s.io", "authentication.k8s.io"]);
+    assert_eq!(groups.last(), Some(&"metrics.k8s.io"));
+    let accept = ("accept", "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList");
+    let all = cluster.ask("GET", "/apis", &[accept], bytes::Bytes::new()).await;
+    assert_eq!(all.json()["items"][0]["metadata"], json!({"name": "apiregistration.k8s.io"}));
+    let tag = all.headers["etag"].to_str().unwrap();
+    let again = cluster.ask("GET", "/apis", &[accept, ("if-none-match", tag)], bytes::Bytes::new()).await;
+    assert_eq!((again.code, again.text.as_str()), (304, ""));
 }

@@ -1,4 +1,5 @@
-//! Reads an object by the schema of its kind: unknown fields are named, wrong types explained in Go's words, nulls left out.
+//! Reads an object by the schema of its kind: unknown fields are named, wrong types explained in Go's words, nulls and what Go
+//! would not write again left out.
 
 mod scalar;
 mod words;
@@ -62,7 +63,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The entries of a message. What is null was not given; what must be there is there afterwards.
+    /// The entries of a message. What is null, or zero where Go leaves that out, was not given; what must be there is there afterwards.
     fn entries(
         &mut self,
         message: &'static Message,
@@ -80,7 +81,7 @@ impl Reader {
                 Some(_) if value.is_null() => {}
                 Some((owner, field)) => {
                     outcome = self.field(Place { owner, field, at: &at }, value);
-                    return true;
+                    return outcome.is_err() || !field.leaves_out(value);
                 }
             }
             false

@@ -19,6 +19,8 @@ const SERVER_FIELDS: [&str; 5] =
     ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds"];
 /// Fields of `metadata` that are never stored.
 const UNSTORED_FIELDS: [&str; 2] = ["resourceVersion", "selfLink"];
+/// What Kubernetes' types of daemon sets before `apps/v1` had as a field.
+const TEMPLATE_GENERATION: &str = "deprecated.daemonset.template.generation";
 /// Which fields who owns: an update hands it on, a new object starts without.
 const OWNERS: &str = "managedFields";
 
@@ -48,8 +50,10 @@ pub fn begin(object: &mut Value, kind: &KindInfo, suffix: &str, uid: &Uid, now: 
             metadata.insert("generation".into(), json!(1));
         }
     }
-    if kind.id.as_str() == "namespaces" {
-        crate::defaults::namespace_label(object);
+    match kind.id.as_str() {
+        "namespaces" => crate::defaults::namespace_label(object),
+        "daemonsets.apps" => count_template(object, None),
+        _ => {}
     }
     prepare_status(object, kind);
 }
@@ -170,6 +174,7 @@ pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(
     match kind.id.as_str() {
         "services" => service::carry_over(new, old),
         "pods" => crate::admission::keep_priority(new, old),
+        "daemonsets.apps" => count_template(new, Some(old)),
         _ => {}
     }
     if kind.id == custom::DEFINITIONS {
@@ -185,6 +190,26 @@ pub fn prepare_update(new: &mut Value, old: &Value, kind: &KindInfo) -> Result<(
         observe_policy(new);
     }
     Ok(())
+}
+
+/// How often a daemon set's template has changed, which old clients read from an annotation.
+fn count_template(object: &mut Value, old: Option<&Value>) {
+    let annotation = |object: &Value| {
+        object.get("metadata")?.get("annotations")?.get(TEMPLATE_GENERATION)?.as_str()?.parse::<i64>().ok()
+    };
+    let generation = match old {
+        None => 1,
+        Some(old) => {
+            let before = annotation(old).unwrap_or(1);
+            let changed = object.pointer("/spec/template") != old.pointer("/spec/template");
+            before.saturating_add(i64::from(changed))
+        }
+    };
+    let Some(metadata) = child(object, "metadata") else { return };
+    let annotations = metadata.entry("annotations").or_insert_with(|| json!({}));
+    if let Some(annotations) = annotations.as_object_mut() {
+        annotations.insert(TEMPLATE_GENERATION.into(), generation.to_string().into());
+    }
 }
 
 /// A policy whose expressions were refused is not stored: what is stored has been seen.

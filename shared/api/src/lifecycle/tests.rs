@@ -352,3 +352,20 @@ fn label_keys_join_the_selectors_of_a_new_pod() {
     "#]],
     );
 }
+
+#[test]
+fn a_daemon_set_counts_its_templates() {
+    let kind = kind("daemonsets.apps");
+    let counted = |object: &Value| object["metadata"]["annotations"][TEMPLATE_GENERATION].clone();
+    let mut first = json!({"metadata": {"name": "d", "annotations": {"a": "b"}}, "spec": {"template": {"spec": {"hostPID": true}}}});
+    prepare_create(&mut first, kind, "", &Uid::from("u"), Timestamp(0));
+    assert_eq!(counted(&first), "1");
+    let mut relabelled = first.clone();
+    relabelled["metadata"] = json!({"name": "d"});
+    prepare_update(&mut relabelled, &first, kind).unwrap();
+    assert_eq!(counted(&relabelled), "1");
+    let mut changed = relabelled.clone();
+    changed["spec"]["template"]["spec"]["hostPID"] = json!(false);
+    prepare_update(&mut changed, &relabelled, kind).unwrap();
+    assert_eq!(counted(&changed), "2");
+}

@@ -112,23 +112,12 @@ fn one(
             _ => Ok(()),
         };
     }
-    // The number 0 of an int-or-string is a value: most of them are pointers.
-    let keeps_zero = field.pointer || field.kind == Type::IntOrString;
-    let value = value(field, wire, depth)?.filter(|value| keeps_zero || !is_zero(value));
+    // On the wire, Go writes fields that are no pointers even if nobody set them.
+    let value = value(field, wire, depth)?.filter(|value| !field.leaves_out(value));
     if let Some(value) = value {
         object.insert(field.json.to_owned(), value);
     }
     Ok(())
-}
-
-/// Go writes fields that are no pointers even if nobody set them.
-fn is_zero(value: &Value) -> bool {
-    match value {
-        Value::String(text) => text.is_empty(),
-        Value::Bool(flag) => !flag,
-        Value::Number(number) => number.as_f64() == Some(0.0),
-        _ => false,
-    }
 }
 
 fn entry(field: &Field, bytes: &[u8], depth: usize) -> Result<(String, Value), ProtobufError> {

@@ -6,6 +6,8 @@ mod table;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use serde_json::Value;
+
 pub use descriptions::{Description, Descriptions, FieldDescription, Possible};
 
 static SCHEMA: LazyLock<Schema> = LazyLock::new(|| table::parse(include_str!("../../data/schema.txt")));
@@ -176,6 +178,21 @@ impl Field {
     /// Go writes it even when it has its zero.
     pub fn written(&self) -> bool {
         (self.always || self.required) && !self.pointer
+    }
+
+    /// Go leaves it out where it has this value: nobody can tell that it was given.
+    pub fn leaves_out(&self, value: &Value) -> bool {
+        match (self.shape, self.kind, value) {
+            _ if self.written() || self.pointer => false,
+            (Shape::List, _, Value::Array(values)) => values.is_empty(),
+            (Shape::Map, _, Value::Object(values)) => values.is_empty(),
+            (Shape::One, Type::String | Type::Bytes, Value::String(text)) => text.is_empty(),
+            (Shape::One, Type::Bool, Value::Bool(flag)) => !flag,
+            (Shape::One, Type::Int32 | Type::Int64 | Type::Float, Value::Number(number)) => {
+                number.as_f64() == Some(0.0)
+            }
+            _ => false,
+        }
     }
 
     /// The message that its values are, if they are one.

@@ -47,7 +47,7 @@ fn conditions_of_others_stay() {
         &json!({}),
         &json!({"qosClass": "BestEffort", "conditions": [scheduled, {"type": "Ready", "status": "False"}]}),
     );
-    let ready = json!({"type": "Ready", "status": "True"});
+    let ready = json!({"type": "Ready", "status": "True", "lastProbeTime": null});
     let Verdict::Put(written) =
         judged(&pod, "n1", &report(&json!({"phase": "Running", "conditions": [ready]}), false))
     else {
