@@ -155,19 +155,29 @@ fn pods() {
             "spec: {{restartPolicy: {policy}, initContainers: [{{name: side, restartPolicy: Always}}]}}, "
         )
     };
-    check("Pod", &spec("Never"), [over, again], expect![[r#"
+    check(
+        "Pod",
+        &spec("Never"),
+        [over, again],
+        expect![[r#"
         metadata.conditions[1].Type: Invalid value: "a b": name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')
         status.nominatedNodeName: Invalid value: "a b": a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')
         status.qosClass: Invalid value: "Guaranteed": field is immutable
         status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state
         status.podIPs[0]: Invalid value: "x": must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)
         status.hostIPs[0].ip: Invalid value: "10.0.0.2": must be equal to `hostIP`
-    "#]]);
+    "#]],
+    );
     let runs = "{qosClass: Burstable, containerStatuses: [{name: c, state: {running: {}}}], podIPs: [{ip: 10.0.0.1}, {ip: 10.0.0.1}]}";
-    check("Pod", &spec("OnFailure"), [over, runs], expect![[r#"
+    check(
+        "Pod",
+        &spec("OnFailure"),
+        [over, runs],
+        expect![[r#"
         status.podIPs: Invalid value: [{"ip":"10.0.0.1"},{"ip":"10.0.0.1"}]: may specify no more than one IP for each IP family
         status.podIPs[1]: Duplicate value: {"ip":"10.0.0.1"}
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -179,7 +189,11 @@ fn jobs() {
         "{{startTime: '2026-01-01T00:00:00Z', active: 1, succeeded: 1, ready: 2, completedIndexes: '0', failedIndexes: '1', uncountedTerminatedPods: {{succeeded: [a, ''], failed: [a]}}, conditions: [{}]}}",
         conditions(&["Complete", "Failed"])
     );
-    check("batch/v1/Job", "", [begun, &complete], expect![[r#"
+    check(
+        "batch/v1/Job",
+        "",
+        [begun, &complete],
+        expect![[r#"
         status.uncountedTerminatedPods.succeeded[1]: Invalid value: "": must not be empty
         status.uncountedTerminatedPods.failed[0]: Duplicate value: "a"
         status.conditions: Invalid value: cannot set Complete=True and Failed=true conditions
@@ -193,30 +207,59 @@ fn jobs() {
         status.ready: Invalid value: 2: cannot set more ready pods than active
         status.failed: Invalid value: 0: cannot decrease the failed counter
         status.succeeded: Invalid value: 1: cannot decrease the succeeded counter
-    "#]]);
+    "#]],
+    );
     let good = format!(
         "{{startTime: '2026-01-01T00:00:00Z', completionTime: '2026-01-02T00:00:00Z', succeeded: 2, failed: 1, conditions: [{}]}}",
         conditions(&["SuccessCriteriaMet", "Complete"])
     );
     check("batch/v1/Job", "", [begun, &good], expect![[""]]);
-    check("batch/v1/Job", "", [&good, begun], expect![[r#"
+    check(
+        "batch/v1/Job",
+        "",
+        [&good, begun],
+        expect![[r#"
         status.conditions: Invalid value: cannot disable the terminal Complete=True condition
         status.conditions: Invalid value: cannot disable the SuccessCriteriaMet=True condition
-    "#]]);
-    check("batch/v1/Job", "", [&good, &good.replace("01-02", "01-03")], expect![[r#"
+    "#]],
+    );
+    check(
+        "batch/v1/Job",
+        "",
+        [&good, &good.replace("01-02", "01-03")],
+        expect![[r#"
         status.completionTime: Invalid value: "2026-01-03T00:00:00Z": completionTime cannot be mutated
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn the_rest() {
-    check("Namespace", "", ["{phase: Active}", "{phase: Terminating}"], expect![[""]]);
-    check("ResourceQuota", "", ["{}", "{hard: {'a b': 1}, used: {pods: -1}}"], expect![[""]]);
+    check(
+        "Namespace",
+        "",
+        ["{phase: Active}", "{phase: Terminating}"],
+        expect![[r#"
+            status.Phase: Invalid value: "Terminating": may only be 'Active' if `deletionTimestamp` is empty
+        "#]],
+    );
+    check(
+        "ResourceQuota",
+        "",
+        ["{}", "{hard: {chairs: '1'}, used: {pods: '-1'}}"],
+        expect![[r#"
+            status.hard[chairs]: Invalid value: "chairs": must be a standard resource type or fully qualified
+            status.hard[chairs]: Invalid value: "chairs": must be a standard resource for quota
+            status.used[pods]: Invalid value: "-1": must be greater than or equal to 0
+        "#]],
+    );
     check(
         "PersistentVolumeClaim",
         "spec: {accessModes: [ReadWriteOnce]}, ",
-        ["{}", "{phase: Bound, capacity: {storage: -1}}"],
-        expect![[""]],
+        ["{}", "{phase: Bound, capacity: {storage: '-1'}}"],
+        expect![[r#"
+            status.capacity[storage]: Invalid value: "-1": must be greater than or equal to 0
+        "#]],
     );
-    check("batch/v1/CronJob", "", ["{}", "{active: []}"], expect![[""]]);
+    check("batch/v1/CronJob", "", ["{}", "{active: []}"], expect![""]);
 }
