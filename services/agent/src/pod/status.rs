@@ -27,7 +27,9 @@ pub fn compute(
 ) -> k8s::PodStatus {
     let initialized = phase::is_initialized(plan, state);
     let mut statuses = |kinds: &[ContainerKind], init: bool| -> Option<Vec<k8s::ContainerStatus>> {
-        let wanted = plan.containers.iter().filter(|container| kinds.contains(&container.kind));
+        // Of a pod that was rejected there is nothing to tell.
+        let told = plan.containers.iter().filter(|_| !plan.is_foreign);
+        let wanted = told.filter(|container| kinds.contains(&container.kind));
         let all: Vec<_> = wanted
             .map(|container| {
                 Container { plan, state, container, now, initialized: init || initialized }.status(steps)

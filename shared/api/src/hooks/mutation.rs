@@ -159,7 +159,10 @@ fn patched(mut shown: Value, made: &cel::Value) -> Result<Option<Value>, String>
         serde_json::from_value(operations.into()).map_err(|error| format!("JSON Patch: {error}"))?;
     match json_patch::patch(&mut shown, &patch) {
         Ok(()) => Ok(Some(shown)),
-        Err(error) if matches!(error.kind, json_patch::PatchErrorKind::TestFailed) => Ok(None),
+        // What is not there is not as it should be either.
+        Err(error) if matches!(patch.get(error.operation), Some(json_patch::PatchOperation::Test(_))) => {
+            Ok(None)
+        }
         Err(error) => Err(format!("JSON Patch: {error}")),
     }
 }

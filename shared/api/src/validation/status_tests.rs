@@ -235,13 +235,31 @@ fn jobs() {
 
 #[test]
 fn the_rest() {
-    check("Namespace", "", ["{phase: Active}", "{phase: Terminating}"], expect![[""]]);
-    check("ResourceQuota", "", ["{}", "{hard: {'a b': 1}, used: {pods: -1}}"], expect![[""]]);
+    check(
+        "Namespace",
+        "",
+        ["{phase: Active}", "{phase: Terminating}"],
+        expect![[r#"
+            status.Phase: Invalid value: "Terminating": may only be 'Active' if `deletionTimestamp` is empty
+        "#]],
+    );
+    check(
+        "ResourceQuota",
+        "",
+        ["{}", "{hard: {chairs: '1'}, used: {pods: '-1'}}"],
+        expect![[r#"
+            status.hard[chairs]: Invalid value: "chairs": must be a standard resource type or fully qualified
+            status.hard[chairs]: Invalid value: "chairs": must be a standard resource for quota
+            status.used[pods]: Invalid value: "-1": must be greater than or equal to 0
+        "#]],
+    );
     check(
         "PersistentVolumeClaim",
         "spec: {accessModes: [ReadWriteOnce]}, ",
-        ["{}", "{phase: Bound, capacity: {storage: -1}}"],
-        expect![[""]],
+        ["{}", "{phase: Bound, capacity: {storage: '-1'}}"],
+        expect![[r#"
+            status.capacity[storage]: Invalid value: "-1": must be greater than or equal to 0
+        "#]],
     );
-    check("batch/v1/CronJob", "", ["{}", "{active: []}"], expect![[""]]);
+    check("batch/v1/CronJob", "", ["{}", "{active: []}"], expect![""]);
 }

@@ -100,14 +100,44 @@ fn what_cannot_be_laid_over() {
         |expression: &str, expected: Expect| check(&[("apply", expression)], &["/metadata/labels"], expected);
     of(
         "Object{spec: Object.spec{tolerations: [Object.spec.tolerations{key: 'a'}], nodeSelector: {'a': 'b'}}}",
-        expect![[""]],
+        expect![[r#"
+            {"app":"web"}
+            error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: .spec.nodeSelector, .spec.tolerations"#]],
     );
-    of("Object{spec: Object.spec{containers: [Object.spec.wrong{name: 'a'}]}}", expect![[""]]);
-    of("Object{spec: Object.spec{nothing: 1}}", expect![[""]]);
-    of("{'metadata': {'labels': {'a': 'b'}}}", expect![[""]]);
-    of("Object{spec: Object.spec{hostname: 3}}", expect![[""]]);
-    of("Object{metadata: Object.metadata{labels: {'a': object.missing}}}", expect![[""]]);
-    of("Thing{a: 1}", expect![[""]]);
+    of(
+        "Object{spec: Object.spec{containers: [Object.spec.wrong{name: 'a'}]}}",
+        expect![[r#"
+        {"app":"web"}
+        type mismatch: unexpected type name "Object.spec.wrong", expected "Object.spec.containers", which matches field name path from root Object type"#]],
+    );
+    of(
+        "Object{spec: Object.spec{nothing: 1}}",
+        expect![[r#"
+        {"app":"web"}
+        error applying patch: failed to convert patch object to typed object: .spec.nothing: field not declared in schema"#]],
+    );
+    of(
+        "{'metadata': {'labels': {'a': 'b'}}}",
+        expect![[r#"
+        {"app":"web"}
+        unsupported return type from ApplyConfiguration expression: it is no Object"#]],
+    );
+    of(
+        "Object{spec: Object.spec{hostname: 3}}",
+        expect![[r#"
+        {"app":"web"}
+        Pod in version "v1" cannot be handled as a Pod: json: cannot unmarshal number into Go struct field PodSpec.spec.hostname of type string"#]],
+    );
+    of(
+        "Object{metadata: Object.metadata{labels: {'a': object.missing}}}",
+        expect![[r#"
+        {"app":"web"}
+        expression 'Object{metadata: Object.metadata{labels: {'a': object.missing}}}' resulted in error: no such key: missing"#]],
+    );
+    of(
+        "Thing{a: 1}",
+        expect!["compilation failed: ERROR: <input>:1:1: undeclared reference to 'Thing' (in container '')"],
+    );
 }
 
 #[test]
@@ -132,7 +162,11 @@ fn patches_are_json_patches() {
             ),
         ],
         &["/metadata/labels", "/spec/containers/1", "/spec/hostname"],
-        expect![[""]],
+        expect![[r#"
+            {"app":"web","example.com/~a":"x"}
+            {"image":"i-x","imagePullPolicy":"Always","name":"side","resources":{},"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}
+            "a"
+        "#]],
     );
     check(
         &[
@@ -141,9 +175,16 @@ fn patches_are_json_patches() {
             ("patch", "[1]"),
         ],
         &[],
-        expect![[""]],
+        expect![[r#"
+            JSON Patch: operation '/0' failed at path '/spec/none': path is invalid
+            type mismatch: JSONPatchType.expression should evaluate to array
+            type mismatch: JSONPatchType.expression should evaluate to array of JSONPatch"#]],
     );
-    check(&[("patch", "[JSONPatch{operation: 'add'}]")], &[], expect![[""]]);
+    check(
+        &[("patch", "[JSONPatch{operation: 'add'}]")],
+        &[],
+        expect!["compilation failed: ERROR: <input>:1:1: undefined field 'operation'"],
+    );
 }
 
 #[test]
@@ -196,7 +237,25 @@ fn what_is_written_is_checked() {
         format!("{told}{}\n", text(&policy, "/spec/reinvocationPolicy"))
     };
     let rules = "matchConstraints: {resourceRules: [{operations: [CREATE], apiGroups: [''], apiVersions: [v1], resources: [pods]}]}";
-    expect![[""]].assert_eq(&found("{}"));
-    expect![[""]].assert_eq(&found(&format!("{{{rules}, reinvocationPolicy: Odd, mutations: [{{patchType: Odd}}, {{patchType: JSONPatch, applyConfiguration: {{expression: 'Object{{}}'}}}}, {{patchType: ApplyConfiguration, applyConfiguration: {{expression: 'Object{{spec: params.x}}'}}}}, {{patchType: ApplyConfiguration, applyConfiguration: {{expression: ''}}}}, {{patchType: JSONPatch, jsonPatch: {{expression: '[JSONPatch{{to: 1}}]'}}}}]}}")));
-    expect![[""]].assert_eq(&found(&format!("{{{rules}, variables: [{{name: a, expression: 'Object{{}}'}}], mutations: [{{patchType: ApplyConfiguration, applyConfiguration: {{expression: 'Object{{spec: variables.b}}'}}}}]}}")));
+    expect![[r#"
+        spec.matchConstraints: Required value
+        spec.mutations: Required value: mutations must contain at least one item
+        Never
+    "#]]
+    .assert_eq(&found("{}"));
+    expect![[r#"
+        spec.mutations[0].patchType: Unsupported value: "Odd": supported values: "ApplyConfiguration", "JSONPatch"
+        spec.mutations[1].jsonPatch: Required value: must be specified when patchType is JSONPatch
+        spec.mutations[1].applyConfiguration: Invalid value: {"expression":"Object{}"}: must not be specified when patchType is not ApplyConfiguration
+        spec.mutations[2].applyConfiguration.expression: Invalid value: "Object{spec: params.x}": compilation failed: ERROR: <input>:1:1: undeclared reference to 'params' (in container '')
+        spec.mutations[3].applyConfiguration.expression: Required value: expression is not specified
+        spec.mutations[4].jsonPatch.expression: Invalid value: "[JSONPatch{to: 1}]": compilation failed: ERROR: <input>:1:1: undefined field 'to'
+        spec.reinvocationPolicy: Unsupported value: "Odd": supported values: "IfNeeded", "Never"
+        Odd
+    "#]].assert_eq(&found(&format!("{{{rules}, reinvocationPolicy: Odd, mutations: [{{patchType: Odd}}, {{patchType: JSONPatch, applyConfiguration: {{expression: 'Object{{}}'}}}}, {{patchType: ApplyConfiguration, applyConfiguration: {{expression: 'Object{{spec: params.x}}'}}}}, {{patchType: ApplyConfiguration, applyConfiguration: {{expression: ''}}}}, {{patchType: JSONPatch, jsonPatch: {{expression: '[JSONPatch{{to: 1}}]'}}}}]}}")));
+    expect![[r#"
+        spec.variables[0].expression: Invalid value: "Object{}": compilation failed: ERROR: <input>:1:1: undeclared reference to 'Object' (in container '')
+        spec.mutations[0].applyConfiguration.expression: Invalid value: "Object{spec: variables.b}": compilation failed: ERROR: <input>:1:1: undefined field 'b'
+        Never
+    "#]].assert_eq(&found(&format!("{{{rules}, variables: [{{name: a, expression: 'Object{{}}'}}], mutations: [{{patchType: ApplyConfiguration, applyConfiguration: {{expression: 'Object{{spec: variables.b}}'}}}}]}}")));
 }
