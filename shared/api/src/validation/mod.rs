@@ -9,6 +9,7 @@ mod batch;
 mod certificates;
 mod claim;
 mod classes;
+mod client_config;
 mod config;
 mod container;
 mod endpoints;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::custom::is_bundle;
 use crate::json::{given, items, text};
 use crate::validation::Errors;
-use crate::validation::admission;
+use crate::validation::client_config;
 use crate::validation::format::dns_1035_label;
 
 const PATH: &str = "spec.conversion";
@@ -37,7 +37,7 @@ pub(super) fn check(errors: &mut Errors, object: &Value, old: Option<&Value>, is
     match client {
         None => errors.required(client_path, "required when strategy is set to Webhook"),
         Some(client) => {
-            admission::client(errors, client, &client_path);
+            client_config::check(errors, client, &client_path);
             let known = before.map_or("", |before| text(before, "/clientConfig/caBundle"));
             let written = text(client, "/caBundle");
             if is_established && is_bundle(known) && !is_bundle(written) {
