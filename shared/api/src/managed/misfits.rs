@@ -88,10 +88,10 @@ mod tests {
             expect![[r#"
                 .metadata.Name: field not declared in schema
                 .spec.colour: field not declared in schema
-                .spec.nodeSelector: expected map, got &{[a]}
-                .spec.hostNetwork: expected boolean, got &{yes}
                 .spec.containers[name="c"].imag: field not declared in schema
-                .spec.containers[name="c"].ports[containerPort=80,protocol="TCP"].port: field not declared in schema"#]],
+                .spec.containers[name="c"].ports[containerPort=80,protocol="TCP"].port: field not declared in schema
+                .spec.hostNetwork: expected boolean, got &{yes}
+                .spec.nodeSelector: expected map, got &{[a]}"#]],
         );
     }
 
@@ -110,11 +110,11 @@ mod tests {
              free: {n: 1, m: 2}, inner: {apiVersion: v1, kind: X, metadata: {name: a}, a: b, q: 1}}}",
             expect![[r#"
                 .metadata.bogus: field not declared in schema
-                .top: field not declared in schema
-                .spec.size: expected numeric (int or float), got string
-                .spec.names: expected list, got &{x}
+                .spec.inner.q: field not declared in schema
                 .spec.labels.c: expected string, got &{map[d:e]}
-                .spec.inner.q: field not declared in schema"#]],
+                .spec.names: expected list, got &{x}
+                .spec.size: expected numeric (int or float), got string
+                .top: field not declared in schema"#]],
         );
     }
 }

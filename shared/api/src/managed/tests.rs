@@ -317,7 +317,7 @@ fn what_cannot_be_told_apart_is_refused() {
         refused(json!({"metadata": {"finalizers": ["a", "a"]}})),
     ];
     expect![[r#"
-        .spec.containers: element 0: associative list with keys has an element that omits key field "name" (and doesn't have default value)
+        .spec.containers: element 0: associative list with keys has an element that omits all key fields ["name"] (and doesn't have default values for any key fields)
         .spec.containers[name="c"].env: duplicate entries for key [name="a"]
         .metadata.finalizers: duplicate entries for key [="a"]"#]].assert_eq(&sentences.join("\n"));
 }
