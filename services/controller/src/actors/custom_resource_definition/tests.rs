@@ -58,7 +58,9 @@ fn the_last_conflict_is_told() {
     check(
         r#"customresourcedefinition widgets.example.com {"spec": {"group": "example.com", "names": {"plural": "widgets", "singular": "widget", "shortNames": ["w", "x"], "kind": "Widget", "listKind": "WidgetList"}}}
            customresourcedefinition gadgets.example.com {"spec": {"group": "example.com"}, "status": {"acceptedNames": {"plural": "gadgets", "singular": "widget", "shortNames": ["w", "x"], "kind": "Gadget"}}}"#,
-        expect![[""]],
+        expect![[r#"
+            status acceptedNames={"kind":"Widget","listKind":"WidgetList","plural":"widgets"} NamesAccepted=False(ShortNamesConflict) Established=False(NotAccepted) storedVersions=[]
+        "#]],
     );
 }
 
@@ -68,5 +70,10 @@ fn a_bundle_that_is_none_keeps_a_definition_from_being_served() {
         "\"group\"",
         "\"conversion\": {\"webhook\": {\"clientConfig\": {\"caBundle\": \"bm9uZQ==\"}}}, \"group\"",
     );
-    check(&format!("customresourcedefinition widgets.example.com {definition}"), expect![[""]]);
+    check(
+        &format!("customresourcedefinition widgets.example.com {definition}"),
+        expect![[r#"
+            status acceptedNames={"kind":"Widget","listKind":"WidgetList","plural":"widgets","singular":"widget"} NamesAccepted=True(NoConflicts) Established=False(InvalidCABundle) storedVersions=[]
+        "#]],
+    );
 }
