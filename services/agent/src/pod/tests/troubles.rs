@@ -165,7 +165,6 @@ fn pods_for_another_operating_system_are_rejected() {
          status",
         expect![[r#"
             0.0s    Failed (PodOSNotSupported) -PodReadyToStartContainers +Initialized -Ready -ContainersReady
-            0.0s      web: waiting ContainerCreating, 0 restarts
         "#]],
     );
     check(
