@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use api::custom::DEFINITIONS;
 use api::hooks::Operation;
 use api::kinds::FieldError;
 use api::{KindInfo, ObjectKey, Revision, json, lifecycle, managed};
@@ -57,22 +56,8 @@ pub async fn update(context: &Context, call: &Call) -> Result<Response, Failure>
 pub async fn replace(context: &Context, call: &Call, part: Part) -> Result<Response, Failure> {
     let shape = Shape::of(&call.kind, call.form()?, &call.query)?;
     let checked = body::object(call)?;
-    insist_on_revision(context, call, &checked.object)?;
     let object = modify(context, call, part, "update", |_| Ok(checked.clone())).await?;
     Ok(respond::value(200, &shape.value(&object, telemetry::clock::now())))
-}
-
-/// Custom objects and their definitions are replaced only by those who say what they have seen (`AllowUnconditionalUpdate`).
-fn insist_on_revision(context: &Context, call: &Call, object: &Value) -> Result<(), Failure> {
-    let insists = call.kind.custom().is_some() || call.kind.id == DEFINITIONS;
-    let is_said = !json::text(object, "/metadata/resourceVersion").is_empty();
-    if !insists || is_said || context.view.get(&call.key(call.name())).is_none() {
-        return Ok(());
-    }
-    let message = "Invalid value: 0: must be specified for an update".to_owned();
-    let field = "metadata.resourceVersion".to_owned();
-    let error = FieldError { field, reason: "FieldValueInvalid", message };
-    Err(api::status::invalid_options(call.kind.group, call.kind.id.plural(), call.name(), &[error]).into())
 }
 
 /// Creates an object; returns it as stored.
@@ -159,10 +144,11 @@ pub async fn modify(
         call.kind.default(&mut old);
         let checked = edit(&old)?;
         let insists = json::text(&checked.object, "/metadata/resourceVersion").to_owned();
-        if verb == "update" && matches!(&*insists, "" | "0") && call.kind.asks_for_version() {
+        let insists_on_none = matches!(&*insists, "" | "0");
+        if verb == "update" && insists_on_none && call.kind.asks_for_version() {
             return Err(Failure::without_version(&call.kind, call.name()));
         }
-        if !insists.is_empty() && insists != stored.revision.to_string() {
+        if !insists_on_none && insists != stored.revision.to_string() {
             return Err(Failure::modified(&call.kind, call.name()));
         }
         let checked = match call.path.subresource.as_deref() {
