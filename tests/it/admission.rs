@@ -15,7 +15,7 @@ fn apply(cluster: &Cluster, manifest: &str) {
 fn webhooks_change_and_refuse_what_is_written() {
     let (cluster, hook) = (Cluster::hollow(1), Hook::start());
     let conditions = json!({"matchConditions": [{"name": "not-tables", "expression": "!object.metadata.name.startsWith('kube-')"}]});
-    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "changes", "/inject", json!({
+    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "changes", "/mutate", json!({
         "matchConditions": conditions["matchConditions"], "objectSelector": {"matchExpressions": [{"key": "plain", "operator": "DoesNotExist"}]},
         "rules": [{"operations": ["CREATE", "UPDATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["configmaps"]}],
     })));
@@ -394,7 +394,7 @@ fn policies_change_what_is_written() {
         let found = cluster.kubectl(&["get", "pods", "-l", "team=blue,app=app", "-o", "name"]).ok();
         if found.contains("pod/app-") { Ok(()) } else { Err(found) }
     });
-    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "changes", "/mutate", json!({
+    apply(&cluster, &hook.configuration("MutatingWebhookConfiguration", "changes", "/inject", json!({
         "rules": [{"operations": ["CREATE"], "apiGroups": [""], "apiVersions": ["v1"], "resources": ["pods"]}],
     })));
     let seen = cluster.kubectl(&["run", "two", "--image=x", "-o", "jsonpath={.metadata.labels}"]).ok();

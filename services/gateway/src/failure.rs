@@ -42,7 +42,7 @@ impl Failure {
 
     /// Nothing is there, not even a kind whose object could be missed.
     pub fn is_no_path(&self) -> bool {
-        self.status.code == 404 && self.status.details.is_empty()
+        self.status.code == 404 && self.status.message == status::no_such_resource().message
     }
 
     /// The HTTP status code.

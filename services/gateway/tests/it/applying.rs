@@ -49,7 +49,7 @@ async fn every_write_leaves_its_owner() {
     assert_eq!(owners(&nobodys), "");
     let untracked = cluster.patch(&path, MERGE, &json!({"data": {"k": "w"}})).await.ok();
     assert_eq!(owners(&untracked), "");
-    let applied = json!({"data": {"l": "m"}});
+    let applied = json!({"apiVersion": "v1", "kind": "ConfigMap", "data": {"l": "m"}});
     let applied = cluster.patch(&format!("{path}?fieldManager=me"), APPLY, &applied).await.ok();
     assert_eq!(
         owners(&applied),
@@ -74,7 +74,7 @@ async fn what_the_server_fills_in_is_owned_as_in_kubernetes() {
     let status = json!({"status": {"message": "hello"}});
     let told = cluster.patch(&format!("{PODS}/p/status?fieldManager=kubelet"), MERGE, &status).await.ok();
     assert!(owners(&told).contains("kubelet Update status: .status.message\n"), "{}", owners(&told));
-    let applied = json!({"metadata": {"name": "p"}, "spec": {"nodeName": "n"}, "status": {"reason": "r"}});
+    let applied = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {"nodeName": "n"}, "status": {"reason": "r"}});
     let applied = cluster.patch(&format!("{PODS}/p/status?fieldManager=me"), APPLY, &applied).await.ok();
     assert!(owners(&applied).contains("me Apply status: .status.reason\n"), "{}", owners(&applied));
     assert_eq!(applied["spec"].get("nodeName"), None);
@@ -88,7 +88,7 @@ async fn conflicts_are_refused_until_they_are_forced() {
         .post(&format!("{DEPLOYMENTS}?fieldManager=kubectl-client-side-apply"), &deployment("web"))
         .await
         .ok();
-    let wanted = json!({"metadata": {"name": "web"}, "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "c", "image": "nginx:2"}]}}}});
+    let wanted = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"replicas": 2, "template": {"spec": {"containers": [{"name": "c", "image": "nginx:2"}]}}}});
     let refused = cluster.patch(&format!("{path}?fieldManager=me"), APPLY, &wanted).await;
     assert_eq!(
         refused.failure(),
@@ -138,16 +138,23 @@ async fn applies_create_and_take_away() {
     wanted["spec"]["template"]["spec"]["containers"] = json!([{"image": "x"}]);
     assert_eq!(
         cluster.patch(&path, APPLY, &wanted).await.json()["message"],
-        "failed to create typed patch object (default/web; apps/v1, Kind=Deployment): .spec.template.spec.containers: \
-         element 0: associative list with keys has an element that omits key field \"name\" (and doesn't have default value)"
+        "failed to create typed patch object (/web; apps/v1, Kind=Deployment): .spec.template.spec.containers: element 0: \
+         associative list with keys has an element that omits all key fields [\"name\"] (and doesn't have default values for any \
+         key fields)"
     );
-    let owned = json!({"metadata": {"managedFields": []}});
+    let owned = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"managedFields": []}});
     assert_eq!(
         cluster.patch(&path, APPLY, &owned).await.failure(),
         "400 BadRequest: metadata.managedFields must be nil"
     );
     let nowhere = format!("{DEPLOYMENTS}/none/status?fieldManager=me");
-    assert_eq!(cluster.patch(&nowhere, APPLY, &json!({"status": {}})).await.code, 404);
+    assert_eq!(
+        cluster
+            .patch(&nowhere, APPLY, &json!({"apiVersion": "apps/v1", "kind": "Deployment", "status": {}}))
+            .await
+            .code,
+        404
+    );
 }
 
 #[tokio::test]
@@ -214,7 +221,7 @@ async fn options_are_checked() {
         422 Invalid: PatchOptions.meta.k8s.io "" is invalid: force: Forbidden: may not be specified for non-apply patch
         422 Invalid: PatchOptions.meta.k8s.io "" is invalid: fieldManager: Too long: may not be more than 128 bytes
         422 Invalid: UpdateOptions.meta.k8s.io "" is invalid: fieldManager: Invalid value: "a\u{7}": invalid character U+0007 (at position 1)
-        422 Invalid: CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: "Some": supported values: "All"
+        422 Invalid: CreateOptions.meta.k8s.io "" is invalid: dryRun: Unsupported value: ["Some"]: supported values: "All"
         422 Invalid: CreateOptions.meta.k8s.io "" is invalid: fieldValidation: Unsupported value: "No": supported values: "", "Ignore", "Strict", "Warn"
         422 Invalid: DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Unsupported value: "Up": supported values: "Foreground", "Background", "Orphan", "nil"
         422 Invalid: DeleteOptions.meta.k8s.io "" is invalid: propagationPolicy: Invalid value: "Orphan": orphanDependents and deletionPropagation cannot be both set

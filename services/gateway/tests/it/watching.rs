@@ -1,6 +1,6 @@
 //! Watches.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cluster::{CONFIG_MAPS, Cluster, config_map};
 
@@ -61,6 +61,11 @@ async fn initial_events_end_with_a_bookmark() {
     assert_eq!(bookmark["type"], "BOOKMARK");
     assert_eq!(bookmark["object"]["kind"], "ConfigMap");
     assert_eq!(bookmark["object"]["metadata"]["annotations"]["k8s.io/initial-events-end"], "true");
+    let farewell = watch.next().await.unwrap();
+    assert_eq!(
+        (&farewell["type"], &farewell["object"]["metadata"]["annotations"]),
+        (&json!("BOOKMARK"), &Value::Null)
+    );
     assert_eq!(watch.next().await, None, "its time is over");
     let unfit = cluster.get(&format!("{CONFIG_MAPS}?watch=true&sendInitialEvents=true")).await;
     assert_eq!(unfit.code, 422);

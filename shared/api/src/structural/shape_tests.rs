@@ -167,8 +167,8 @@ fn rules_are_asked_about_objects_of_the_right_shape() {
         "{spec: {min: 3, max: 2}}",
         None,
         expect![[r#"
-        <nil>: Invalid value: "object": min and max
-    "#]],
+            <nil>: Invalid value: min and max
+        "#]],
     );
     // A bound that is violated keeps no rule from being looked at.
     check(
@@ -176,10 +176,10 @@ fn rules_are_asked_about_objects_of_the_right_shape() {
         "{spec: {min: 0, max: -1}}",
         None,
         expect![[r#"
-        spec.max: Invalid value: -1: spec.max in body should be greater than or equal to 1
-        <nil>: Invalid value: "object": min and max
-        spec: Invalid value: "object": min is positive
-    "#]],
+            spec.max: Invalid value: -1: spec.max in body should be greater than or equal to 1
+            <nil>: Invalid value: min and max
+            spec: Invalid value: min is positive
+        "#]],
     );
     check(
         RULED,

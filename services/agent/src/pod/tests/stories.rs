@@ -161,7 +161,16 @@ fn a_container_restarts_by_its_own_rules() {
            exit a 42
            exit a 1
            status",
-        expect![[""]],
+        expect![[r#"
+            0.0s    create sandbox: the pod has no sandbox
+            0.0s    run a: it has never run
+            0.0s    run b: it has never run
+            0.0s    run b again (1): it has exited with code 0
+            0.0s    run a again (1): it has exited with code 42
+            0.0s    Running +PodReadyToStartContainers +Initialized -Ready -ContainersReady
+            0.0s      a: Error with 1, 1 restarts, before: 42
+            0.0s      b: running, ready, 1 restarts, before: 0
+        "#]],
     );
 }
 
