@@ -111,15 +111,17 @@ fn fit_type(call: &Call, wanted: &Value) -> Result<(), Failure> {
     Err(Failure::bad_request(format!("invalid object type: {group}/{version}, Kind={kind}")))
 }
 
-/// Types have fields that are written even when nobody has given them; an apply must not own these.
+/// Types have fields that are written even when nobody has given them; an apply must not own these. It owns what Go would leave out
+/// if it is said: `paused: false` takes the field from whoever has paused.
 fn only_said(decoded: &mut Value, said: &Value) {
     match (decoded, said) {
         (Value::Object(fields), Value::Object(said)) => {
             let identity = |name: &str| matches!(name, "apiVersion" | "kind" | "metadata");
             fields.retain(|name, _| identity(name) || said.get(name).is_some_and(|value| !value.is_null()));
-            for (name, value) in fields {
-                if let Some(said) = said.get(name) {
-                    only_said(value, said);
+            for (name, said) in said.iter().filter(|(_, said)| !said.is_null()) {
+                match fields.get_mut(name) {
+                    Some(value) => only_said(value, said),
+                    None => drop(fields.insert(name.clone(), said.clone())),
                 }
             }
         }

@@ -2,13 +2,14 @@
 
 use std::borrow::Cow;
 
+use api::kinds::leave_out_of_template;
 use serde_json::{Value, json};
 
 /// The label that keeps the pods of different templates apart.
 pub(super) const TEMPLATE_HASH: &str = "pod-template-hash";
 
-/// Templates are the same if they differ in the hash label only, or in what is filled in by default: the deployment may have been
-/// stored by a version with fewer defaults, and must not roll because of that.
+/// Templates are the same if they differ in the hash label only, or in what is filled in by default or left out when it is read: the
+/// deployment may have been stored by a version with fewer defaults, or that kept zeros, and must not roll because of that.
 pub(super) fn same_template(one: &Value, other: &Value) -> bool {
     let (one, other) = (plain(one), plain(other));
     one == other || with_defaults(&one) == with_defaults(&other)
@@ -21,6 +22,7 @@ fn with_defaults(template: &Value) -> Cow<'_, Value> {
     let mut set = json!({"spec": {"template": template}});
     kind.default(&mut set);
     let mut template = set.pointer_mut("/spec/template").map(Value::take).unwrap_or_default();
+    leave_out_of_template(&mut template);
     prune(&mut template);
     Cow::Owned(template)
 }
@@ -83,6 +85,10 @@ mod tests {
         stored["spec"]["restartPolicy"] = json!("Always");
         stored["spec"]["terminationGracePeriodSeconds"] = json!(30);
         assert!(same_template(&plain, &stored));
+        stored["spec"]["hostNetwork"] = json!(false);
+        stored["spec"]["tolerations"] = json!([]);
+        stored["spec"]["containers"][0]["env"] = json!([]);
+        assert!(same_template(&plain, &stored), "what Go leaves out says nothing");
         stored["spec"]["containers"][0]["image"] = json!("v2");
         assert!(!same_template(&plain, &stored));
     }

@@ -120,6 +120,25 @@ async fn conflicts_are_refused_until_they_are_forced() {
 }
 
 #[tokio::test]
+async fn what_go_leaves_out_is_applied_too() {
+    let cluster = Cluster::start().await;
+    let path = format!("{DEPLOYMENTS}/web");
+    let mut paused = deployment("web");
+    paused["spec"]["paused"] = json!(true);
+    cluster.post(&format!("{DEPLOYMENTS}?fieldManager=somebody"), &paused).await.ok();
+    let wanted = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "web"}, "spec": {"paused": false}});
+    assert_eq!(
+        cluster.patch(&format!("{path}?fieldManager=me"), APPLY, &wanted).await.failure(),
+        "409 Conflict: Apply failed with 1 conflict: conflict with \"somebody\" using apps/v1: .spec.paused"
+    );
+    let forced = cluster.patch(&format!("{path}?fieldManager=me&force=true"), APPLY, &wanted).await.ok();
+    assert_eq!(forced["spec"].get("paused"), None);
+    assert!(owners(&forced).contains("me Apply -: .spec.paused\n"), "{}", owners(&forced));
+    let again = cluster.patch(&format!("{path}?fieldManager=me"), APPLY, &wanted).await.ok();
+    assert_eq!(again, forced);
+}
+
+#[tokio::test]
 async fn applies_create_and_take_away() {
     let cluster = Cluster::start().await;
     let path = format!("{DEPLOYMENTS}/web?fieldManager=me");

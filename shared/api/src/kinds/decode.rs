@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use self::words::{Place, Step, Wrong};
 use super::{Decoded, SchemaError};
+use crate::json::text;
 use crate::schema::{self, Field, Message, Shape, Type};
 
 /// Reads an object of this version and kind in place: what is known stays, in the one spelling that is stored.
@@ -27,6 +28,23 @@ pub(super) fn decode(api_version: &str, kind: &str, mut object: Value) -> Result
     let mut reader = Reader::default();
     reader.object(message, (api_version, kind), entries, &Step::Root).map_err(refuse)?;
     Ok(Decoded { object, unknown: reader.unknown })
+}
+
+/// Leaves out of a stored object what reading it leaves out: it may have been stored by a version that did not.
+pub(super) fn leave_out(object: &mut Value) {
+    let (api_version, kind) = (text(object, "/apiVersion").to_owned(), text(object, "/kind").to_owned());
+    if let (Some(message), Some(entries)) = (schema::root(&api_version, &kind), object.as_object_mut()) {
+        let _ = Reader::default().object(message, (&api_version, &kind), entries, &Step::Root);
+    }
+}
+
+/// The same for a pod template within an object.
+pub fn leave_out_of_template(template: &mut Value) {
+    if let (Some(message), Some(entries)) =
+        (schema::message("core.v1.PodTemplateSpec"), template.as_object_mut())
+    {
+        let _ = Reader::default().entries(message, entries, &Step::Root);
+    }
 }
 
 /// Reads the metadata of an object whose type is not known; unknown fields are named as the object's.

@@ -7,6 +7,7 @@ mod registry;
 
 pub use catalogue::{Kinds, by_gvk, by_path, kind, kinds};
 pub(crate) use decode::decode_metadata;
+pub use decode::leave_out_of_template;
 pub use duplicates::{Read, Repeated, read};
 
 use std::borrow::Cow;
@@ -102,8 +103,9 @@ impl KindInfo {
 
     /// An object as it is stored, in the shape that its schema has now.
     pub fn up_to_date(&self, mut object: Value) -> Value {
-        if let Rules::Custom(rules) = &self.rules {
-            rules.bring_up_to_date(&mut object);
+        match &self.rules {
+            Rules::BuiltIn(_) => decode::leave_out(&mut object),
+            Rules::Custom(rules) => rules.bring_up_to_date(&mut object),
         }
         object
     }

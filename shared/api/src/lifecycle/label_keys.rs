@@ -37,6 +37,9 @@ fn extend_selector(term: &mut Value, labels: &Map<String, Value>) {
     let mut more = expressions("matchLabelKeys", "In");
     more.extend(expressions("mismatchLabelKeys", "NotIn"));
     let Some(selector) = term.get_mut("labelSelector").and_then(Value::as_object_mut) else { return };
+    // A pod of a controller that a gateway has admitted has been here before.
+    let known = selector.get("matchExpressions").and_then(Value::as_array);
+    more.retain(|new| !known.is_some_and(|known| known.contains(new)));
     if more.is_empty() {
         return;
     }

@@ -308,6 +308,9 @@ fn label_keys_join_the_selectors_of_a_new_pod() {
                 preferredDuringSchedulingIgnoredDuringExecution: [{weight: 1, podAffinityTerm: {labelSelector: {}, matchLabelKeys: [app]}}]}}}}",
     );
     prepare_create(&mut pod, kind("pods"), "x7k2p", &Uid::from("u-1"), now());
+    let once = pod.clone();
+    complete(&mut pod, kind("pods"), &Uid::from("u-1"));
+    assert_eq!(pod, once, "doing it again changes nothing");
     check(
         &pod["spec"],
         expect![[r#"
