@@ -78,7 +78,9 @@ pub fn limits(context: &Context, call: &Call, object: &mut Value) -> Result<(), 
 
 /// A claim grows only if its class lets it (Kubernetes' admission plugin PersistentVolumeClaimResize), and within limits.
 pub fn growth(context: &Context, call: &Call, new: &mut Value, old: &Value) -> Result<(), Failure> {
-    if call.kind.id != api::admission::CLAIMS {
+    // What is going may lose its finalizers whatever the limits are by now.
+    let goes = !text(old, "/metadata/deletionTimestamp").is_empty();
+    if call.kind.id != api::admission::CLAIMS || goes {
         return Ok(());
     }
     limits(context, call, new)?;

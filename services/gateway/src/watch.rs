@@ -158,7 +158,8 @@ impl Watch {
     }
 
     async fn go_on(&self, sender: &Sender, mut changes: Changes, mut position: Revision) -> Result<(), End> {
-        let (mut bookmark_at, ends) = (Instant::now() + BOOKMARK_EVERY, Instant::now() + self.lasts);
+        let mut bookmark_at = Instant::now() + BOOKMARK_EVERY;
+        let mut ends = std::pin::pin!(tokio::time::sleep(self.lasts));
         loop {
             let mut piece = BytesMut::new();
             tokio::select! {
@@ -171,7 +172,7 @@ impl Watch {
                         return Ok(());
                     }
                 }
-                () = tokio::time::sleep_until(ends) => {
+                () = &mut ends => {
                     if self.bookmarks {
                         self.write_bookmark(&mut piece, position, false);
                         let _ = sender.send(Ok(piece.freeze())).await;

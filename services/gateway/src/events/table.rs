@@ -15,6 +15,8 @@ use crate::fields::set;
 
 /// No more are kept; the oldest go first.
 const MOST: usize = 5_000;
+/// Nor are more bytes of them.
+const MOST_BYTES: usize = 64 << 20;
 
 /// Lists and watches read it like any view. Its revisions are journal sequences, doubled: the odd ones are for what is dropped here.
 pub struct EventTable {
@@ -29,6 +31,8 @@ struct Rows {
     by_key: HashMap<ObjectKey, Row>,
     /// The same by when they last happened.
     by_age: BTreeSet<(Timestamp, ObjectKey)>,
+    /// What all of them take, as they are encoded.
+    bytes: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -136,9 +140,11 @@ impl EventTable {
             rows.by_age.remove(&(before.last, key.clone()));
         }
         rows.by_age.insert((row.last, key.clone()));
-        let revision = Self::revision_of(sequence).0;
-        self.view.apply(ChangeKind::Put, Stored::test_at(key.clone(), object, revision));
-        while rows.by_key.len() > MOST {
+        let before = self.view.get(key).map_or(0, |stored| stored.bytes().len());
+        let stored = Stored::test_at(key.clone(), object, Self::revision_of(sequence).0);
+        rows.bytes = rows.bytes.saturating_sub(before).saturating_add(stored.bytes().len());
+        self.view.apply(ChangeKind::Put, stored);
+        while rows.by_key.len() > MOST || rows.bytes > MOST_BYTES {
             let Some((_, oldest)) = rows.by_age.first().cloned() else { break };
             self.drop_row(rows, &oldest);
         }
@@ -165,6 +171,7 @@ impl EventTable {
             rows.by_age.remove(&(row.last, key.clone()));
         }
         if let Some(stored) = self.view.get(key) {
+            rows.bytes = rows.bytes.saturating_sub(stored.bytes().len());
             self.view.apply(ChangeKind::Deleted, Stored::test_at(key.clone(), stored.value(), revision.0));
         }
     }

@@ -12,6 +12,8 @@ use super::EventTable;
 use crate::call::Call;
 use crate::context::Context;
 
+/// The largest event, in bytes: the journal, which they share with every decision, is bounded.
+const LARGEST: usize = 128 << 10;
 /// How long to wait for the journal to bring what a conflict was about.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
@@ -35,6 +37,10 @@ pub async fn commit(
             return Err(WriteError::Unavailable("events are not written as bytes".to_owned()));
         }
     };
+    let size = event.to_string().len();
+    if size > LARGEST {
+        return Err(WriteError::TooLarge { size, limit: LARGEST });
+    }
     let regarding = regarding(&context.catalogue.kinds(), &event);
     let entry = JournalEntry {
         object: Some(key.clone()),
@@ -65,6 +71,8 @@ pub async fn commit(
                 // That was another event of this name, which is gone.
                 after = sequence;
             }
+            // Its entry has made room for newer ones already.
+            Err(WriteError::Conflict { current: Some(Revision(0)) | None }) if after > 0 => after = 0,
             Err(WriteError::Conflict { .. }) => return Err(stale()),
             Err(error) => return Err(error),
         }

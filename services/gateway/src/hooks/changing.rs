@@ -64,6 +64,12 @@ impl Round<'_> {
         }
     }
 
+    fn is_about(&self, policy: &MutatingPolicy, binding: &Binding, draft: &Value) -> bool {
+        let step = self.step(draft);
+        let attributes = self.asking.attributes(self.call, &step);
+        policy.matched(&attributes).is_some() && binding.is_about(&attributes)
+    }
+
     /// One policy with each of its parameters; what went wrong, or `None` if it is not about this.
     async fn invoke(
         &self,
@@ -71,12 +77,13 @@ impl Round<'_> {
         binding: &Binding,
         draft: &mut Value,
     ) -> Result<Option<Vec<String>>, Failure> {
+        if !self.is_about(policy, binding, draft) {
+            return Ok(None);
+        }
         let before = draft.clone();
         let step = self.step(&before);
         let attributes = self.asking.attributes(self.call, &step);
-        let Some(kind) = policy.matched(&attributes).filter(|_| binding.is_about(&attributes)) else {
-            return Ok(None);
-        };
+        let Some(kind) = policy.matched(&attributes) else { return Ok(None) };
         let found = match params(self.context, policy.param_kind.as_ref(), binding, &attributes).await {
             Ok(found) => found,
             Err(why) => return Ok(Some(vec![why])),
