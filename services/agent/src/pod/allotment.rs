@@ -36,6 +36,9 @@ impl std::ops::Add for Share {
 }
 
 impl Share {
+    /// More than any node has.
+    pub const UNKNOWN: Self = Self { cpu_milli: 1 << 64, memory: 1 << 64 };
+
     /// What a pod requests: what runs side by side adds up, init containers run before that.
     pub fn of(plan: &PodPlan) -> Self {
         let (mut beside, mut peak) = (Self::default(), Self::default());

@@ -276,7 +276,8 @@ impl<R: ContainerRuntime> Inner<R> {
         let uid = plan.pod.uid.clone();
         let (node, slot) = (plan.pod.node.clone(), self.slot(&plan.pod, false));
         let held = lock(&slot).plan.clone();
-        let shrinks = held.as_ref().is_some_and(|held| Share::of(held) != Share::of(&plan));
+        // Of what was adopted it is only known now what it holds.
+        let may_shrink = held.as_ref().is_none_or(|held| Share::of(held) != Share::of(&plan));
         let (plan, waits) = self.allotted(plan, held.as_deref());
         let mut slot = lock(&slot);
         let state = &mut slot.state;
@@ -295,7 +296,7 @@ impl<R: ContainerRuntime> Inner<R> {
         }
         drop(slot);
         self.wake(&uid, "assigned");
-        shrinks.then(|| self.room_appeared(&node));
+        may_shrink.then(|| self.room_appeared(&node));
     }
 
     /// Looks at the engine if something changed there.

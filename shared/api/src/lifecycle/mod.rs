@@ -242,6 +242,14 @@ pub fn prepare_status_update(new: &mut Value, old: &Value, kind: &KindInfo) -> R
     if let Some(object) = merged.as_object_mut() {
         replace(object, "status", new.get("status"));
     }
+    // As in Kubernetes, whoever does not say it does not take it away.
+    if kind.id.as_str() == "pods"
+        && let Some(class) = old.pointer("/status/qosClass")
+        && let Some(status) = child(&mut merged, "status")
+        && status.get("qosClass").is_none_or(|said| said == "")
+    {
+        status.insert("qosClass".into(), class.clone());
+    }
     if let Some(metadata) = child(&mut merged, "metadata") {
         for field in written_with_status(kind) {
             replace(metadata, field, new.pointer("/metadata").and_then(|metadata| metadata.get(*field)));

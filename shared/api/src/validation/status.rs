@@ -244,12 +244,18 @@ fn pod(errors: &mut Errors, object: &Value, old: &Value) {
     }
     errors.immutable("status.qosClass", status.get("qosClass"), old.pointer("/status/qosClass"));
     let policy = text(old, "/spec/restartPolicy");
-    let sidecars = |name: &str| {
-        let mut inits = items(old, "/spec/initContainers").iter();
-        inits.any(|init| text(init, "/name") == name && text(init, "/restartPolicy") == "Always")
+    // Sidecars, and containers that say themselves when they are restarted (KEP-5307).
+    let by_themselves = |list: &'static str| {
+        move |name: &str| {
+            let mut named = items(old, list).iter().filter(|container| text(container, "/name") == name);
+            named.any(|container| {
+                !matches!(text(container, "/restartPolicy"), "" | "Never")
+                    || !items(container, "/restartPolicyRules").is_empty()
+            })
+        }
     };
-    over_stays_over(errors, status, old, "containerStatuses", policy, |_| false);
-    over_stays_over(errors, status, old, "initContainerStatuses", policy, sidecars);
+    over_stays_over(errors, status, old, "containerStatuses", policy, by_themselves("/spec/containers"));
+    over_stays_over(errors, status, old, "initContainerStatuses", policy, by_themselves("/spec/initContainers"));
     over_stays_over(errors, status, old, "ephemeralContainerStatuses", "Never", |_| false);
     addresses(errors, status, "podIPs");
     addresses(errors, status, "hostIPs");

@@ -70,12 +70,14 @@ impl<R: ContainerRuntime> Inner<R> {
         }
     }
 
+    /// What the node's other pods request. Pods that were adopted and not assigned again yet may hold anything: nothing is free beside
+    /// them.
     fn requested_beside(&self, node: &NodeName, uid: &Uid) -> Share {
         let others = self.slots_of(node).into_iter().filter(|(other, _)| other != uid);
         let shares = others.filter_map(|(_, slot)| {
             let slot = lock(&slot);
             let is_active = slot.state.ended.is_none() && !slot.state.cleared;
-            slot.plan.as_ref().filter(|_| is_active).map(|plan| Share::of(plan))
+            is_active.then(|| slot.plan.as_ref().map_or(Share::UNKNOWN, |plan| Share::of(plan)))
         });
         shares.fold(Share::default(), |sum, share| sum + share)
     }
