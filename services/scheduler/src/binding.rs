@@ -14,6 +14,7 @@ use telemetry::clock;
 use tracing::warn;
 
 use crate::decide::{Outcome, Verdict, Victim};
+use crate::evicting::Evicted;
 use crate::queue::Pending;
 
 /// How long to wait after the store was not available.
@@ -71,44 +72,65 @@ impl Scribe {
         let mut results = Vec::with_capacity(outcomes.len());
         let mut drafts = Vec::with_capacity(outcomes.len());
         let mut choices = Vec::new();
-        let spared = self.evict(&outcomes).await;
-        results.extend(spared.keys().map(|uid| Written::Spared { uid: uid.clone() }));
         for outcome in outcomes {
-            if let Outcome::Preempt { pod, .. } = &outcome
-                && spared.values().any(|preemptor| *preemptor == pod.uid)
-            {
-                results.push(Written::Failed { key: pod.key.clone(), uid: pod.uid.clone() });
-                continue;
-            }
             if let Outcome::Choose { pod, node, claims } = outcome {
                 choices.push((pod, node, claims));
                 continue;
             }
             match self.draft(outcome) {
                 Ok(draft) => drafts.push(draft),
-                Err(pod) => results.push(Written::Failed { key: pod.key, uid: pod.uid }),
+                Err(outcome) => results.extend(undone(outcome)),
             }
         }
         results.extend(self.choose(choices).await);
         let mutations = drafts.iter().map(|draft| draft.mutation.clone()).collect();
         let written = self.store.write_all(mutations).await;
         let (mut newest, mut back_off) = (Revision::default(), false);
+        let mut promised = Vec::new();
         for (draft, result) in drafts.into_iter().zip(written) {
             match &result {
-                Ok(_) => self.journal.append(entry(&draft)),
+                Ok(revision) => {
+                    self.journal.append(entry(&draft));
+                    if let Outcome::Preempt { .. } = draft.outcome {
+                        newest = newest.max(*revision);
+                        promised.push(draft.outcome);
+                        continue;
+                    }
+                }
                 Err(WriteError::Conflict { current }) => newest = newest.max(current.unwrap_or_default()),
                 Err(error) => {
                     warn!(pod = %draft.mutation.key, error = %telemetry::chain(error), "failed to write a decision");
                     back_off = true;
                 }
             }
-            results.push(conclude(draft, result.is_ok()));
+            match result {
+                Ok(_) => results.extend(concluded(draft.outcome)),
+                Err(_) => results.extend(undone(draft.outcome)),
+            }
         }
+        let (evicted, unavailable) = self.keep(promised).await;
+        results.extend(evicted);
+        back_off |= unavailable;
         self.view.wait_for(newest).await;
         if back_off {
             tokio::time::sleep(BACK_OFF).await;
         }
         results
+    }
+
+    /// Lets those go who have to for pods whose nomination is durable; and whether the store was not available for that.
+    async fn keep(&self, promised: Vec<Outcome>) -> (Vec<Written>, bool) {
+        let Evicted { spared, unavailable } = self.evict(&promised).await;
+        let mut written: Vec<Written> =
+            spared.iter().map(|uid| Written::Spared { uid: uid.clone() }).collect();
+        for outcome in promised {
+            if let Outcome::Preempt { pod, victims, .. } = outcome
+                && victims.iter().any(|victim| spared.contains(&victim.uid))
+            {
+                written.push(Written::Failed { key: pod.key, uid: pod.uid });
+            }
+        }
+        (written, unavailable)
     }
 
     /// Tells claims the nodes that were chosen for their pods. A claim that knows already is left alone.
@@ -151,17 +173,17 @@ impl Scribe {
             .collect()
     }
 
-    /// The write that an outcome asks for; the pod back if it is not what was decided about any more.
-    fn draft(&self, outcome: Outcome) -> Result<Draft, Pending> {
+    /// The write that an outcome asks for; the outcome back if the pod is not what was decided about any more.
+    fn draft(&self, outcome: Outcome) -> Result<Draft, Outcome> {
         let (pod, change): (&Pending, fn(&mut Value, &Outcome, Timestamp)) = match &outcome {
             Outcome::Bind { pod, .. } => (pod, bind),
             Outcome::Preempt { pod, .. } | Outcome::Unplaced { pod, .. } => (pod, tell),
             // `choose` writes those.
-            Outcome::Choose { pod, .. } => return Err(pod.clone()),
+            Outcome::Choose { .. } => return Err(outcome),
         };
         let stored: Option<Arc<Stored>> =
             self.view.get(&pod.key).filter(|stored| stored.revision == pod.revision);
-        let Some(stored) = stored else { return Err(pod.clone()) };
+        let Some(stored) = stored else { return Err(outcome) };
         let mut value = stored.value();
         change(&mut value, &outcome, clock::now());
         let mutation = Mutation {
@@ -174,15 +196,27 @@ impl Scribe {
     }
 }
 
-fn conclude(draft: Draft, ok: bool) -> Written {
-    match (draft.outcome, ok) {
-        (Outcome::Bind { pod, .. }, true) => Written::Bound { uid: pod.uid, created: pod.created },
-        (Outcome::Preempt { .. } | Outcome::Unplaced { .. }, true) => Written::Told,
-        (Outcome::Choose { pod, .. }, _)
-        | (Outcome::Bind { pod, .. } | Outcome::Preempt { pod, .. } | Outcome::Unplaced { pod, .. }, false) => {
-            Written::Failed { key: pod.key, uid: pod.uid }
-        }
+/// What has come of an outcome that is written.
+fn concluded(outcome: Outcome) -> Option<Written> {
+    match outcome {
+        Outcome::Bind { pod, .. } => Some(Written::Bound { uid: pod.uid, created: pod.created }),
+        Outcome::Preempt { .. } | Outcome::Unplaced { .. } => Some(Written::Told),
+        // `choose` tells.
+        Outcome::Choose { .. } => None,
     }
+}
+
+/// Nothing has come of an outcome: the pod is looked at again, and nobody has to go for it.
+fn undone(outcome: Outcome) -> Vec<Written> {
+    let (pod, victims) = match outcome {
+        Outcome::Preempt { pod, victims, .. } => (pod, victims),
+        Outcome::Bind { pod, .. } | Outcome::Choose { pod, .. } | Outcome::Unplaced { pod, .. } => {
+            (pod, Vec::new())
+        }
+    };
+    let mut written: Vec<_> = victims.into_iter().map(|victim| Written::Spared { uid: victim.uid }).collect();
+    written.push(Written::Failed { key: pod.key, uid: pod.uid });
+    written
 }
 
 fn bind(value: &mut Value, outcome: &Outcome, now: Timestamp) {

@@ -44,11 +44,16 @@ impl Brain {
             self.in_flight.remove(uid);
             self.choosing.remove(uid);
             self.nominations.remove(uid);
-            let is_news = self.cluster.placed(uid).is_none();
+            let class = self.classes.of(pod);
+            let before = self.cluster.placed(uid).map(|placed| placed.tenant.class.id);
+            let changed = before.is_some_and(|before| before != class.id);
             let stay = if pod.metadata.is_terminating() { Stay::Leaving } else { Stay::Bound };
-            self.cluster.place(uid, node, Pending::of(pod, self.classes.of(pod)).tenant(stay));
-            if is_news {
-                self.queue.revive_company();
+            self.cluster.place(uid, node, Pending::of(pod, class).tenant(stay));
+            match before {
+                None => self.queue.revive_company(),
+                // It may ask for less than before.
+                Some(_) if changed => self.queue.revive(),
+                Some(_) => {}
             }
             return;
         }
@@ -86,8 +91,11 @@ impl Brain {
         self.in_flight.remove(uid);
         self.choosing.remove(uid);
         self.nominations.remove(uid);
-        if self.cluster.remove(uid).is_some() {
-            self.queue.revive();
+        if let Some(placed) = self.cluster.remove(uid) {
+            self.queue.revive_parked();
+            if let Some(node) = self.cluster.nodes().get(placed.node) {
+                self.queue.wake_on(&node.name);
+            }
         }
     }
 
@@ -126,7 +134,7 @@ impl Brain {
 
     /// A disruption budget was created or changed. It changes nobody's chances, only who has to go.
     pub fn budget(&mut self, budget: Arc<Object<PodDisruptionBudget>>) {
-        self.cluster.budgets.insert(budget.key.clone(), budget);
+        self.cluster.budgets.put(budget);
     }
 
     /// A disruption budget was deleted.

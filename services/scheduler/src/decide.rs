@@ -7,7 +7,7 @@ use api::views::Pod;
 use api::{NodeName, ObjectKey, Resource, Uid};
 
 use crate::class::{ClassId, PodClass};
-use crate::filter::{fits, misfits};
+use crate::filter::{Misfit, fits, misfits};
 use crate::node_info::{Cluster, NodeInfo, Stay, Tenant};
 use crate::preemption::{self, Lower, Plan};
 use crate::queue::{Pending, Queue};
@@ -20,6 +20,10 @@ const NAMED_NODES: usize = 10;
 const NO_NODES: &str = "no nodes available to schedule pods";
 /// Why others do not go for a pod, in Kubernetes' words.
 const NEVER: &str = "not eligible due to preemptionPolicy=Never.";
+/// What stands between the reasons of a pod and those of others.
+const PREEMPTION: &str = " preemption: ";
+/// For so many pods others make room in one run.
+const PLANS: usize = 50;
 const UNHELPFUL: &str = "Preemption is not helpful for scheduling";
 
 /// Why a class fits nowhere.
@@ -94,7 +98,7 @@ pub fn decide(
     limit: usize,
 ) -> Vec<Outcome> {
     let (frontiers, lower, outcomes) = (HashMap::new(), Lower::default(), Vec::new());
-    let mut turn = Turn { cluster, queue, nominations, frontiers, lower, outcomes };
+    let mut turn = Turn { cluster, queue, nominations, frontiers, lower, plans: 0, outcomes };
     for pod in turn.queue.take(limit) {
         turn.try_pod(pod);
     }
@@ -108,15 +112,19 @@ struct Turn<'a> {
     nominations: &'a mut Nominations,
     frontiers: HashMap<ClassId, Frontier>,
     lower: Lower,
+    /// For how many pods others make room.
+    plans: usize,
     outcomes: Vec<Outcome>,
 }
 
 impl Turn<'_> {
-    fn try_pod(&mut self, pod: Pending) {
+    fn try_pod(&mut self, mut pod: Pending) {
         let nomination = self.nominations.remove(&pod.uid);
-        if nomination.is_some() {
+        if let Some(node) = nomination {
             // The room is kept from others, not from the pod itself.
             self.cluster.remove(&pod.uid);
+            let Some(homeless) = self.try_nominated(pod, &node) else { return };
+            pod = homeless;
             self.frontiers.clear();
         } else if let Some(verdict) = self.queue.verdict(pod.class.id).cloned() {
             self.park(pod, verdict);
@@ -130,7 +138,7 @@ impl Turn<'_> {
         }
         let frontier = self.frontiers.entry(class.id).or_insert_with(|| Frontier::of(&class, self.cluster));
         let Some(choice) = frontier.best(&class, self.cluster) else {
-            self.without_room(pod, nomination);
+            self.without_room(pod);
             return;
         };
         let claims = frontier.claims_without_volume();
@@ -154,39 +162,64 @@ impl Turn<'_> {
 
     /// Parks the pod; an outcome only if that is news to the pod.
     fn park(&mut self, pod: Pending, verdict: Arc<Verdict>) {
-        let news = pod.told != verdict.message || pod.nominated.is_some();
+        // How others stand changes all the time, and is no news.
+        let news = own_reasons(&pod.told) != own_reasons(&verdict.message) || pod.nominated.is_some();
         self.queue.park(pod.clone(), verdict.clone());
         if news {
             self.outcomes.push(Outcome::Unplaced { pod, verdict });
         }
     }
 
-    /// The pod fits nowhere: it waits for those that make room already, or others have to, or it is parked.
-    fn without_room(&mut self, pod: Pending, nomination: Option<NodeName>) {
+    /// Looks at the node where others make room for the pod, as Kubernetes' `evaluateNominatedNode` does: it goes there, or waits on. The
+    /// pod back if that node is no place for it any more.
+    fn try_nominated(&mut self, pod: Pending, node: &NodeName) -> Option<Pending> {
         let class = pod.class.clone();
+        let around = Surroundings::of(&class, self.cluster);
+        let at = self.cluster.index_of(node);
+        let info = at.and_then(|at| self.cluster.nodes().get(at)).filter(|info| info.exists);
+        let (Some(at), Some(info), Ok(_)) = (at, info, self.cluster.storage.needs(&class)) else {
+            return Some(pod);
+        };
+        if fits(&class, info, &around)
+            && around.claims.iter().all(|need| !matches!(need, Need::Choose { .. }))
+        {
+            let because = format!("others have made room for it on {node}");
+            self.place(&pod, node, Stay::Bound);
+            self.outcomes.push(Outcome::Bind { pod, node: node.clone(), because });
+            return None;
+        }
+        let yields = misfits(&class, info, &around).iter().all(Misfit::yields);
+        if yields && preemption::awaits(&class, at, self.cluster, &mut self.lower) {
+            self.place(&pod, node, Stay::Nominated);
+            self.nominations.insert(pod.uid.clone(), node.clone());
+            self.queue.hold(pod, node);
+            return None;
+        }
+        Some(pod)
+    }
+
+    /// The pod fits nowhere: others have to make room, or it is parked.
+    fn without_room(&mut self, pod: Pending) {
+        let class = pod.class.clone();
+        if self.plans == PLANS {
+            // What was decided so far is written first.
+            self.queue.put(pod);
+            return;
+        }
         let (mut verdict, helpful) = explain(&class, self.cluster);
         if self.cluster.live() == 0 {
             self.park(pod, Arc::new(verdict));
             return;
         }
-        if let Some(node) = nomination
-            && let Some(at) = self.cluster.index_of(&node).filter(|at| helpful.contains(at))
-            && preemption::awaits(&class, at, self.cluster, &mut self.lower)
-        {
-            self.place(&pod, &node, Stay::Nominated);
-            self.nominations.insert(pod.uid.clone(), node);
-            self.queue.hold(pod);
-            return;
-        }
-        let planned = match class.preempts {
-            true => preemption::plan(&class, self.cluster, &helpful, &mut self.lower)
-                .map_err(|mut reasons| unhelpful(self.cluster.live(), helpful.len(), &mut reasons)),
-            false => Err(NEVER.to_owned()),
-        };
+        let planned = preemption::plan(&class, self.cluster, (&helpful, self.plans), &mut self.lower);
         match planned {
             Ok(plan) => self.make_room(pod, &plan, verdict),
-            Err(why_not) => {
-                verdict.message = format!("{} preemption: {why_not}", verdict.message);
+            Err(mut reasons) => {
+                let why_not = match class.preempts {
+                    true => unhelpful(self.cluster.live(), helpful.len(), &mut reasons),
+                    false => NEVER.to_owned(),
+                };
+                verdict.message = format!("{}{PREEMPTION}{why_not}", verdict.message);
                 self.park(pod, Arc::new(verdict));
             }
         }
@@ -195,6 +228,7 @@ impl Turn<'_> {
     /// Keeps the room for the pod, and lets those go who have to.
     fn make_room(&mut self, pod: Pending, plan: &Plan, verdict: Verdict) {
         let Some(node) = self.cluster.nodes().get(plan.node).map(|node| node.name.clone()) else { return };
+        self.plans += 1;
         for uid in &plan.displaced {
             self.nominations.remove(uid);
             self.cluster.remove(uid);
@@ -207,7 +241,7 @@ impl Turn<'_> {
         match plan.at_once {
             true => self.queue.put(pod),
             false => {
-                self.queue.hold(pod.clone());
+                self.queue.hold(pod.clone(), &node);
                 self.outcomes.push(Outcome::Preempt { pod, node, victims, verdict });
             }
         }
@@ -217,8 +251,15 @@ impl Turn<'_> {
         self.cluster.leaves(uid, true);
         let Tenant { name, class, .. } = &self.cluster.placed(uid)?.tenant;
         let key = ObjectKey::namespaced(Pod::ID, &class.namespace, name);
+        let class = class.clone();
+        self.cluster.budgets.spend(&class);
         Some(Victim { key, uid: uid.clone(), priority: class.priority })
     }
+}
+
+/// What a message says of the pod itself, without those that might have made room for it.
+fn own_reasons(message: &str) -> &str {
+    message.split(PREEMPTION).next().unwrap_or_default()
 }
 
 /// Why no pods go, in Kubernetes' words: `reasons` are of nodes among the `helpful` ones.
@@ -308,9 +349,9 @@ fn held_back(why: &str, class: &PodClass, cluster: &Cluster) -> Verdict {
         (0, _) => NO_NODES.to_owned(),
         (live, true) => {
             let why_not = unhelpful(live, 0, &mut BTreeMap::new());
-            format!("0/{live} nodes are available: {why}. preemption: {why_not}")
+            format!("0/{live} nodes are available: {why}.{PREEMPTION}{why_not}")
         }
-        (live, false) => format!("0/{live} nodes are available: {why}. preemption: {NEVER}"),
+        (live, false) => format!("0/{live} nodes are available: {why}.{PREEMPTION}{NEVER}"),
     };
     Verdict { message, because: why.to_owned() }
 }
@@ -330,11 +371,11 @@ fn explain(class: &PodClass, cluster: &Cluster) -> (Verdict, Vec<usize>) {
         for misfit in &found {
             *counts.entry(misfit.to_string()).or_default() += 1;
         }
-        if found.iter().all(crate::filter::Misfit::yields) {
+        if found.iter().all(Misfit::yields) {
             helpful.push(at);
         }
         if named.len() < NAMED_NODES {
-            let reasons: Vec<String> = found.iter().map(crate::filter::Misfit::about_node).collect();
+            let reasons: Vec<String> = found.iter().map(Misfit::about_node).collect();
             named.push(format!("{} {}", node.name, reasons.join(", ")));
         }
     }

@@ -1,6 +1,6 @@
 //! Lets pods go for a more important one: marks them as disrupted and as being deleted, with the grace they ask for.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use api::journal::{EventView, JournalEntry};
 use api::lifecycle::{DeleteOptions, Deletion, request_deletion};
@@ -25,9 +25,19 @@ struct Eviction<'a> {
     because: String,
 }
 
+/// What became of evictions.
+#[derive(Debug, Default)]
+pub struct Evicted {
+    /// Who could not be evicted.
+    pub spared: HashSet<Uid>,
+    /// The store was not available for some.
+    pub unavailable: bool,
+}
+
 impl Scribe {
-    /// Evicts the victims of all preemptions. Tells which could not be, and for whom they should have gone.
-    pub async fn evict(&self, outcomes: &[Outcome]) -> HashMap<Uid, Uid> {
+    /// Evicts the victims of all preemptions. Those who change at the same time are tried a few times.
+    pub async fn evict(&self, outcomes: &[Outcome]) -> Evicted {
+        let mut evicted = Evicted::default();
         let mut left: Vec<Eviction<'_>> = outcomes.iter().flat_map(evictions).collect();
         for _ in 0..ATTEMPTS {
             let (mut tried, mut mutations) = (Vec::new(), Vec::new());
@@ -55,12 +65,14 @@ impl Scribe {
                     }
                     Err(error) => {
                         warn!(pod = %stored.key, error = %telemetry::chain(&error), "failed to evict a pod");
-                        left.push(eviction);
+                        evicted.unavailable = true;
+                        evicted.spared.insert(eviction.victim.uid.clone());
                     }
                 }
             }
         }
-        left.into_iter().map(|eviction| (eviction.victim.uid.clone(), eviction.preemptor.clone())).collect()
+        evicted.spared.extend(left.into_iter().map(|eviction| eviction.victim.uid.clone()));
+        evicted
     }
 }
 

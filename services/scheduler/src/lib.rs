@@ -7,6 +7,7 @@ mod active;
 mod amounts;
 mod binding;
 mod brain;
+mod budgets;
 mod choosing;
 mod class;
 mod decide;

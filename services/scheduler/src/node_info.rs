@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use api::views::{Node, PodDisruptionBudget, Taint};
-use api::{NodeName, Object, ObjectKey, Timestamp, Uid};
+use api::views::{Node, Taint};
+use api::{NodeName, Object, Timestamp, Uid};
 
 use crate::amounts::Amounts;
+use crate::budgets::Budgets;
 use crate::class::{ClassId, GroupId, HostPort, PodClass};
 use crate::storage::Storage;
 
@@ -131,7 +132,7 @@ pub struct Cluster {
     /// Claims and volumes.
     pub storage: Storage,
     /// What may be disrupted.
-    pub budgets: HashMap<ObjectKey, Arc<Object<PodDisruptionBudget>>>,
+    pub budgets: Budgets,
 }
 
 /// A pod that is counted at a node.

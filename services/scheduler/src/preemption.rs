@@ -11,10 +11,13 @@ use api::{Timestamp, Uid};
 use crate::class::PodClass;
 use crate::filter::{fits, misfits};
 use crate::node_info::{Cluster, Placed, Stay};
+use crate::storage::Need;
 use crate::surroundings::Surroundings;
 
-/// Nodes whose losses are compared; with more, the search ends (Kubernetes' figure).
+/// Nodes whose losses are compared: with so many the search ends, if one of them violates no budget (Kubernetes' figure).
 const CANDIDATES: usize = 100;
+/// The same for pods that look at other nodes, too, whenever one pod is lifted.
+const FAR_SIGHTED: usize = 10;
 /// Added to each priority before they are summed, so that fewer victims cost less whatever their priorities are.
 const ABOVE_ALL_PRIORITIES: i64 = 1 << 31;
 
@@ -42,6 +45,8 @@ struct Cost {
     highest_priority: i32,
     priorities: i64,
     victims: usize,
+    /// Others have to leave first, if only those who are leaving anyway.
+    waits: bool,
     /// When the oldest of those with the highest priority was created: the younger, the better.
     oldest: Reverse<Timestamp>,
 }
@@ -52,27 +57,32 @@ struct Victim {
     violates: bool,
 }
 
-/// Looks for a node among `helpful` ones. Otherwise: how many nodes have which reason, in Kubernetes' words. The cluster is as before.
+/// Looks for a node among `helpful` ones, beginning at one of them. A class that never preempts may still take room that is kept for
+/// others. Otherwise: how many nodes have which reason, in Kubernetes' words. The cluster is as before.
 pub fn plan(
     class: &PodClass,
     cluster: &mut Cluster,
-    helpful: &[usize],
+    (helpful, begin): (&[usize], usize),
     lower: &mut Lower,
 ) -> Result<Plan, BTreeMap<String, usize>> {
     let lower = lower.0.entry(class.priority).or_insert_with(|| cluster.lower_than(class.priority));
     let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
     let mut candidates: Vec<(Cost, Plan)> = Vec::new();
     let look = Look::new(class, cluster);
-    for at in helpful {
+    let begin = begin.checked_rem(helpful.len()).unwrap_or_default();
+    let (first, then) = helpful.split_at(begin);
+    for at in then.iter().chain(first) {
         let Some(pods) = lower.get(at) else {
             *reasons.entry("No preemption victims found for incoming pod".to_owned()).or_default() += 1;
             continue;
         };
         match look.without(*at, pods, cluster) {
+            Ok((_, plan)) if !class.preempts && !plan.at_once => {}
             Ok(candidate) => candidates.push(candidate),
             Err(found) => found.into_iter().for_each(|reason| *reasons.entry(reason).or_default() += 1),
         }
-        if candidates.len() == CANDIDATES {
+        let enough = if look.fixed.is_some() { CANDIDATES } else { FAR_SIGHTED };
+        if candidates.len() >= enough && candidates.iter().any(|(cost, _)| cost.budgets_violated == 0) {
             break;
         }
     }
@@ -96,8 +106,13 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn new(class: &'a PodClass, cluster: &Cluster) -> Self {
-        let moves = class.is_entangled() || cluster.has_repelling_pods();
-        Self { class, fixed: (!moves).then(|| Surroundings::of(class, cluster)) }
+        let around = Surroundings::of(class, cluster);
+        let moves = around.spread.iter().any(|rule| rule.hard)
+            || !around.near.is_empty()
+            || !around.apart.is_empty()
+            || !around.repelled.is_empty()
+            || around.claims.iter().any(|need| matches!(need, Need::Alone));
+        Self { class, fixed: (!moves).then_some(around) }
     }
 
     fn fits(&self, at: usize, cluster: &Cluster) -> bool {
@@ -109,10 +124,12 @@ impl<'a> Look<'a> {
     }
 
     fn reasons(&self, at: usize, cluster: &Cluster) -> Vec<String> {
-        let around = Surroundings::of(self.class, cluster);
-        let node = cluster.nodes().get(at);
-        node.map(|node| misfits(self.class, node, &around).iter().map(ToString::to_string).collect())
-            .unwrap_or_default()
+        let Some(node) = cluster.nodes().get(at) else { return Vec::new() };
+        let words = |around| misfits(self.class, node, around).iter().map(ToString::to_string).collect();
+        match &self.fixed {
+            Some(around) => words(around),
+            None => words(&Surroundings::of(self.class, cluster)),
+        }
     }
 
     /// What one node loses, or why that would not help.
@@ -131,7 +148,7 @@ impl<'a> Look<'a> {
             others.extract_if(.., |(_, placed)| placed.tenant.stay == Stay::Nominated).collect::<Vec<_>>();
         others.into_iter().for_each(|(uid, placed)| cluster.put_back(uid, placed));
         let at_once = victims.is_empty() && self.fits(at, cluster);
-        let cost = Cost::of(&victims);
+        let cost = Cost::of(&victims, at_once);
         let plan = Plan {
             node: at,
             victims: victims.iter().rev().map(|victim| victim.uid.clone()).collect(),
@@ -162,7 +179,7 @@ impl<'a> Look<'a> {
 
 impl Cost {
     /// `victims` begin with the most important.
-    fn of(victims: &[Victim]) -> Self {
+    fn of(victims: &[Victim], at_once: bool) -> Self {
         let priority = |victim: &Victim| victim.placed.tenant.class.priority;
         let highest_priority = victims.first().map_or(i32::MIN, priority);
         Self {
@@ -170,6 +187,7 @@ impl Cost {
             highest_priority,
             priorities: victims.iter().map(|victim| i64::from(priority(victim)) + ABOVE_ALL_PRIORITIES).sum(),
             victims: victims.len(),
+            waits: !at_once,
             oldest: Reverse(
                 victims.first().map_or(Timestamp(i64::MAX), |victim| victim.placed.tenant.created),
             ),
@@ -189,12 +207,8 @@ fn judged(mut pods: Vec<(Uid, Placed)>, cluster: &Cluster) -> Vec<Victim> {
     let mut violates = |placed: &Placed| {
         let (name, class) = (&placed.tenant.name, &placed.tenant.class);
         let mut violates = false;
-        for (key, budget) in cluster.budgets.iter().filter(|(key, _)| *key.namespace() == *class.namespace) {
-            let gone_already = budget.status.disrupted_pods.contains_key(&**name);
-            if gone_already || !budget.spec.selects(&class.labels) {
-                continue;
-            }
-            let left = allowed.entry(key).or_insert(budget.status.disruptions_allowed);
+        for budget in cluster.budgets.of(class).filter(|budget| !budget.has_counted(name)) {
+            let left = allowed.entry(&budget.object.key).or_insert(budget.left());
             *left -= 1;
             violates |= *left < 0;
         }

@@ -88,14 +88,14 @@ struct Place {
 }
 
 /// Where in the queue a pod is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 enum Spot {
     /// To be tried.
     Waiting,
     /// Put aside with all of its class.
     Parked(ClassId),
-    /// Put aside alone, while others make room for it.
-    Held(ClassId),
+    /// Put aside alone, while others make room for it on a node.
+    Held(ClassId, NodeName),
 }
 
 /// The queue.
@@ -103,7 +103,7 @@ enum Spot {
 pub struct Queue {
     waiting: BTreeMap<Order, Pending>,
     parked: HashMap<ClassId, Parked>,
-    held: BTreeMap<Order, Pending>,
+    held: HashMap<NodeName, BTreeMap<Order, Pending>>,
     places: HashMap<Uid, Place>,
 }
 
@@ -118,8 +118,8 @@ impl Queue {
                 }
                 return;
             }
-            Some(Place { order, spot: Spot::Held(class) }) if *class == pod.class.id => {
-                self.held.insert(order.clone(), pod);
+            Some(Place { order, spot: Spot::Held(class, node) }) if *class == pod.class.id => {
+                self.held.entry(node.clone()).or_default().insert(order.clone(), pod);
                 return;
             }
             Some(place) => place.order.clone(),
@@ -135,7 +135,7 @@ impl Queue {
         let Some(place) = self.places.remove(uid) else { return };
         match place.spot {
             Spot::Waiting => drop(self.waiting.remove(&place.order)),
-            Spot::Held(_) => drop(self.held.remove(&place.order)),
+            Spot::Held(_, node) => drop(self.take_held(&node, &place.order)),
             Spot::Parked(class) => {
                 let Some(parked) = self.parked.get_mut(&class) else { return };
                 parked.pods.remove(&place.order);
@@ -179,26 +179,46 @@ impl Queue {
         parked.pods.insert(order, pod);
     }
 
-    /// Puts a pod aside, but not others of its class, until something changes: others make room for it.
-    pub fn hold(&mut self, pod: Pending) {
-        let order = pod.order();
-        self.places.insert(pod.uid.clone(), Place { order: order.clone(), spot: Spot::Held(pod.class.id) });
-        self.held.insert(order, pod);
+    /// Puts a pod aside, but not others of its class, while others make room for it on a node.
+    pub fn hold(&mut self, pod: Pending, node: &NodeName) {
+        let (order, spot) = (pod.order(), Spot::Held(pod.class.id, node.clone()));
+        self.places.insert(pod.uid.clone(), Place { order: order.clone(), spot });
+        self.held.entry(node.clone()).or_default().insert(order, pod);
+    }
+
+    fn take_held(&mut self, node: &NodeName, order: &Order) -> Option<Pending> {
+        let of_node = self.held.get_mut(node)?;
+        let pod = of_node.remove(order);
+        if of_node.is_empty() {
+            self.held.remove(node);
+        }
+        pod
     }
 
     /// The pod is worth another try, if it was held.
     pub fn wake(&mut self, uid: &Uid) {
-        let Some(place) = self.places.get_mut(uid).filter(|place| matches!(place.spot, Spot::Held(_))) else {
-            return;
-        };
-        if let Some((order, pod)) = self.held.remove_entry(&place.order) {
-            place.spot = Spot::Waiting;
-            self.waiting.insert(order, pod);
+        let Some(Place { order, spot: Spot::Held(_, node) }) = self.places.get(uid) else { return };
+        let (order, node) = (order.clone(), node.clone());
+        if let Some(pod) = self.take_held(&node, &order) {
+            self.try_again([(order, pod)]);
         }
+    }
+
+    /// Something is different on a node: those for whom others make room there are worth another try.
+    pub fn wake_on(&mut self, node: &NodeName) {
+        let held = self.held.remove(node).unwrap_or_default();
+        self.try_again(held);
     }
 
     /// Something changed: everything is worth another try.
     pub fn revive(&mut self) {
+        self.revive_parked();
+        let held = std::mem::take(&mut self.held);
+        self.try_again(held.into_values().flatten());
+    }
+
+    /// Something has become free: what fitted nowhere is worth another try. Who is held waits for something else.
+    pub fn revive_parked(&mut self) {
         self.revive_if(|_| true);
     }
 
@@ -214,9 +234,12 @@ impl Queue {
 
     fn revive_if(&mut self, worth: impl Fn(&PodClass) -> bool) {
         let is_worth = |parked: &mut Parked| parked.pods.values().next().is_some_and(|pod| worth(&pod.class));
-        let parked = self.parked.extract_if(|_, parked| is_worth(parked)).flat_map(|(_, parked)| parked.pods);
-        let held = self.held.extract_if(.., |_, pod| worth(&pod.class));
-        for (order, pod) in parked.chain(held) {
+        let parked: Vec<_> = self.parked.extract_if(|_, parked| is_worth(parked)).collect();
+        self.try_again(parked.into_iter().flat_map(|(_, parked)| parked.pods));
+    }
+
+    fn try_again(&mut self, pods: impl IntoIterator<Item = (Order, Pending)>) {
+        for (order, pod) in pods {
             if let Some(place) = self.places.get_mut(&pod.uid) {
                 place.spot = Spot::Waiting;
             }

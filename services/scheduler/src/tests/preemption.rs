@@ -223,3 +223,49 @@ fn a_preemptor_that_is_deleted_leaves_its_room_to_others() {
     "#]]
     .assert_eq(&shown(&brain.decide(10), false));
 }
+
+#[test]
+fn what_one_pod_takes_of_a_budget_is_not_there_for_the_next() {
+    check(
+        "node n1 cpu=1
+         node n2 cpu=1
+         node n3 cpu=1
+         budget web allows=1
+         pod web-1 app=web cpu=1 on=n1
+         pod web-2 app=web cpu=1 on=n2
+         pod other cpu=1 on=n3 priority=5
+         pod urgent-1 cpu=1 priority=10
+         pod urgent-2 cpu=1 priority=10",
+        &expect![[r#"
+            urgent-1 waits: 0/3 nodes are available: 3 Insufficient cpu. web-1 (priority 0) has to leave n1
+            urgent-2 waits: 0/3 nodes are available: 3 Insufficient cpu. other (priority 5) has to leave n3
+        "#]],
+    );
+}
+
+#[test]
+fn a_pod_that_never_preempts_takes_room_that_is_kept_for_less_important_ones() {
+    let mut brain =
+        brain("node n1 cpu=2\n pod a cpu=1 on=n1\n pod b cpu=1 on=n1\n pod urgent cpu=2 priority=10");
+    brain.decide(10);
+    apply(&mut brain, "gone a", 10);
+    apply(&mut brain, "pod polite cpu=1 priority=20 never", 11);
+    expect![[r#"
+        urgent waits: 0/1 nodes are available: 1 Insufficient cpu. preemption: 0/1 nodes are available: 1 Insufficient cpu.
+    "#]].assert_eq(&shown(&brain.decide(10), false));
+    expect![[r#"
+        polite -> n1
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
+}
+
+#[test]
+fn a_pod_that_asks_for_less_leaves_room() {
+    let mut brain = brain("node n1 cpu=2\n pod a cpu=2 on=n1\n pod b cpu=1");
+    brain.decide(10);
+    apply(&mut brain, "pod a cpu=1 on=n1", 10);
+    expect![[r#"
+        b -> n1
+    "#]]
+    .assert_eq(&shown(&brain.decide(10), false));
+}

@@ -255,7 +255,14 @@ fn pod(errors: &mut Errors, object: &Value, old: &Value) {
         }
     };
     over_stays_over(errors, status, old, "containerStatuses", policy, by_themselves("/spec/containers"));
-    over_stays_over(errors, status, old, "initContainerStatuses", policy, by_themselves("/spec/initContainers"));
+    over_stays_over(
+        errors,
+        status,
+        old,
+        "initContainerStatuses",
+        policy,
+        by_themselves("/spec/initContainers"),
+    );
     over_stays_over(errors, status, old, "ephemeralContainerStatuses", "Never", |_| false);
     addresses(errors, status, "podIPs");
     addresses(errors, status, "hostIPs");
