@@ -79,7 +79,7 @@ impl Scribe {
             }
             match self.draft(outcome) {
                 Ok(draft) => drafts.push(draft),
-                Err(outcome) => results.extend(undone(outcome)),
+                Err(outcome) => results.extend(undone(*outcome)),
             }
         }
         results.extend(self.choose(choices).await);
@@ -174,16 +174,16 @@ impl Scribe {
     }
 
     /// The write that an outcome asks for; the outcome back if the pod is not what was decided about any more.
-    fn draft(&self, outcome: Outcome) -> Result<Draft, Outcome> {
+    fn draft(&self, outcome: Outcome) -> Result<Draft, Box<Outcome>> {
         let (pod, change): (&Pending, fn(&mut Value, &Outcome, Timestamp)) = match &outcome {
             Outcome::Bind { pod, .. } => (pod, bind),
             Outcome::Preempt { pod, .. } | Outcome::Unplaced { pod, .. } => (pod, tell),
             // `choose` writes those.
-            Outcome::Choose { .. } => return Err(outcome),
+            Outcome::Choose { .. } => return Err(Box::new(outcome)),
         };
         let stored: Option<Arc<Stored>> =
             self.view.get(&pod.key).filter(|stored| stored.revision == pod.revision);
-        let Some(stored) = stored else { return Err(outcome) };
+        let Some(stored) = stored else { return Err(Box::new(outcome)) };
         let mut value = stored.value();
         change(&mut value, &outcome, clock::now());
         let mutation = Mutation {
@@ -287,7 +287,7 @@ fn entry(draft: &Draft) -> JournalEntry {
         }
         Outcome::Choose { pod, node, .. } => {
             let event = EventView::default();
-            (pod, pod.told.clone(), format!("choose {node}"), event)
+            (pod, pod.told.to_string(), format!("choose {node}"), event)
         }
         Outcome::Unplaced { pod, verdict } => {
             (pod, verdict.because.clone(), "wait for a node".to_owned(), waits(verdict))

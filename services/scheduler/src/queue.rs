@@ -24,7 +24,7 @@ pub struct Pending {
     /// How it must be treated.
     pub class: Arc<PodClass>,
     /// What its PodScheduled condition says already.
-    pub told: String,
+    pub told: Box<str>,
     /// The node that its status nominates already.
     pub nominated: Option<NodeName>,
 }
@@ -60,9 +60,9 @@ impl Pending {
 }
 
 /// What the pod's PodScheduled condition says, if it says that it does not fit.
-fn told(pod: &Object<Pod>) -> String {
+fn told(pod: &Object<Pod>) -> Box<str> {
     let scheduled = pod.status.conditions.iter().find(|condition| condition.kind == "PodScheduled");
-    scheduled.filter(|it| it.status == "False").map(|it| it.message.clone()).unwrap_or_default()
+    scheduled.filter(|it| it.status == "False").map(|it| it.message.as_str().into()).unwrap_or_default()
 }
 
 /// The place in the queue.
