@@ -119,7 +119,7 @@ impl Family {
         let api_version = |version: &Value| format!("{group}/{}", text(version, "/name"));
         let versions = items(definition, "/spec/versions");
         let schemas = versions.iter().filter_map(|version| {
-            let schema = Schema::compile(version.pointer("/schema/openAPIV3Schema")?, "").ok()?;
+            let schema = Schema::compile_stored(version.pointer("/schema/openAPIV3Schema")?);
             Some((api_version(version), Arc::new(schema)))
         });
         Some(Self {
