@@ -53,9 +53,13 @@ impl Catalogue {
             .or_else(|| self.kinds().by_path(group, version, plural).cloned())
     }
 
-    /// Whether a kind is served still.
+    /// Whether a kind is served still, by the definition that it came of.
     pub fn serves(&self, kind: &KindInfo) -> bool {
-        self.by_path(kind.group, kind.version, kind.id.plural()).is_some()
+        let Some(now) = self.by_path(kind.group, kind.version, kind.id.plural()) else { return false };
+        match (kind.custom(), now.custom()) {
+            (Some(before), Some(now)) => before.is_same_as(now),
+            (before, now) => before.is_none() && now.is_none(),
+        }
     }
 }
 

@@ -59,15 +59,18 @@ pub async fn collection(context: &Context, call: &Call) -> Result<Response, Fail
     call.query.version()?;
     let snapshot = selection.of_stored(&call.kind).now(view_of(context, call));
     let snapshot = selection.shown(&context.converter, &call.kind, snapshot).await?;
+    // What cannot be shown is not deleted; and all of it is converted at once.
+    let shown = context.converter.all(&call.kind, snapshot.objects).await?;
     let mut items = Vec::new();
-    for object in &snapshot.objects {
+    for object in &shown {
         let name = &object.key.name;
         if admission::deletion(call, name).is_err() {
             continue;
         }
         match delete(context, call, &object.key, &options, dry_run).await {
             Ok(Outcome::Gone(last) | Outcome::Ending(last)) => {
-                let last = context.converter.value(&call.kind, last).await?;
+                // What a webhook converts is told as it was listed, as in Kubernetes.
+                let last = if call.kind.webhook().is_some() { object.value() } else { last };
                 items.push(call.kind.shown(last));
             }
             Err(failure) if failure.code() == 404 => {}

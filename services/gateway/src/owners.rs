@@ -103,7 +103,10 @@ pub async fn settle_elsewhere(
     }
     for version in managed::other_versions(new, &call.kind.api_version()) {
         let (group, name) = version.split_once('/').unwrap_or_default();
-        let Some(kind) = context.catalogue.by_path(group, name, call.kind.id.plural()) else { continue };
+        let Some(kind) = context.catalogue.by_path(group, name, call.kind.id.plural()) else {
+            managed::forget_version(new, &version);
+            continue;
+        };
         let old = context.converter.one(&kind, Arc::clone(stored)).await?.value();
         let shown = context.converter.value(&kind, new.clone()).await?;
         let change = Elsewhere { api_version: &version, kind: TypeRef::of(&kind), old: &old, new: &shown };

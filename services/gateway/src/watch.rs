@@ -190,7 +190,8 @@ impl Watch {
         }
     }
 
-    /// The kind is a custom one, and its definition has gone or serves it no more.
+    /// The kind is a custom one, and its definition has gone, serves it no more, or describes it in another way: whoever watches
+    /// begins anew by what it says now.
     fn is_over(&self, batch: &[Arc<Change>]) -> bool {
         self.shape.kind.custom().is_some()
             && batch.iter().any(|change| change.key().resource == DEFINITIONS)

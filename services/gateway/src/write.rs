@@ -314,7 +314,7 @@ async fn readable(
 
 /// What is stored in the version of long ago is written anew, even if nothing else changes: so it is moved to the present one.
 fn is_stored_as_now(kind: &KindInfo, stored: &Stored) -> bool {
-    kind.webhook().is_none() || stored.api_version() == kind.stored_version()
+    kind.custom().is_none() || stored.api_version() == kind.stored_version()
 }
 
 /// Waits until the next request here finds what was written, and is decided by it.

@@ -5,7 +5,7 @@
 
 mod cache;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,6 +24,8 @@ use crate::webhook;
 const LIMIT: Duration = Duration::from_secs(30);
 /// So many objects of a list go in one call, which is what clients' pages hold.
 const AT_ONCE: usize = 500;
+/// And about so many bytes of them: answers must not be longer than what is read of them.
+const BYTES_AT_ONCE: usize = 2 << 20;
 
 /// Brings objects from one version into another.
 pub struct Converter {
@@ -72,8 +74,16 @@ impl Converter {
                 let states = self.stored_states(kind, webhook, &originals, listed).await;
                 // At once: what the cache has may be forgotten before it is looked up.
                 place(&mut objects, &mut missing, &mine.settle(states)?);
-            } else if let Some(others) = claim.others {
-                others.wait().await?;
+            } else if let Some(others) = claim.others
+                && let Err(failed) = others.wait().await
+            {
+                failed.concerns(&missing)?;
+                // Without a claim, so that nobody else's objects spoil it again.
+                let slots: HashSet<Slot> = missing.iter().map(|(_, slot)| slot.clone()).collect();
+                let slots: Vec<Slot> = slots.into_iter().collect();
+                let originals = originals(&objects, &missing, &slots);
+                let states = self.stored_states(kind, webhook, &originals, listed).await.map_err(failure)?;
+                place(&mut objects, &mut missing, &slots.into_iter().zip(states).collect());
             }
         }
         Ok(objects)
@@ -117,7 +127,7 @@ impl Converter {
         listed: bool,
     ) -> Result<Vec<Arc<Stored>>, String> {
         let mut states = Vec::with_capacity(originals.len());
-        for some in originals.chunks(AT_ONCE) {
+        for some in calls(originals) {
             let values = some.iter().map(|stored| kind.up_to_date(stored.value())).collect();
             let converted = self.ask(kind, webhook, &kind.api_version(), values, listed).await?;
             states.extend(some.iter().zip(converted).map(|(stored, value)| stored.rewritten(value)));
@@ -172,7 +182,47 @@ fn originals(objects: &[Arc<Stored>], missing: &[(usize, Slot)], slots: &[Slot])
     slots.iter().filter_map(|slot| objects.get(*places.get(slot)?).cloned()).collect()
 }
 
+/// What goes in one call each: at least one object.
+fn calls(mut originals: &[Arc<Stored>]) -> impl Iterator<Item = &[Arc<Stored>]> {
+    std::iter::from_fn(move || {
+        let mut bytes = 0_usize;
+        let fits = |stored: &&Arc<Stored>| {
+            bytes = bytes.saturating_add(stored.bytes().len());
+            bytes <= BYTES_AT_ONCE
+        };
+        let fitting = originals.iter().take(AT_ONCE).take_while(fits).count();
+        let (some, others) = originals.split_at_checked(fitting.max(1))?;
+        originals = others;
+        Some(some)
+    })
+}
+
 /// As in Kubernetes, a failure without a reason.
 fn failure(why: String) -> Failure {
     Failure::new(500, "", why)
+}
+
+#[cfg(test)]
+mod tests {
+    use api::{ObjectKey, ResourceId};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn calls_are_neither_too_many_objects_nor_too_many_bytes() {
+        let object = |bytes: usize| {
+            let key = ObjectKey::namespaced(ResourceId::new("widgets.example.com"), "default", "a");
+            Stored::test_at(key, json!({"metadata": {"name": "a"}, "spec": "x".repeat(bytes)}), 1)
+        };
+        let lengths = |sizes: &[usize]| -> Vec<usize> {
+            let objects: Vec<_> = sizes.iter().map(|bytes| object(*bytes)).collect();
+            calls(&objects).map(<[_]>::len).collect()
+        };
+        let large = BYTES_AT_ONCE / 2 - 1000;
+        assert_eq!(lengths(&[]), [0; 0]);
+        assert_eq!(lengths(&[1; 1001]), [500, 500, 1]);
+        assert_eq!(lengths(&[large; 5]), [2, 2, 1]);
+        assert_eq!(lengths(&[1, 2 * BYTES_AT_ONCE, 1, 1]), [1, 1, 2]);
+    }
 }

@@ -101,9 +101,14 @@ impl Dialer {
             };
             let peer = Peer { place, trust: trust.cloned() };
             while let Some(mut channel) = self.kept.take(&peer) {
-                if let Ok(answer) = channel.exchange(request.clone()).await {
-                    self.kept.give_back(peer, channel);
-                    return Ok(answer);
+                match channel.exchange(request.clone()).await {
+                    Ok(answer) => {
+                        self.kept.give_back(peer, channel);
+                        return Ok(answer);
+                    }
+                    // It has answered, and would say the same again.
+                    Err(error @ DialError::TooLarge(_)) => return Err(error),
+                    Err(_) => {}
                 }
             }
             let mut channel = self.open(&peer.place, trust).await?;

@@ -80,8 +80,12 @@ impl Pod {
 
     /// Asks a short question, and tells how many connections have been made by then.
     async fn ask_kept(&self, port: u16, trust: Option<&Trust>) -> (String, usize) {
+        self.ask_kept_at("/hook", port, trust).await
+    }
+
+    async fn ask_kept_at(&self, path: &str, port: u16, trust: Option<&Trust>) -> (String, usize) {
         let service = ServicePort { namespace: "shop".into(), name: "web".into(), port: Port::Number(port) };
-        let request = Request::post("/hook").body(Bytes::from_static(b"x")).unwrap();
+        let request = Request::post(path).body(Bytes::from_static(b"x")).unwrap();
         let answer = self.dialer.send_kept(&Destination::Service(service), trust, request, LIMIT).await;
         (said(answer), self.connections.load(Ordering::SeqCst))
     }
@@ -94,13 +98,16 @@ fn said(answer: Result<http::Answer, DialError>) -> String {
     }
 }
 
-/// Says what it has heard.
+/// Says what it has heard, or, at `/endless`, more than anybody reads.
 async fn serve(connection: impl Connection + 'static, stays: bool) {
     let answer = |request: Request<hyper::body::Incoming>| async move {
         let (head, body) = request.into_parts();
         let length = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes().len();
         let host = head.headers["host"].to_str().unwrap().to_owned();
-        let said = format!("{} {} {host} {length}", head.method, head.uri);
+        let said = match head.uri.path() {
+            "/endless" => "x".repeat(11 << 20),
+            _ => format!("{} {} {host} {length}", head.method, head.uri),
+        };
         Ok::<_, Infallible>(Response::builder().status(202).body(Full::new(Bytes::from(said))).unwrap())
     };
     let mut server = hyper::server::conn::http1::Builder::new();
@@ -173,6 +180,14 @@ async fn connections_are_kept_for_whoever_trusts_alike() {
     let (refused, _) = pod.ask_kept(443, Some(&wary)).await;
     assert!(refused.contains("invalid peer certificate"), "{refused}");
     assert_eq!(pod.ask_kept(443, Some(&trusted)).await, (heard(), 5));
+}
+
+#[tokio::test]
+async fn what_is_too_long_is_not_asked_again() {
+    let pod = Pod::start().await;
+    assert_eq!(pod.ask_kept(80, None).await.1, 1);
+    let refused = ("the answer is larger than 10485760 bytes".to_owned(), 1);
+    assert_eq!(pod.ask_kept_at("/endless", 80, None).await, refused);
 }
 
 #[tokio::test]

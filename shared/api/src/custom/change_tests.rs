@@ -164,3 +164,64 @@ fn what_all_versions_have_alike_is_wrong_once() {
         "#]],
     );
 }
+
+/// Schemas that would be refused today are served as they were, and do not keep anybody from changing something else.
+#[test]
+fn what_was_accepted_before_a_rule_is_served_still() {
+    let old_fashioned = |it: &mut Value| {
+        it["spec"]["versions"][1]["schema"]["openAPIV3Schema"] = json!({
+            "type": "object", "additionalProperties": {"type": "string"},
+            "properties": {
+                "metadata": {"type": "object", "description": "as usual"},
+                "spec": {
+                    "type": "object", "x-kubernetes-preserve-unknown-fields": false,
+                    "x-kubernetes-validations": [{"rule": "self.none == 1"}, {"rule": "self.size < 3"}],
+                    "properties": {
+                        "size": {"type": "integer", "default": 1},
+                        "names": {"type": "array", "uniqueItems": true, "items": {"type": "string"}},
+                        "places": {"type": "array", "x-kubernetes-list-type": "set", "items": {"type": "object"}},
+                        "steps": {"type": "array", "x-kubernetes-list-type": "map", "items": {"type": "object"}},
+                    },
+                },
+            },
+        });
+    };
+    let mut definition = converted_by_webhook();
+    old_fashioned(&mut definition);
+    let kinds = super::kinds_of(&definition);
+    assert_eq!(kinds.len(), 2);
+    assert!(kinds[0].custom().unwrap().knows("stable.example.com/v1beta1"));
+    let check = |spec: Value, expected: Expect| {
+        let object = json!({
+            "apiVersion": "stable.example.com/v1beta1", "kind": "CronTab",
+            "metadata": {"name": "a", "namespace": "b"}, "spec": spec,
+        });
+        let mut object = kinds[1].decode(object).unwrap().object;
+        kinds[1].default(&mut object);
+        let errors = kinds[1].validate(&object, None);
+        let wrong: String = errors.iter().map(|it| format!("\n{}: {}", it.field, it.message)).collect();
+        expected.assert_eq(&format!("{}{wrong}", object["spec"]));
+    };
+    check(json!({"other": 1, "steps": [{}, {}]}), expect![[r#"{"size":1,"steps":[{},{}]}"#]]);
+    check(
+        json!({"size": 3, "places": [{}, {}]}),
+        expect![[r#"
+        {"places":[{},{}],"size":3}
+        spec.places[1]: Duplicate value: {}
+        spec: Invalid value: failed rule: self.size < 3"#]],
+    );
+    check_change(old_fashioned, |it| it["metadata"]["finalizers"] = json!(["example.com/a"]), expect![[""]]);
+    check_change(
+        old_fashioned,
+        |it| it["spec"]["versions"][1]["schema"]["openAPIV3Schema"]["description"] = json!("new"),
+        expect![[r#"
+            spec.versions[1].schema.openAPIV3Schema.additionalProperties: Forbidden: must not be used at the root
+            spec.versions[1].schema.openAPIV3Schema.properties[metadata]: Forbidden: must not specify anything other than name and generateName, but metadata is implicitly specified
+            spec.versions[1].schema.openAPIV3Schema.additionalProperties: Forbidden: additionalProperties and properties are mutual exclusive
+            spec.versions[1].schema.openAPIV3Schema.properties[spec].x-kubernetes-preserve-unknown-fields: Invalid value: false: must be true or undefined
+            spec.versions[1].schema.openAPIV3Schema.properties[spec].properties[names].uniqueItems: Forbidden: uniqueItems cannot be set to true since the runtime complexity becomes quadratic
+            spec.versions[1].schema.openAPIV3Schema.properties[spec].properties[places].items.x-kubernetes-map-type: Invalid value: null: must be atomic as item of a list with x-kubernetes-list-type=set
+            spec.versions[1].schema.openAPIV3Schema.properties[spec].properties[steps].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map
+        "#]],
+    );
+}

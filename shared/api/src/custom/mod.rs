@@ -13,6 +13,7 @@ pub use names::{Acceptance, Names, accept};
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -64,6 +65,8 @@ struct Family {
     schemas: BTreeMap<String, Arc<Schema>>,
     /// Who converts between versions that differ in more than their name.
     webhook: Option<ConversionWebhook>,
+    /// Of what the definition says and which names it has: the same as long as nothing of them changes.
+    fingerprint: u64,
 }
 
 /// The kinds that a definition adds: one per version that is served. None before its names are accepted.
@@ -119,13 +122,14 @@ impl Family {
         let api_version = |version: &Value| format!("{group}/{}", text(version, "/name"));
         let versions = items(definition, "/spec/versions");
         let schemas = versions.iter().filter_map(|version| {
-            let schema = Schema::compile(version.pointer("/schema/openAPIV3Schema")?, "").ok()?;
+            let schema = Schema::compile_stored(version.pointer("/schema/openAPIV3Schema")?);
             Some((api_version(version), Arc::new(schema)))
         });
         Some(Self {
             stored_version: api_version(versions.iter().find(|version| flag(version, "/storage"))?),
             schemas: schemas.collect(),
             webhook: ConversionWebhook::of(definition),
+            fingerprint: fingerprint(definition),
         })
     }
 
@@ -226,6 +230,12 @@ impl CustomResource {
         self.family.schemas.contains_key(api_version)
     }
 
+    /// Both come of the same definition, and nothing has changed in it but its metadata and its conditions. Kubernetes ends what
+    /// began with another one (`crdHandler`'s `updateCustomResourceDefinition`).
+    pub fn is_same_as(&self, other: &Self) -> bool {
+        self.family.fingerprint == other.family.fingerprint
+    }
+
     /// Who converts its objects between versions; `None`: they differ in nothing but their name.
     pub fn webhook(&self) -> Option<&ConversionWebhook> {
         self.family.webhook.as_ref()
@@ -272,6 +282,14 @@ impl CustomResource {
     pub fn is_terminating(&self) -> bool {
         self.terminating
     }
+}
+
+fn fingerprint(definition: &Value) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for part in ["/spec", "/status/acceptedNames"] {
+        definition.pointer(part).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// What is said of a deprecated version whose definition says nothing itself: also which newer one to use.

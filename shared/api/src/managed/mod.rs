@@ -228,6 +228,16 @@ pub fn other_versions(object: &Value, api_version: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Nobody owns anything in a version that there is no more: nobody knows what its fields are called now (as structured merge does
+/// where `IsMissingVersionError`).
+pub fn forget_version(object: &mut Value, api_version: &str) {
+    let Some(mut entries) = detach(object) else { return };
+    if let Some(entries) = entries.as_array_mut() {
+        entries.retain(|entry| crate::json::text(entry, "/apiVersion") != api_version);
+    }
+    attach(object, Some(entries));
+}
+
 /// Takes what a write has changed from those who own it in another version.
 ///
 /// # Errors

@@ -390,6 +390,13 @@ fn owners_in_another_version_lose_what_changes_there() {
         second Update 00Z: .spec.port
     "#]]
     .assert_eq(&shown(updated));
+    let mut later = new.clone();
+    forget_version(&mut later, "x/v1");
+    expect![[r#"
+        {"metadata":{"name":"a"},"spec":{"host":"a","kept":1,"port":2}}
+        second Update 00Z: .spec.port
+    "#]]
+    .assert_eq(&shown(later));
     let conflicts = settle_elsewhere(&mut new, change, writer("x/v2", "second"), true).unwrap_err();
     expect![[r#"Apply failed with 1 conflict: conflict with "first" using x/v1: .spec.place"#]]
         .assert_eq(&conflicts.to_string());

@@ -13,8 +13,9 @@ use crate::validation::errors::Errors;
 /// Keywords that Kubernetes never supports in schemas.
 const UNSUPPORTED: [&str; 6] =
     ["$ref", "id", "definitions", "dependencies", "patternProperties", "additionalItems"];
-/// Compiles the schema of a whole object.
-pub(super) fn root(schema: &Value, path: &str) -> Result<Schema, Vec<FieldError>> {
+
+/// Compiles the schema of a whole object, as far as it makes sense, and says what does not.
+pub(super) fn root(schema: &Value, path: &str) -> (Schema, Vec<FieldError>) {
     let errors = Errors(structure::check(schema, path));
     let mut compiler =
         Compiler { is_structural: errors.0.is_empty(), errors, expressions: Errors::default() };
@@ -24,7 +25,7 @@ pub(super) fn root(schema: &Value, path: &str) -> Result<Schema, Vec<FieldError>
     if errors.is_empty() {
         errors = expressions.0;
     }
-    if errors.is_empty() { Ok(compiled) } else { Err(errors) }
+    (compiled, errors)
 }
 
 /// Where in a schema a schema stands.
@@ -64,6 +65,8 @@ impl Compiler {
             limits: keywords::limits(&mut self.errors, schema, path),
             junctors: self.junctors(schema, path, places),
             rules: Vec::new(),
+            has_distinct: false,
+            has_resources: false,
         };
         let part = if place == Place::Junctor { place } else { Place::Part };
         for (name, value) in entries(schema, "/properties") {
@@ -77,6 +80,10 @@ impl Compiler {
         });
         if place != Place::Junctor {
             self.check_list(schema, &mut compiled, path);
+            let is_distinct = compiled.list != List::Atomic;
+            let has_distinct = is_distinct || compiled.parts().any(|part| part.has_distinct);
+            let has_resources = compiled.parts().any(|part| part.is_resource || part.has_resources);
+            (compiled.has_distinct, compiled.has_resources) = (has_distinct, has_resources);
             self.check_default(&mut compiled, path);
         }
         let known = (place != Place::Junctor).then_some(&compiled);
@@ -175,7 +182,8 @@ impl Compiler {
             "set" => List::Set,
             "map" => {
                 self.check_keys(compiled, schema, &keys, path);
-                List::Map(keys)
+                // Without keys nothing tells elements apart.
+                if keys.is_empty() { List::Atomic } else { List::Map(keys) }
             }
             _ => List::Atomic,
         };

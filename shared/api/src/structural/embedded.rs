@@ -8,11 +8,14 @@ use crate::validation::errors::Errors;
 
 /// What every object has is checked in those that stand within another, too.
 pub(super) fn check(errors: &mut Errors, schema: &Schema, value: &Value, path: &str) {
+    if schema.is_resource && value.is_object() && !path.is_empty() {
+        errors.0.extend(embedded_resource(value, path));
+    }
+    if !schema.has_resources {
+        return;
+    }
     match value {
         Value::Object(fields) => {
-            if schema.is_resource && !path.is_empty() {
-                errors.0.extend(embedded_resource(value, path));
-            }
             for (key, value) in fields {
                 if let Some(schema) = schema.field(key) {
                     check(errors, schema, value, &below(path, key));

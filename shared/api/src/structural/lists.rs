@@ -9,6 +9,9 @@ use crate::validation::errors::Errors;
 
 /// Sets and maps have each element once.
 pub(super) fn check(errors: &mut Errors, schema: &Schema, value: &Value, path: &str) {
+    if !schema.has_distinct {
+        return;
+    }
     match value {
         Value::Object(fields) => {
             for (key, value) in fields {

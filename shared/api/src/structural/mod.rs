@@ -49,6 +49,10 @@ pub struct Schema {
     junctors: Junctors,
     /// What is asked of it in expressions.
     rules: Vec<Rule>,
+    /// In it, or further below, there are sets or maps of elements.
+    has_distinct: bool,
+    /// Below it there are whole objects.
+    has_resources: bool,
 }
 
 /// A type of JSON values.
@@ -125,7 +129,25 @@ struct Junctors {
 impl Schema {
     /// Compiles `openAPIV3Schema`, which stands at `path`; what is not structural is refused, with its place.
     pub fn compile(schema: &Value, path: &str) -> Result<Self, Vec<crate::kinds::FieldError>> {
-        compile::root(schema, path)
+        match compile::root(schema, path) {
+            (compiled, errors) if errors.is_empty() => Ok(compiled),
+            (_, errors) => Err(errors),
+        }
+    }
+
+    /// Compiles the schema of a definition that is stored: objects were written by it, so it holds as far as it makes sense even
+    /// if it would be refused today. Rules that do not compile are never violated.
+    pub fn compile_stored(schema: &Value) -> Self {
+        compile::root(schema, "").0
+    }
+
+    /// The schemas of what stands in it.
+    fn parts(&self) -> impl Iterator<Item = &Self> {
+        let additional = match &self.additional {
+            Some(Additional::Of(schema)) => Some(&**schema),
+            Some(Additional::Anything) | None => None,
+        };
+        self.properties.values().chain(additional).chain(self.items.as_deref())
     }
 
     /// The schema of the field of this name, if its objects have one.

@@ -53,12 +53,7 @@ impl Schema {
 
     /// Somewhere in it there are rules.
     fn has_rules(&self) -> bool {
-        let additional = match &self.additional {
-            Some(super::Additional::Of(schema)) => Some(&**schema),
-            Some(super::Additional::Anything) | None => None,
-        };
-        let below = self.properties.values().chain(additional).chain(self.items.as_deref());
-        !self.rules.is_empty() || below.into_iter().any(Self::has_rules)
+        !self.rules.is_empty() || self.parts().any(Self::has_rules)
     }
 }
 

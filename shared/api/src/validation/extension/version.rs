@@ -184,6 +184,9 @@ impl Version<'_> {
 
     fn schema(&self, errors: &mut Errors, path: &str) {
         let Some(schema) = schema_of(self.version) else { return };
+        if self.is_as_it_was(schema) {
+            return;
+        }
         let path = format!("{path}.openAPIV3Schema");
         let fields = entries(schema, "").filter(|(_, value)| !same(value, &Value::Null));
         for (key, value) in fields.filter(|_| self.has_status) {
@@ -206,6 +209,11 @@ impl Version<'_> {
             errors.forbidden(format!("{path}.nullable"), "nullable cannot be true at the root");
         }
         errors.0.extend(Schema::compile(schema, &path).err().unwrap_or_default());
+    }
+
+    /// What was accepted before a rule is no obstacle to changes of something else.
+    fn is_as_it_was(&self, schema: &Value) -> bool {
+        self.old.is_some_and(|old| schema_of(old) == Some(schema) && (!self.has_status || has_status(old)))
     }
 
     fn subresources(&self, errors: &mut Errors) {
