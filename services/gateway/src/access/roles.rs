@@ -174,12 +174,59 @@ mod tests {
 
     #[test]
     fn every_role_is_valid_and_aggregated() {
-        expect![[""]].assert_eq(&shown(false));
+        expect![[r#"
+            admin: 23 
+            cluster-admin: 2 system:masters
+            edit: 21 
+            system:aggregate-to-admin: 2 
+            system:aggregate-to-edit: 12 
+            system:aggregate-to-view: 9 
+            system:auth-delegator: 2 
+            system:basic-user: 2 system:authenticated
+            system:certificates.k8s.io:kube-apiserver-client-approver: 1 
+            system:certificates.k8s.io:kube-apiserver-client-kubelet-approver: 1 
+            system:certificates.k8s.io:kubelet-serving-approver: 1 
+            system:certificates.k8s.io:legacy-unknown-approver: 1 
+            system:discovery: 1 system:authenticated
+            system:kubelet-api-admin: 3 
+            system:monitoring: 1 system:monitoring
+            system:node-problem-detector: 3 
+            system:persistent-volume-provisioner: 5 
+            system:public-info-viewer: 1 system:authenticated system:unauthenticated
+            view: 9 
+        "#]].assert_eq(&shown(false));
     }
 
     #[test]
     fn every_controller_has_a_valid_role() {
-        expect![[""]].assert_eq(&shown(true));
+        expect![[r#"
+            system:controller:certificate-controller: 6 certificate-controller
+            system:controller:clusterrole-aggregation-controller: 1 clusterrole-aggregation-controller
+            system:controller:cronjob-controller: 6 cronjob-controller
+            system:controller:daemon-set-controller: 8 daemon-set-controller
+            system:controller:deployment-controller: 6 deployment-controller
+            system:controller:disruption-controller: 9 disruption-controller
+            system:controller:endpoint-controller: 4 endpoint-controller
+            system:controller:endpointslice-controller: 4 endpointslice-controller
+            system:controller:ephemeral-volume-controller: 4 ephemeral-volume-controller
+            system:controller:expand-controller: 5 expand-controller
+            system:controller:generic-garbage-collector: 2 generic-garbage-collector
+            system:controller:horizontal-pod-autoscaler: 8 horizontal-pod-autoscaler
+            system:controller:job-controller: 5 job-controller
+            system:controller:namespace-controller: 3 namespace-controller
+            system:controller:node-controller: 5 node-controller
+            system:controller:persistent-volume-binder: 10 persistent-volume-binder
+            system:controller:pod-garbage-collector: 3 pod-garbage-collector
+            system:controller:pv-protection-controller: 2 pv-protection-controller
+            system:controller:pvc-protection-controller: 3 pvc-protection-controller
+            system:controller:replicaset-controller: 5 replicaset-controller
+            system:controller:replication-controller: 5 replication-controller
+            system:controller:resourcequota-controller: 3 resourcequota-controller
+            system:controller:root-ca-cert-publisher: 2 root-ca-cert-publisher
+            system:controller:service-account-controller: 2 service-account-controller
+            system:controller:statefulset-controller: 10 statefulset-controller
+            system:controller:ttl-after-finished-controller: 2 ttl-after-finished-controller
+        "#]].assert_eq(&shown(true));
     }
 
     #[test]
