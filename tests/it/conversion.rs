@@ -280,6 +280,12 @@ fn the_stored_version_changes() {
     only["spec"]["versions"].as_array_mut().unwrap().remove(0);
     define(&cluster, &only.to_string());
     assert_eq!(says(&cluster, place), "localhost");
+    // Whoever owned something under the names of the version that is gone owns it no more after the next write.
+    let owners = "get crontabs.v1.stable.example.com old --show-managed-fields -o jsonpath={.metadata.managedFields[*].apiVersion}";
+    assert!(says(&cluster, owners).contains("v1beta1"));
+    says(&cluster, "label crontabs.v1.stable.example.com old a=b");
+    let left = says(&cluster, owners);
+    assert!(left.contains("v1") && !left.contains("v1beta1"), "{left}");
 }
 
 #[test]
@@ -293,11 +299,10 @@ fn what_cannot_be_converted_is_told() {
         "Error from server: conversion webhook for stable.example.com/v1, Kind=CronTab failed: no idea";
     eventually("the new webhook is asked", Duration::from_secs(10), || {
         let answer = cluster.kubectl(&get);
-        if answer.success {
-            return Err(answer.stdout);
+        match answer.stderr.trim() == expected {
+            true => Ok(()),
+            false => Err(format!("{answer:?}")),
         }
-        assert_eq!(answer.stderr.trim(), expected);
-        Ok(())
     });
     let refused = cluster.kubectl_with(&["create", "-f", "-"], OLD).err();
     assert!(
@@ -306,7 +311,10 @@ fn what_cannot_be_converted_is_told() {
     );
     let failed = watched_raw(&cluster);
     assert!(failed.contains(r#""type":"ERROR""#) && failed.contains("no idea"), "{failed}");
-    // Whoever does not want the other version is not kept from anything.
+    let collection = "/apis/stable.example.com/v1beta1/namespaces/default/crontabs";
+    let refused = cluster.kubectl(&["delete", "--raw", collection]).err();
+    assert!(refused.contains("no idea"), "{refused}");
+    // Whoever does not want the other version is not kept from anything, and nothing was deleted.
     says(&cluster, "get crontabs.v1.stable.example.com new");
     says(&cluster, "delete crontabs.v1.stable.example.com new");
     let nowhere =

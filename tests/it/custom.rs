@@ -1,5 +1,7 @@
 //! Custom kinds, as kubectl sees them: from the definition to its end.
 
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
 use std::time::Duration;
 
 use odeon_tests::{Cluster, eventually};
@@ -106,4 +108,50 @@ fn custom_kinds_work_like_others() {
             false => Err(format!("{answer:?}")),
         }
     });
+}
+
+/// The kind is described anew: whoever watches begins anew, and what is written without a change moves to the version that is
+/// stored now.
+#[test]
+fn a_definition_changes() {
+    let cluster = Cluster::hollow(1);
+    let says = |arguments: &[&str]| cluster.kubectl(arguments).ok();
+    cluster.kubectl_with(&["apply", "-f", "-"], DEFINITION).ok();
+    let definition = "crd/crontabs.stable.example.com";
+    says(&["wait", "--for=condition=Established", definition, "--timeout=20s"]);
+    cluster.kubectl_with(&["apply", "-f", "-"], CRON_TAB).ok();
+
+    let path = "/apis/stable.example.com/v1/crontabs?watch=true&timeoutSeconds=600";
+    let mut watch =
+        cluster.kubectl_command().args(["get", "--raw", path]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(watch.stdout.take().unwrap()).lines();
+    let mut next = |name: &str| {
+        let line = lines.next().unwrap().unwrap();
+        assert!(line.contains(r#""type":"ADDED""#) && line.contains(name), "{line}");
+    };
+    next("mine");
+    says(&["label", definition, "a=b"]);
+    cluster.kubectl_with(&["apply", "-f", "-"], &CRON_TAB.replace("mine", "other")).ok();
+    next("other");
+    let storage = |index: usize, stored: bool| {
+        format!(r#"{{"op":"replace","path":"/spec/versions/{index}/storage","value":{stored}}}"#)
+    };
+    let patch = format!("[{},{}]", storage(0, false), storage(1, true));
+    says(&["patch", definition, "--type=json", "-p", &patch]);
+    eventually("the watch ends", Duration::from_secs(20), || match watch.try_wait().unwrap() {
+        Some(status) if status.success() => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    assert!(lines.next().is_none(), "it ends without an error");
+
+    let revision = || says(&["get", "ct", "mine", "-o", "jsonpath={.metadata.resourceVersion}"]);
+    let rewrite = || {
+        says(&["patch", "ct", "mine", "--type=merge", "-p", "{}"]);
+        revision()
+    };
+    let before = revision();
+    let moved = rewrite();
+    assert_ne!(moved, before, "it is stored as v1beta1 now");
+    assert_eq!(rewrite(), moved);
+    assert_eq!(says(&["get", "ct", "mine", "-o", "jsonpath={.metadata.generation}"]), "1");
 }

@@ -168,33 +168,38 @@ mod tests {
             let names = api::json::items(&object, "/subjects").iter();
             subjects.extend(names.map(|subject| api::json::text(subject, "/name").to_owned()));
         }
-        let wanted = roles.iter().filter(|(name, _)| name.starts_with("system:controller:") == for_controllers);
-        wanted.map(|(name, (rules, subjects))| format!("{name}: {rules} {}\n", subjects.join(" "))).collect()
+        let wanted =
+            roles.iter().filter(|(name, _)| name.starts_with("system:controller:") == for_controllers);
+        let line = |(name, (rules, subjects)): (&String, &(usize, Vec<String>))| {
+            format!("{name}: {rules} {}", subjects.join(" ")).trim_end().to_owned() + "\n"
+        };
+        wanted.map(line).collect()
     }
 
     #[test]
     fn every_role_is_valid_and_aggregated() {
         expect![[r#"
-            admin: 23 
+            admin: 23
             cluster-admin: 2 system:masters
-            edit: 21 
-            system:aggregate-to-admin: 2 
-            system:aggregate-to-edit: 12 
-            system:aggregate-to-view: 9 
-            system:auth-delegator: 2 
+            edit: 21
+            system:aggregate-to-admin: 2
+            system:aggregate-to-edit: 12
+            system:aggregate-to-view: 9
+            system:auth-delegator: 2
             system:basic-user: 2 system:authenticated
-            system:certificates.k8s.io:kube-apiserver-client-approver: 1 
-            system:certificates.k8s.io:kube-apiserver-client-kubelet-approver: 1 
-            system:certificates.k8s.io:kubelet-serving-approver: 1 
-            system:certificates.k8s.io:legacy-unknown-approver: 1 
+            system:certificates.k8s.io:kube-apiserver-client-approver: 1
+            system:certificates.k8s.io:kube-apiserver-client-kubelet-approver: 1
+            system:certificates.k8s.io:kubelet-serving-approver: 1
+            system:certificates.k8s.io:legacy-unknown-approver: 1
             system:discovery: 1 system:authenticated
-            system:kubelet-api-admin: 3 
+            system:kubelet-api-admin: 3
             system:monitoring: 1 system:monitoring
-            system:node-problem-detector: 3 
-            system:persistent-volume-provisioner: 5 
+            system:node-problem-detector: 3
+            system:persistent-volume-provisioner: 5
             system:public-info-viewer: 1 system:authenticated system:unauthenticated
-            view: 9 
-        "#]].assert_eq(&shown(false));
+            view: 9
+        "#]]
+        .assert_eq(&shown(false));
     }
 
     #[test]
@@ -226,7 +231,8 @@ mod tests {
             system:controller:service-account-controller: 2 service-account-controller
             system:controller:statefulset-controller: 10 statefulset-controller
             system:controller:ttl-after-finished-controller: 2 ttl-after-finished-controller
-        "#]].assert_eq(&shown(true));
+        "#]]
+        .assert_eq(&shown(true));
     }
 
     #[test]

@@ -201,20 +201,27 @@ impl CustomResource {
 
     /// Schemas change under the objects that are stored, and so does the version that they are stored in.
     pub fn bring_up_to_date(&self, object: &mut Value) {
+        self.reshape(object);
+        if self.family.webhook.is_none() {
+            set_api_version(object, &self.family.stored_version);
+        }
+    }
+
+    /// An object as it is stored, under the name of this version.
+    pub(crate) fn show(&self, object: &mut Value) {
+        self.reshape(object);
+        if self.family.webhook.is_none() {
+            set_api_version(object, &self.api_version);
+        }
+    }
+
+    fn reshape(&self, object: &mut Value) {
         if let Some(schema) = self.family.schema_of(object) {
             schema.prune(object);
             schema.fill_in(object);
         }
         if self.family.webhook.is_none() && text(object, "/apiVersion") != self.api_version {
             self.schema.prune(object);
-        }
-    }
-
-    /// An object as it is stored, under the name of this version.
-    pub(crate) fn show(&self, object: &mut Value) {
-        self.bring_up_to_date(object);
-        if self.family.webhook.is_none() {
-            set_api_version(object, &self.api_version);
         }
     }
 
