@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{Schema, below};
+use super::Schema;
 use crate::validation::embedded_resource;
 use crate::validation::errors::Errors;
 
@@ -14,20 +14,5 @@ pub(super) fn check(errors: &mut Errors, schema: &Schema, value: &Value, path: &
     if !schema.has_resources {
         return;
     }
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                if let Some(schema) = schema.field(key) {
-                    check(errors, schema, value, &below(path, key));
-                }
-            }
-        }
-        Value::Array(items) => {
-            let Some(schema) = &schema.items else { return };
-            for (index, item) in items.iter().enumerate() {
-                check(errors, schema, item, &format!("{path}[{index}]"));
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
-    }
+    schema.each_below(value, path, &mut |schema, value, path| check(errors, schema, value, path));
 }

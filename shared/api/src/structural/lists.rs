@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{List, Schema, below};
+use super::{List, Schema};
 use crate::validation::errors::Errors;
 
 /// Sets and maps have each element once.
@@ -12,24 +12,10 @@ pub(super) fn check(errors: &mut Errors, schema: &Schema, value: &Value, path: &
     if !schema.has_distinct {
         return;
     }
-    match value {
-        Value::Object(fields) => {
-            for (key, value) in fields {
-                if let Some(schema) = schema.field(key) {
-                    check(errors, schema, value, &below(path, key));
-                }
-            }
-        }
-        Value::Array(items) => {
-            distinct(errors, &schema.list, items, path);
-            if let Some(of_items) = &schema.items {
-                for (index, item) in items.iter().enumerate() {
-                    check(errors, of_items, item, &format!("{path}[{index}]"));
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    if let Value::Array(items) = value {
+        distinct(errors, &schema.list, items, path);
     }
+    schema.each_below(value, path, &mut |schema, value, path| check(errors, schema, value, path));
 }
 
 /// Nothing is there twice: what was before the rule is not held against an object.

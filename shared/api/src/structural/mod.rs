@@ -157,6 +157,26 @@ impl Schema {
             Some(Additional::Anything) | None => None,
         })
     }
+
+    /// Visits the fields of an object or the elements of a list that have a schema, with their paths.
+    fn each_below(&self, value: &Value, path: &str, visit: &mut dyn FnMut(&Self, &Value, &str)) {
+        match value {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    if let Some(schema) = self.field(key) {
+                        visit(schema, value, &below(path, key));
+                    }
+                }
+            }
+            Value::Array(items) => {
+                let Some(of_items) = &self.items else { return };
+                for (index, item) in items.iter().enumerate() {
+                    visit(of_items, item, &format!("{path}[{index}]"));
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
 }
 
 impl Kind {
